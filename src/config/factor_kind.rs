@@ -1,0 +1,87 @@
+//! The kinds of factor there are, by the names that configuration, claims and the API use.
+//!
+//! A new factor is one folder under `factors/` and one line here.
+
+use serde::{Deserialize, Serialize};
+
+/// A way to prove more than the first factor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum FactorKind {
+    Totp = 0,
+    RecoveryCode = 1,
+}
+
+impl FactorKind {
+    /// Every kind that exists.
+    pub const ALL: [Self; 2] = [Self::Totp, Self::RecoveryCode];
+
+    /// The name in configuration, claims and the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// RFC 8176 authentication method reference.
+    #[must_use]
+    pub const fn amr(self) -> &'static str {
+        match self {
+            Self::Totp | Self::RecoveryCode => "otp",
+        }
+    }
+}
+
+/// A set of kinds, as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct FactorSet(u32);
+
+impl FactorSet {
+    pub const EMPTY: Self = Self(0);
+
+    /// This set and one kind more.
+    #[must_use]
+    pub const fn with(self, kind: FactorKind) -> Self {
+        Self(self.0 | 1 << kind as u8)
+    }
+
+    #[must_use]
+    pub const fn contains(self, kind: FactorKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The kinds in it, in their fixed order.
+    pub fn iter(self) -> impl Iterator<Item = FactorKind> {
+        FactorKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+}
+
+impl FromIterator<FactorKind> for FactorSet {
+    fn from_iter<I: IntoIterator<Item = FactorKind>>(kinds: I) -> Self {
+        kinds.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}

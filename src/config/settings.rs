@@ -1,0 +1,426 @@
+//! What a configuration file means, validated: every name resolved, every figure in its unit.
+//!
+//! Rooms above read these types and never see YAML. A value of [`Settings`] exists only when the
+//! whole file was free of errors.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use super::factor_kind::{FactorKind, FactorSet};
+
+/// A whole configuration.
+#[derive(Debug)]
+pub struct Settings {
+    pub server: Server,
+    pub storage: Storage,
+    /// Asked in order; the first that answers says who it is.
+    pub identity: Vec<IdentitySource>,
+    pub factors: Factors,
+    /// The built-in levels and the file's own; [`LevelId`] is an index into this list.
+    pub levels: Vec<Level>,
+    pub conditions: BTreeMap<String, Condition>,
+    pub floor: Option<Floor>,
+    pub routes: Vec<Route>,
+    pub to_upstream: ToUpstream,
+    pub sessions: Sessions,
+    pub enrolment: Enrolment,
+    pub limits: Limits,
+    pub logging: Logging,
+    pub branding: Branding,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    pub listen: Vec<SocketAddr>,
+    pub public_url: PublicUrl,
+    pub tls: Option<Tls>,
+    /// Peers whose `X-Forwarded-For` and identity headers count. Empty trusts nobody.
+    pub trusted_proxies: Vec<IpNet>,
+    pub operations: Option<SocketAddr>,
+    /// Data-plane threads; default: one per available processor.
+    pub workers: Option<usize>,
+    /// The reserved prefix without its trailing slash, `/.stepgate` unless changed.
+    pub prefix: String,
+    pub timeouts: Timeouts,
+    pub max_body: Option<u64>,
+    /// After SIGTERM: how long requests in flight may take to end.
+    pub drain: Duration,
+}
+
+/// The portal's origin. The scheme decides the cookie mode; the host and port identify the portal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    pub https: bool,
+    /// Lower case, without port or trailing dot.
+    pub host: String,
+    /// Only when it is not the scheme's own.
+    pub port: Option<u16>,
+}
+
+impl PublicUrl {
+    /// `https://host[:port]`, without a trailing slash.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        self.origin_of(&self.host)
+    }
+
+    /// The origin of another site behind the same listener: same scheme and port, other host.
+    #[must_use]
+    pub fn origin_of(&self, host: &str) -> String {
+        let scheme = if self.https { "https" } else { "http" };
+        match self.port {
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Deadlines for each phase of a connection. All are enforced below hyper.
+#[derive(Debug, Clone)]
+pub struct Timeouts {
+    /// TLS handshake; also the first byte of a connection.
+    pub handshake: Duration,
+    /// A complete request header block, HTTP/2 CONTINUATION included.
+    pub headers: Duration,
+    /// A connection with no request in flight.
+    pub idle: Duration,
+    /// Silence in the middle of a body, in either direction.
+    pub body_idle: Duration,
+    pub upstream_connect: Duration,
+    /// From the request being sent to the upstream's response headers.
+    pub upstream_response: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// `sqlite:///path` (or a bare path); default `stepgate.db` in the state directory.
+    pub database: PathBuf,
+    /// Where keys made on first start live.
+    pub state_directory: PathBuf,
+    /// Newest first; older ones only open what they sealed. Empty: a key file in the state directory.
+    pub encryption_keys: Vec<SecretString>,
+}
+
+#[derive(Debug, Clone)]
+pub struct IdentitySource {
+    pub name: String,
+    pub kind: IdentityKind,
+}
+
+#[derive(Debug, Clone)]
+pub enum IdentityKind {
+    Local,
+    TrustedHeader(TrustedHeader),
+    Jwt(Jwt),
+}
+
+#[derive(Debug, Clone)]
+pub struct TrustedHeader {
+    pub from: Vec<IpNet>,
+    pub user: String,
+    pub groups: Option<String>,
+    pub email: Option<String>,
+    pub name: Option<String>,
+    /// What identifies the first-factor session (decision 12); without it claims bind to the subject alone.
+    pub session: Option<String>,
+    /// Further attributes: attribute name to header name.
+    pub attributes: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    pub place: JwtPlace,
+    pub algorithm: JwtAlgorithm,
+    pub key: JwtKey,
+    pub issuer: String,
+    pub audience: String,
+    /// Claim that names the person; default `sub`.
+    pub user: String,
+    pub groups: String,
+    pub email: String,
+    pub name: String,
+    /// Claim that identifies the first-factor session; default `sid`.
+    pub session: String,
+    pub attributes: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+pub enum JwtPlace {
+    Header(String),
+    Cookie(String),
+}
+
+/// Chosen by configuration, never by the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    Hs256,
+    Rs256,
+    Es256,
+    EdDsa,
+}
+
+#[derive(Debug, Clone)]
+pub enum JwtKey {
+    /// Shared secret for HS256.
+    Secret(SecretString),
+    /// PEM public key.
+    Public(String),
+    /// JWKS URL; http only on loopback.
+    Jwks(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct Factors {
+    /// The kinds that are switched on.
+    pub enabled: FactorSet,
+    pub totp: Totp,
+    pub recovery_codes: RecoveryCodes,
+}
+
+#[derive(Debug, Clone)]
+pub struct Totp {
+    /// Shown in the authenticator app beside the account name.
+    pub issuer: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct RecoveryCodes {
+    pub count: u8,
+}
+
+/// Index into [`Settings::levels`]. At most 64 levels exist, so a set of them is one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LevelId(pub u8);
+
+/// Which proofs count, and how fresh they must be. A set, not a rung of a ladder.
+#[derive(Debug, Clone)]
+pub struct Level {
+    pub name: String,
+    /// One slot per group, each filled by a proof of a different kind. `any_of` is a single slot;
+    /// no slots at all means that only an identity is asked for.
+    pub slots: Vec<FactorSet>,
+    /// `None`: as long as the session. `Some(0)`: for one request alone (decision 8).
+    pub valid_for: Option<Duration>,
+}
+
+/// A requirement as written at one place: the AND of its levels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Require {
+    Public,
+    Deny,
+    Levels(Vec<LevelId>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Requirement {
+    pub require: Require,
+    /// Asks only people who have enrolled a factor that counts here.
+    pub optional: bool,
+}
+
+/// What a fact about the request must be. Each is true, false or unknown.
+#[derive(Debug, Clone)]
+pub enum Condition {
+    Network(Vec<IpNet>),
+    Time(TimeWindow),
+    /// Attribute name → accepted values; all names must match. `groups` is one of the names.
+    User(BTreeMap<String, Vec<String>>),
+    /// Query parameter → accepted values; empty list: present at all. May only tighten.
+    Query(BTreeMap<String, Vec<String>>),
+}
+
+#[derive(Debug, Clone)]
+pub struct TimeWindow {
+    /// Monday is bit 0.
+    pub days: u8,
+    /// Minutes after midnight, from inclusive, to exclusive; `None`: the whole day. May wrap.
+    pub between: Option<(u16, u16)>,
+    pub zone: jiff::tz::TimeZone,
+}
+
+/// A combination of named conditions.
+#[derive(Debug, Clone)]
+pub enum When {
+    Is(String),
+    All(Vec<When>),
+    Any(Vec<When>),
+    Not(Box<When>),
+}
+
+/// What every request must meet, public ones included, except for `except`.
+#[derive(Debug, Clone)]
+pub struct Floor {
+    pub requirement: Requirement,
+    /// Path patterns.
+    pub except: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub name: String,
+    /// `*.example.com` or `*` are wildcards; lower case.
+    pub hosts: Vec<String>,
+    pub upstream: Option<Upstream>,
+    /// Who; `None`: anyone who is known.
+    pub allow: Option<Allow>,
+    pub requirement: Requirement,
+    pub rules: Vec<Rule>,
+    pub raise: Vec<Raise>,
+    pub encoded_slash: EncodedSlash,
+    pub reason: Option<String>,
+    pub answer: Answer,
+    pub max_body: Option<u64>,
+    /// Line of the file that begins this route, for `explain` and the audit log.
+    pub line: u32,
+}
+
+/// Plain HTTP upstream: `http://host[:port]`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    pub host: String,
+    pub port: u16,
+    /// The `Host` header the app sees; `None`: what the client sent.
+    pub host_header: Option<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Allow {
+    pub users: Vec<String>,
+    pub groups: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Path patterns; empty: any path.
+    pub path: Vec<String>,
+    /// Upper case; empty: any method.
+    pub method: Vec<String>,
+    pub when: Option<When>,
+    pub query: BTreeMap<String, Vec<String>>,
+    pub requirement: Requirement,
+    pub reason: Option<String>,
+    pub answer: Option<Answer>,
+    pub line: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct Raise {
+    pub when: When,
+    pub requirement: Requirement,
+    pub line: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncodedSlash {
+    Refuse,
+    Judge,
+}
+
+/// How an unmet requirement is told to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// A page for browsers, a status for everything else.
+    Auto,
+    /// Always a status.
+    Status,
+}
+
+#[derive(Debug, Clone)]
+pub struct ToUpstream {
+    pub user: String,
+    pub groups: String,
+    pub name: String,
+    pub email: String,
+    /// Header of the signed assertion; `None`: off.
+    pub assertion: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    pub idle_timeout: Duration,
+    pub absolute_timeout: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Enrolment {
+    pub first_factor: FirstFactor,
+    /// Counted from the first time a person is seen; `None`: no grace.
+    pub grace_period: Option<Duration>,
+}
+
+/// What lets a person without any factor enrol the first (decision 24).
+#[derive(Debug, Clone)]
+pub enum FirstFactor {
+    Invitation,
+    /// Only where the condition is true; elsewhere by invitation.
+    When(When),
+    Open,
+}
+
+/// Figures of security.md 2.3.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Wrong answers per person before waits begin…
+    pub wrong_answers: u32,
+    /// …within this window.
+    pub window: Duration,
+    /// Wrong answers in a row after which only an administrator can help.
+    pub hard_stop: u32,
+    /// Requests to sign-in, challenge and enrolment per client network per minute.
+    pub per_network_per_minute: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Human,
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+}
+
+#[derive(Debug, Clone)]
+pub struct Logging {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Branding {
+    pub name: String,
+    pub support_url: Option<String>,
+}
+
+impl Settings {
+    /// The level with this id.
+    #[must_use]
+    pub fn level(&self, id: LevelId) -> Option<&Level> {
+        self.levels.get(usize::from(id.0))
+    }
+
+    /// Which kinds are on and could count for one of these levels.
+    #[must_use]
+    pub fn kinds_for(&self, levels: &[LevelId]) -> FactorSet {
+        levels
+            .iter()
+            .filter_map(|id| self.level(*id))
+            .flat_map(|level| &level.slots)
+            .fold(FactorSet::EMPTY, |all, slot| all.union(*slot))
+            .intersection(self.factors.enabled)
+    }
+}
+
+impl FactorKind {
+    /// Kinds that are on unless the file says otherwise.
+    pub const ON_BY_DEFAULT: [Self; 2] = [Self::Totp, Self::RecoveryCode];
+}

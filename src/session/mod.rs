@@ -1,0 +1,1 @@
+//! Session claims: sign, verify, remember, revoke; cookies; the key ring.
