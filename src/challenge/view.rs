@@ -68,12 +68,20 @@ pub struct Way {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// The proof, to be signed into the claim; and a fresh known-browser token to set.
-    Passed { proof: Proof, browser: Option<String>, recovery_codes_left: Option<u32> },
+    Passed {
+        proof: Proof,
+        browser: Option<String>,
+        recovery_codes_left: Option<u32>,
+    },
     Malformed(Malformed),
     /// How many wrong answers are left before a wait.
-    Wrong { attempts_left: u32 },
+    Wrong {
+        attempts_left: u32,
+    },
     /// Right once, used already; counted as wrong.
-    Used { attempts_left: u32 },
+    Used {
+        attempts_left: u32,
+    },
     /// The challenge has run out; a new one for the same purpose is one POST away.
     Expired,
     /// Too many wrong answers.

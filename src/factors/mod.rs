@@ -4,8 +4,8 @@
 //! from the person and judges what came back. The challenge carries its words. A new factor is
 //! one folder here, one line in [`all`] and one line in [`FactorKind`].
 
-use serde::{Deserialize, Serialize};
 use secrecy::SecretSlice;
+use serde::{Deserialize, Serialize};
 
 use crate::ambient::UnixTime;
 use crate::config::FactorKind;
@@ -52,7 +52,9 @@ pub struct Material {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Right. The store must move `state` from its old value to this larger one, or it did not count.
-    Right { state: i64 },
+    Right {
+        state: i64,
+    },
     /// Not even the right shape; not counted as an attempt.
     Malformed(Malformed),
     Wrong,

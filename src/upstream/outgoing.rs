@@ -1,0 +1,68 @@
+//! What the gate adds to a request on its way to the app.
+
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue};
+
+/// Headers to set after everything a client could have sent under these names is gone.
+///
+/// `shared` is prepared once per claim and identity and costs a reference count per request;
+/// `own` holds what differs from request to request.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    shared: Option<Arc<[(HeaderName, HeaderValue)]>>,
+    own: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Outgoing {
+    /// Nothing to add: public routes.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            shared: None,
+            own: Vec::new(),
+        }
+    }
+
+    /// The prepared headers of a person.
+    #[must_use]
+    pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
+        Self {
+            shared: Some(headers),
+            own: Vec::new(),
+        }
+    }
+
+    /// Adds one header of this request alone.
+    pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        self.own.push((name, value));
+    }
+
+    /// All of them; a later one of the same name wins.
+    pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+        self.shared
+            .iter()
+            .flat_map(|shared| shared.iter())
+            .chain(&self.own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_headers_come_after_the_shared_ones() {
+        let shared = [(
+            HeaderName::from_static("remote-user"),
+            HeaderValue::from_static("ada"),
+        )];
+        let mut outgoing = Outgoing::shared(shared.into());
+        outgoing.set(
+            HeaderName::from_static("stepgate-acr"),
+            HeaderValue::from_static("standard"),
+        );
+        let names: Vec<_> = outgoing.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["remote-user", "stepgate-acr"]);
+    }
+}
