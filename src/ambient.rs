@@ -98,6 +98,7 @@ fn system_seconds() -> i64 {
 /// # Panics
 /// When the operating system has no randomness to give: nothing may go on without it.
 #[must_use]
+#[expect(clippy::expect_used, reason = "without randomness there is no answer that would be safe")]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives randomness");
