@@ -3,8 +3,106 @@
 //! No I/O, no clock of its own, no HTTP types beyond method and target. The gate feeds it facts.
 //! This is the only room that can make a [`Permit`], and forwarding takes one by value.
 
+mod compile;
+pub mod conditions;
+mod decide;
+mod demand;
+mod evaluate;
+mod hosts;
+mod levels;
+pub mod pattern;
 pub mod person;
 pub mod proof;
+mod request;
+mod route;
+pub mod text;
 
+use std::sync::Arc;
+
+use crate::ambient::UnixTime;
+use crate::config::Settings;
+use crate::config::settings::LevelId;
+
+pub use compile::CompileError;
+pub use decide::{AllowReason, Decision, DenyReason, Enrolled, Missing, Permit, PermitParts, Question};
+pub use demand::{Demand, LevelSet};
+pub use levels::Deadlines;
+pub use pattern::{Pattern, PatternError};
 pub use person::{Binding, Identity, SubjectKey};
 pub use proof::{EnrolmentId, Proof};
+pub use request::{CanonicalRequest, Reading, Readings, Reserved};
+pub use route::Route;
+
+/// A whole configuration's rules, compiled for judging.
+#[derive(Debug)]
+pub struct Policy {
+    hosts: hosts::Hosts,
+    floor: Option<compile::Floor>,
+    levels: levels::Levels,
+    conditions: conditions::Conditions,
+    /// What was compiled, for those who hold a policy and need the rest.
+    settings: Arc<Settings>,
+}
+
+/// What is known about a request beyond the request itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// `None`: not known (yet), so every condition about the person is unknown.
+    pub identity: Option<&'a Identity>,
+    pub now: UnixTime,
+}
+
+impl Policy {
+    /// The settings this policy was compiled from.
+    #[must_use]
+    pub const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// The route for a canonical host: exact, then the longest wildcard, then `*`. `None`: deny.
+    #[must_use]
+    pub fn route_for(&self, host: &str) -> Option<&Arc<Route>> {
+        self.hosts.route(host)
+    }
+
+    /// The shared copy of a host that is spelled out in the configuration.
+    #[must_use]
+    pub fn known_host(&self, host: &str) -> Option<&Arc<str>> {
+        self.hosts.name(host)
+    }
+
+    /// Until when these proofs meet each level. To be computed once for each claim.
+    ///
+    /// `now` only leaves out proofs from the future (security.md F09).
+    #[must_use]
+    pub fn deadlines(&self, proofs: &[Proof], now: UnixTime) -> Deadlines {
+        self.levels.deadlines(proofs, now)
+    }
+
+    /// The levels that these proofs meet at this moment, `valid_for: 0s` ones included if all
+    /// their proofs are at most 120 s old.
+    ///
+    /// Only for a challenge that has just been passed (to write a grant) and for a code that came
+    /// with the request: what it returns counts for one request alone (decision 8).
+    #[must_use]
+    pub fn met_at_once(&self, proofs: &[Proof], now: UnixTime) -> LevelSet {
+        self.levels.met_at_once(proofs, now)
+    }
+
+    /// Levels that no claim meets, only a grant (`valid_for: 0s`).
+    #[must_use]
+    pub const fn once(&self) -> LevelSet {
+        self.levels.once
+    }
+
+    /// Names of these levels, in the order of the configuration.
+    pub fn level_names(&self, levels: LevelSet) -> impl Iterator<Item = &str> {
+        levels.iter().filter_map(|id| self.levels.get(id)).map(|level| level.name.as_str())
+    }
+
+    /// The level of this name.
+    #[must_use]
+    pub fn level_named(&self, name: &str) -> Option<LevelId> {
+        self.levels.named(name)
+    }
+}

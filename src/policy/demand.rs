@@ -1,0 +1,214 @@
+//! Sets of levels, and what a request must meet: a demand that only ever grows.
+//!
+//! There must never be an operation here that takes something out of a demand.
+
+use crate::config::settings::{LevelId, Requirement, Require};
+
+/// A set of levels, as one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct LevelSet(u64);
+
+impl LevelSet {
+    pub const EMPTY: Self = Self(0);
+
+    /// How many levels a configuration can have.
+    pub const CAPACITY: usize = 64;
+
+    /// This set and one level more. A level beyond [`Self::CAPACITY`] cannot be held and is left
+    /// out; compiling a policy refuses such configurations.
+    #[must_use]
+    pub const fn with(self, level: LevelId) -> Self {
+        if level.0 < 64 { Self(self.0 | 1 << level.0) } else { self }
+    }
+
+    #[must_use]
+    pub const fn contains(self, level: LevelId) -> bool {
+        level.0 < 64 && self.0 & (1 << level.0) != 0
+    }
+
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether every level of `other` is in this set.
+    #[must_use]
+    pub const fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// The first level in the order of the configuration.
+    #[must_use]
+    pub fn first(self) -> Option<LevelId> {
+        self.iter().next()
+    }
+
+    /// The levels in it, in the order of the configuration.
+    pub fn iter(self) -> impl Iterator<Item = LevelId> {
+        (0..64).map(LevelId).filter(move |level| self.contains(*level))
+    }
+
+    /// As one word, for the store.
+    #[must_use]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// From [`Self::bits`]. Only meaningful under the configuration that made them.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl FromIterator<LevelId> for LevelSet {
+    fn from_iter<I: IntoIterator<Item = LevelId>>(levels: I) -> Self {
+        levels.into_iter().fold(Self::EMPTY, Self::with)
+    }
+}
+
+/// What a request must meet. The empty demand is `public`; `deny` absorbs everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Demand {
+    required: LevelSet,
+    optional: LevelSet,
+    firm: LevelSet,
+    deny: bool,
+    deny_in_doubt: bool,
+    voice: Option<u16>,
+}
+
+impl Demand {
+    /// Nothing is asked, not even who it is.
+    pub const PUBLIC: Self = Self {
+        required: LevelSet::EMPTY,
+        optional: LevelSet::EMPTY,
+        firm: LevelSet::EMPTY,
+        deny: false,
+        deny_in_doubt: false,
+        voice: None,
+    };
+
+    /// Nothing suffices.
+    pub const DENY: Self = Self { deny: true, ..Self::PUBLIC };
+
+    /// What one place of the configuration asks.
+    #[must_use]
+    pub fn of(requirement: &Requirement) -> Self {
+        match &requirement.require {
+            Require::Public => Self::PUBLIC,
+            Require::Deny => Self::DENY,
+            Require::Levels(levels) => {
+                let levels = levels.iter().copied().collect();
+                if requirement.optional {
+                    Self { optional: levels, ..Self::PUBLIC }
+                } else {
+                    Self { required: levels, ..Self::PUBLIC }
+                }
+            }
+        }
+    }
+
+    /// The AND of both.
+    #[must_use]
+    pub const fn join(self, other: Self) -> Self {
+        Self {
+            required: self.required.union(other.required),
+            optional: self.optional.union(other.optional),
+            firm: self.firm.union(other.firm),
+            deny: self.deny || other.deny,
+            deny_in_doubt: self.deny_in_doubt || other.deny_in_doubt,
+            voice: if self.voice.is_some() { self.voice } else { other.voice },
+        }
+    }
+
+    /// The same demand, out of reach of a period of grace: floors and raises (decision 10).
+    #[must_use]
+    pub const fn firmly(self) -> Self {
+        Self { firm: self.required.union(self.optional), ..self }
+    }
+
+    /// Whether meeting this demand always meets `other` too, whoever asks.
+    #[must_use]
+    pub const fn is_at_least(&self, other: &Self) -> bool {
+        self.deny
+            || (!other.deny
+                && (self.deny_in_doubt || !other.deny_in_doubt)
+                && self.required.covers(other.required)
+                && self.required.union(self.optional).covers(other.optional)
+                && self.firm.covers(other.firm))
+    }
+
+    /// Nothing is asked, not even who it is: the request needs no identity.
+    #[must_use]
+    pub const fn is_public(&self) -> bool {
+        !self.deny && !self.deny_in_doubt && self.required.is_empty() && self.optional.is_empty()
+    }
+
+    /// Nobody passes.
+    #[must_use]
+    pub const fn is_deny(&self) -> bool {
+        self.deny
+    }
+
+    /// Levels that everyone must meet.
+    #[must_use]
+    pub const fn required(&self) -> LevelSet {
+        self.required
+    }
+
+    /// Levels asked only of people who have enrolled something that counts for them.
+    #[must_use]
+    pub const fn optional(&self) -> LevelSet {
+        self.optional
+    }
+
+    /// Levels for which no period of grace is given.
+    #[must_use]
+    pub const fn firm(&self) -> LevelSet {
+        self.firm
+    }
+
+    /// Every level that may be asked.
+    #[must_use]
+    pub const fn levels(&self) -> LevelSet {
+        self.required.union(self.optional)
+    }
+
+    /// The rule of the route that asked first, by its position; `None`: the route itself.
+    #[must_use]
+    pub fn asked_by(&self) -> Option<usize> {
+        self.voice.map(usize::from)
+    }
+
+    /// `deny`, unless it hangs on who the person is, which is not known yet (see `decide`).
+    pub(super) const fn denies_in_doubt(&self) -> bool {
+        self.deny_in_doubt
+    }
+
+    /// The same demand, its `deny` hanging on who the person is.
+    pub(super) const fn doubting(self) -> Self {
+        Self { deny: false, deny_in_doubt: self.deny || self.deny_in_doubt, ..self }
+    }
+
+    /// The same demand, said by the rule at this position.
+    pub(super) fn voiced_by(self, rule: usize) -> Self {
+        Self { voice: u16::try_from(rule).ok(), ..self }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the policy sees of a request: one canonical reading, and every lenient one.
+//!
+//! Values are built by `gate/canonical.rs`. Nothing here parses the wire, and nothing here may
+//! change [`CanonicalRequest::target`]: the upstream gets exactly the bytes that were judged.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::Method;
+use http::uri::PathAndQuery;
+
+use super::text;
+
+/// A request that has exactly one meaning, or whose every meaning is known.
+#[derive(Clone, Debug)]
+pub struct CanonicalRequest {
+    pub method: Method,
+    /// Lower case, without port or trailing dot; an IPv6 literal keeps its brackets.
+    pub host: Arc<str>,
+    /// Exactly the bytes that are judged and then sent.
+    pub target: PathAndQuery,
+    pub readings: Readings,
+    /// The client, as far as trusted proxies say so; never an IPv4-mapped IPv6 address.
+    pub client: IpAddr,
+}
+
+impl CanonicalRequest {
+    /// The query as sent, without its question mark.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
+    /// How the path stands to a reserved prefix such as `/.stepgate` (security.md A12).
+    #[must_use]
+    pub fn reserved(&self, prefix: &str) -> Reserved {
+        let inside = |path: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if self.readings.is_plain() && inside(self.target.path()) {
+            return Reserved::Inside;
+        }
+        let prefix = text::fold(prefix);
+        let inside = |path: &str| path.strip_prefix(&*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let hit = match &self.readings {
+            Readings::Plain => inside(&text::fold(self.target.path())),
+            Readings::Several(readings) => readings.iter().any(|reading| inside(reading.folded())),
+        };
+        if hit { Reserved::Ambiguous } else { Reserved::Outside }
+    }
+}
+
+/// How a path stands to a reserved prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// Plainly the prefix or below it: ours to answer.
+    Inside,
+    /// No reading touches it.
+    Outside,
+    /// Some back end could read it as the prefix: refuse, neither answer nor forward.
+    Ambiguous,
+}
+
+/// Every path that some back end might understand the target to mean.
+#[derive(Clone, Debug)]
+pub enum Readings {
+    /// The path means itself, to everyone: no copy is made of it.
+    Plain,
+    /// The distinct readings, the plainest first.
+    Several(Box<[Reading]>),
+}
+
+impl Readings {
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
+}
+
+/// One path that a back end might see, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    path: Box<str>,
+    folded: Box<str>,
+}
+
+impl Reading {
+    #[must_use]
+    pub fn new(path: String) -> Self {
+        Self { folded: text::fold(&path).into(), path: path.into() }
+    }
+
+    /// As a back end that minds case sees it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// As a back end that folds case and compatible characters sees it.
+    #[must_use]
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+}

@@ -1,0 +1,78 @@
+//! Routes as they are compiled: what a site is, who may enter, and what each rule asks.
+//!
+//! Nothing here decides; see `evaluate.rs` and `decide.rs`.
+
+use std::sync::Arc;
+
+use crate::config::settings::{Allow, Answer, EncodedSlash, Upstream};
+
+use super::conditions::When;
+use super::demand::Demand;
+use super::pattern::PathSet;
+
+/// One site: a host with its upstream, its requirement, and the exceptions inside it.
+#[derive(Debug)]
+pub struct Route {
+    pub name: Arc<str>,
+    pub upstream: Option<Upstream>,
+    pub encoded_slash: EncodedSlash,
+    pub max_body: Option<u64>,
+    /// Whether any request to this route can be public: if not, the identity is always needed.
+    pub may_be_public: bool,
+    /// Whether some rule looks at the method: then headers that override it must go (security.md A15).
+    pub judges_methods: bool,
+    /// Line of the configuration that begins this route.
+    pub line: u32,
+    pub(super) reason: Option<Arc<str>>,
+    pub(super) answer: Answer,
+    pub(super) allow: Option<Allow>,
+    pub(super) base: Demand,
+    pub(super) rules: Vec<Rule>,
+    pub(super) raises: Vec<Raise>,
+}
+
+/// An exception inside a route; the first that matches counts.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) paths: PathSet,
+    /// Empty: any method.
+    pub(super) methods: Vec<http::Method>,
+    /// The rule's `when` and `query` in one.
+    pub(super) when: Option<When>,
+    pub(super) demand: Demand,
+    pub(super) reason: Option<Arc<str>>,
+    pub(super) answer: Option<Answer>,
+    pub(super) line: u32,
+}
+
+/// Something odd that asks for more, whatever the path.
+#[derive(Debug)]
+pub(super) struct Raise {
+    pub(super) when: When,
+    pub(super) demand: Demand,
+    pub(super) line: u32,
+}
+
+impl Route {
+    /// The configuration's own words for why this demand is made, for the challenge page.
+    #[must_use]
+    pub fn reason(&self, demand: &Demand) -> Option<&Arc<str>> {
+        self.voice(demand).and_then(|rule| rule.reason.as_ref()).or(self.reason.as_ref())
+    }
+
+    /// How an unmet demand is told to the client.
+    #[must_use]
+    pub fn answer(&self, demand: &Demand) -> Answer {
+        self.voice(demand).and_then(|rule| rule.answer).unwrap_or(self.answer)
+    }
+
+    /// Line of the rule that asked, or of the route, for the audit log.
+    #[must_use]
+    pub fn line_of(&self, demand: &Demand) -> u32 {
+        self.voice(demand).map_or(self.line, |rule| rule.line)
+    }
+
+    fn voice(&self, demand: &Demand) -> Option<&Rule> {
+        demand.asked_by().and_then(|rule| self.rules.get(rule))
+    }
+}
