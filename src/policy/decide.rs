@@ -207,7 +207,12 @@ impl Policy {
     }
 }
 
-fn allow(question: Question<'_>, identity: Option<Arc<Identity>>, met: LevelSet, reason: AllowReason) -> Decision {
+fn allow(
+    question: Question<'_>,
+    identity: Option<Arc<Identity>>,
+    met: LevelSet,
+    reason: AllowReason,
+) -> Decision {
     let route = Arc::clone(question.route);
     Decision::Allow(Permit { request: question.request, route, identity, met, reason })
 }
@@ -219,6 +224,9 @@ impl Route {
         let Some(allow) = &self.allow else { return true };
         let named = |user: &String| **user == *identity.subject || **user == *identity.key.as_str();
         allow.users.iter().any(named)
-            || allow.groups.iter().any(|group| identity.groups.iter().any(|own| **own == **group))
+            || allow
+                .groups
+                .iter()
+                .any(|group| identity.groups.iter().any(|own| **own == **group))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! There must never be an operation here that takes something out of a demand.
 
-use crate::config::settings::{LevelId, Requirement, Require};
+use crate::config::settings::{LevelId, Require, Requirement};
 
 /// A set of levels, as one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -18,7 +18,11 @@ impl LevelSet {
     /// out; compiling a policy refuses such configurations.
     #[must_use]
     pub const fn with(self, level: LevelId) -> Self {
-        if level.0 < 64 { Self(self.0 | 1 << level.0) } else { self }
+        if level.0 < 64 {
+            Self(self.0 | 1 << level.0)
+        } else {
+            self
+        }
     }
 
     #[must_use]
@@ -134,7 +138,11 @@ impl Demand {
             firm: self.firm.union(other.firm),
             deny: self.deny || other.deny,
             deny_in_doubt: self.deny_in_doubt || other.deny_in_doubt,
-            voice: if self.voice.is_some() { self.voice } else { other.voice },
+            voice: if self.voice.is_some() {
+                self.voice
+            } else {
+                other.voice
+            },
         }
     }
 

@@ -55,13 +55,19 @@ impl Deadlines {
     /// long as the session, `None` if these proofs never meet it.
     #[must_use]
     pub fn until(&self, level: LevelId) -> Option<UnixTime> {
-        self.until.get(usize::from(level.0)).copied().filter(|until| *until != Self::NOT_MET)
+        self.until
+            .get(usize::from(level.0))
+            .copied()
+            .filter(|until| *until != Self::NOT_MET)
     }
 
     /// Which of `asked` are met now.
     #[must_use]
     pub fn met(&self, asked: LevelSet, now: UnixTime) -> LevelSet {
-        asked.iter().filter(|level| self.until(*level).is_some_and(|until| now < until)).collect()
+        asked
+            .iter()
+            .filter(|level| self.until(*level).is_some_and(|until| now < until))
+            .collect()
     }
 }
 
@@ -69,7 +75,10 @@ impl Levels {
     pub(super) fn compile(settings: &Settings) -> Self {
         let list: Vec<Level> = settings.levels.iter().map(|level| Level::compile(level, settings)).collect();
         let ids = || (0..=u8::MAX).map(LevelId).zip(&list);
-        let once = ids().filter(|(_, level)| level.lifetime == Lifetime::Once).map(|(id, _)| id).collect();
+        let once = ids()
+            .filter(|(_, level)| level.lifetime == Lifetime::Once)
+            .map(|(id, _)| id)
+            .collect();
         let unproved = Deadlines { until: list.iter().map(|level| level.until(&[], UnixTime(0))).collect() };
         Self { list, once, unproved }
     }
@@ -111,7 +120,11 @@ impl Level {
             Some(0) => Lifetime::Once,
             Some(seconds) => Lifetime::Seconds(i64::try_from(seconds).unwrap_or(i64::MAX)),
         };
-        let slots = level.slots.iter().map(|slot| slot.intersection(settings.factors.enabled)).collect();
+        let slots = level
+            .slots
+            .iter()
+            .map(|slot| slot.intersection(settings.factors.enabled))
+            .collect();
         Self { name: level.name.clone(), slots, lifetime }
     }
 
@@ -123,7 +136,11 @@ impl Level {
     fn until(&self, proofs: &[Proof], now: UnixTime) -> UnixTime {
         if self.slots.is_empty() {
             // Nothing can be proved here, so nothing can be proved again either.
-            return if self.lifetime == Lifetime::Session { UnixTime::NEVER } else { Deadlines::NOT_MET };
+            return if self.lifetime == Lifetime::Session {
+                UnixTime::NEVER
+            } else {
+                Deadlines::NOT_MET
+            };
         }
         let since = self.filled_since(proofs, now);
         match self.lifetime {
@@ -137,7 +154,8 @@ impl Level {
     /// The latest time since which every slot is filled by a proof of its own kind.
     fn filled_since(&self, proofs: &[Proof], now: UnixTime) -> UnixTime {
         let credible = |proof: &&Proof| proof.at.since(now) <= TOLERATED_SKEW;
-        let mut times: Vec<UnixTime> = proofs.iter().filter(credible).map(|proof| proof.at.min(now)).collect();
+        let mut times: Vec<UnixTime> =
+            proofs.iter().filter(credible).map(|proof| proof.at.min(now)).collect();
         times.sort_unstable_by(|a, b| b.cmp(a));
         times.dedup();
         let filled = |since: &UnixTime| {
@@ -168,7 +186,9 @@ fn seat(
 ) -> bool {
     for (at, kind) in kinds.iter().enumerate() {
         let fits = slots.get(slot).is_some_and(|accepted| accepted.contains(*kind));
-        let Some(tried_here) = tried.get_mut(at).filter(|tried| fits && !**tried) else { continue };
+        let Some(tried_here) = tried.get_mut(at).filter(|tried| fits && !**tried) else {
+            continue;
+        };
         *tried_here = true;
         let free = match holder.get(at).copied().flatten() {
             None => true,

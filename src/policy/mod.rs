@@ -97,7 +97,10 @@ impl Policy {
 
     /// Names of these levels, in the order of the configuration.
     pub fn level_names(&self, levels: LevelSet) -> impl Iterator<Item = &str> {
-        levels.iter().filter_map(|id| self.levels.get(id)).map(|level| level.name.as_str())
+        levels
+            .iter()
+            .filter_map(|id| self.levels.get(id))
+            .map(|level| level.name.as_str())
     }
 
     /// The level of this name.

@@ -20,7 +20,11 @@ impl Pattern {
     /// # Errors
     /// When the text is no path pattern.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        if text.starts_with('/') { Ok(Self(text.into())) } else { Err(PatternError::Start) }
+        if text.starts_with('/') {
+            Ok(Self(text.into()))
+        } else {
+            Err(PatternError::Start)
+        }
     }
 
     /// Whether this pattern surely matches every path that `other` matches.

@@ -34,17 +34,27 @@ impl CanonicalRequest {
     /// How the path stands to a reserved prefix such as `/.stepgate` (security.md A12).
     #[must_use]
     pub fn reserved(&self, prefix: &str) -> Reserved {
-        let inside = |path: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let inside = |path: &str| {
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         if self.readings.is_plain() && inside(self.target.path()) {
             return Reserved::Inside;
         }
         let prefix = text::fold(prefix);
-        let inside = |path: &str| path.strip_prefix(&*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let inside = |path: &str| {
+            path.strip_prefix(&*prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         let hit = match &self.readings {
             Readings::Plain => inside(&text::fold(self.target.path())),
             Readings::Several(readings) => readings.iter().any(|reading| inside(reading.folded())),
         };
-        if hit { Reserved::Ambiguous } else { Reserved::Outside }
+        if hit {
+            Reserved::Ambiguous
+        } else {
+            Reserved::Outside
+        }
     }
 }
 

@@ -57,7 +57,9 @@ impl Route {
     /// The configuration's own words for why this demand is made, for the challenge page.
     #[must_use]
     pub fn reason(&self, demand: &Demand) -> Option<&Arc<str>> {
-        self.voice(demand).and_then(|rule| rule.reason.as_ref()).or(self.reason.as_ref())
+        self.voice(demand)
+            .and_then(|rule| rule.reason.as_ref())
+            .or(self.reason.as_ref())
     }
 
     /// How an unmet demand is told to the client.
