@@ -1,0 +1,17 @@
+//! What a door gets from the gate for one request.
+
+use http::Response;
+
+use crate::policy::Permit;
+use crate::upstream::{Body, Outgoing};
+
+/// The gate's word on one request. A door carries it out and adds nothing.
+#[derive(Debug)]
+pub enum Judgement {
+    /// Send it on, with this permit and these headers of ours.
+    Forward(Permit, Outgoing),
+    /// Below the reserved prefix: the portal's or the API's to answer.
+    Portal,
+    /// Answered already: a challenge, a refusal, a redirect.
+    Answer(Response<Body>),
+}
