@@ -20,6 +20,9 @@ pub struct Caller {
     /// Value of the known-browser cookie, if there is one.
     pub browser: Option<String>,
     pub address: IpAddr,
+    /// Whether the condition of `enrolment.first_factor.allow_when` is true for this request;
+    /// `false` when it is unknown or there is none.
+    pub trusted_place: bool,
     /// "Firefox on Linux", for the list of last uses.
     pub agent: String,
 }
