@@ -215,8 +215,13 @@ impl Demand {
         Self { deny: false, deny_in_doubt: self.deny || self.deny_in_doubt, ..self }
     }
 
-    /// The same demand, said by the rule at this position.
+    /// The same demand, said by the rule at this position; who asks nothing says nothing.
     pub(super) fn voiced_by(self, rule: usize) -> Self {
-        Self { voice: u16::try_from(rule).ok(), ..self }
+        let voice = if self.is_public() {
+            None
+        } else {
+            u16::try_from(rule).ok()
+        };
+        Self { voice, ..self }
     }
 }

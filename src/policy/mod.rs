@@ -4,7 +4,7 @@
 //! This is the only room that can make a [`Permit`], and forwarding takes one by value.
 
 mod compile;
-pub mod conditions;
+mod conditions;
 mod decide;
 mod demand;
 mod evaluate;
@@ -15,15 +15,21 @@ pub mod person;
 pub mod proof;
 mod request;
 mod route;
+#[cfg(test)]
+pub(crate) mod tests_support;
 pub mod text;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::ambient::UnixTime;
-use crate::config::Settings;
-use crate::config::settings::LevelId;
+use crate::config::settings::{LevelId, When};
+use crate::config::{FactorSet, Settings};
+
+use conditions::View;
 
 pub use compile::CompileError;
+pub use conditions::Truth;
 pub use decide::{AllowReason, Decision, DenyReason, Enrolled, Missing, Permit, PermitParts, Question};
 pub use demand::{Demand, LevelSet};
 pub use levels::Deadlines;
@@ -89,6 +95,29 @@ impl Policy {
         self.levels.met_at_once(proofs, now)
     }
 
+    /// The kinds of factor, among those switched on, that count for one of these levels.
+    #[must_use]
+    pub fn kinds_for(&self, levels: LevelSet) -> FactorSet {
+        levels
+            .iter()
+            .filter_map(|id| self.levels.get(id))
+            .fold(FactorSet::EMPTY, |all, level| all.union(level.kinds()))
+    }
+
+    /// How old, in seconds, a proof may be for this level; `None`: as old as the session.
+    #[must_use]
+    pub fn max_age(&self, level: LevelId) -> Option<u64> {
+        self.settings.level(level)?.valid_for.map(|valid_for| valid_for.as_secs())
+    }
+
+    /// Whether a combination of conditions holds for a client outside of any request to a route,
+    /// as for first enrolment. What it asks of the query is unknown.
+    #[must_use]
+    pub fn holds(&self, when: &When, client: IpAddr, facts: &Facts<'_>) -> Truth {
+        let view = View { client, identity: facts.identity, now: facts.now, request: None };
+        self.conditions.combine(when).map_or(Truth::Unknown, |when| when.holds(&view))
+    }
+
     /// Levels that no claim meets, only a grant (`valid_for: 0s`).
     #[must_use]
     pub const fn once(&self) -> LevelSet {
@@ -109,3 +138,6 @@ impl Policy {
         self.levels.named(name)
     }
 }
+
+#[cfg(test)]
+mod tests;

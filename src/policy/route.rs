@@ -23,6 +23,8 @@ pub struct Route {
     pub judges_methods: bool,
     /// Line of the configuration that begins this route.
     pub line: u32,
+    /// Whether a pattern has letters that folding changes.
+    pub(super) minds_case: bool,
     pub(super) reason: Option<Arc<str>>,
     pub(super) answer: Answer,
     pub(super) allow: Option<Allow>,
@@ -39,6 +41,7 @@ pub(super) struct Rule {
     pub(super) methods: Vec<http::Method>,
     /// The rule's `when` and `query` in one.
     pub(super) when: Option<When>,
+    pub(super) asks_person: bool,
     pub(super) demand: Demand,
     pub(super) reason: Option<Arc<str>>,
     pub(super) answer: Option<Answer>,
@@ -49,6 +52,7 @@ pub(super) struct Rule {
 #[derive(Debug)]
 pub(super) struct Raise {
     pub(super) when: When,
+    pub(super) asks_person: bool,
     pub(super) demand: Demand,
     pub(super) line: u32,
 }

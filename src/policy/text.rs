@@ -22,6 +22,37 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     Cow::Owned(lower.nfkc().collect())
 }
 
+/// Decodes every `%XX` once; `None` when a `%` is not followed by two hexadecimal digits.
+#[must_use]
+pub fn percent_decode(text: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte == b'%' {
+            let [high, low, after @ ..] = rest else {
+                return None;
+            };
+            decoded.push(hex(*high)? << 4 | hex(*low)?);
+            rest = after;
+        } else {
+            decoded.push(*byte);
+        }
+    }
+    Some(decoded)
+}
+
+/// The value of a hexadecimal digit.
+#[must_use]
+pub const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
 /// Characters that take no room and that some back ends drop.
 #[must_use]
 pub const fn is_zero_width(c: char) -> bool {
