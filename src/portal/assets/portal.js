@@ -1,0 +1,63 @@
+// Progressive enhancement only: every journey works without this file.
+"use strict";
+
+(() => {
+  const all = (selector) => document.querySelectorAll(selector);
+
+  // Times are sent in UTC; shown in the reader's own zone and manner.
+  const today = new Date().toDateString();
+  for (const time of all("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (Number.isNaN(moment.getTime())) continue;
+    const style = moment.toDateString() === today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
+    time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, style).format(moment);
+  }
+
+  // Buttons that need a script stay hidden until there is one.
+  for (const button of all("[data-copy]")) {
+    if (!navigator.clipboard) continue;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      const parts = [...source.querySelectorAll("code")].map((code) => code.textContent);
+      await navigator.clipboard.writeText(parts.length ? parts.join("\n") : source.textContent);
+      button.textContent = button.dataset.done;
+    });
+  }
+
+  for (const button of all("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+
+  for (const button of all("[data-reveal]")) {
+    const field = document.getElementById(button.dataset.reveal);
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      field.type = field.type === "password" ? "text" : "password";
+      const label = button.textContent;
+      button.textContent = button.dataset.other;
+      button.dataset.other = label;
+      field.focus();
+    });
+    field.form.addEventListener("submit", () => { field.type = "password"; });
+  }
+
+  // Back shows no stale code.
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const field of all("input[autocomplete=one-time-code], input[type=password]")) field.value = "";
+  });
+
+  // A confirmation in one tab moves the others on: they ask the server again, which knows.
+  if ("BroadcastChannel" in window) {
+    const channel = new BroadcastChannel("stepgate");
+    if (document.querySelector("[data-confirmed]")) channel.postMessage("confirmed");
+    if (document.querySelector("form[data-waits]")) {
+      channel.addEventListener("message", () => {
+        const typed = [...all("input.code")].some((field) => field.value !== "");
+        if (!typed) window.location.replace(window.location.href);
+      });
+    }
+  }
+})();

@@ -1,0 +1,239 @@
+//! Every page once, with sample values: what the tests of tone, markup and headers read, and what
+//! a person looks at. `STEPGATE_GALLERY=DIR cargo test gallery` writes the pages to files.
+
+use http::StatusCode;
+
+use super::frame::{Frame, Page};
+use super::qr::Qr;
+use super::views::challenge::{Challenge, Confirmed, Ways};
+use super::views::enrol::{Choose, Offer, RecoveryCodes, Totp};
+use super::views::my_mfa::{MyMfa, Rename, Row};
+use super::views::notice::{ConfirmAct, Notice};
+use super::views::sign_in::SignIn;
+use super::views::{Hidden, Link, Problem};
+use super::{pages, text};
+use crate::ambient::UnixTime;
+use crate::challenge::view::{EnrolmentView, Locked, Purpose, Way};
+use crate::config::FactorKind;
+use crate::factors::Prompt;
+use crate::policy::EnrolmentId;
+
+const NOW: UnixTime = UnixTime(1_795_327_500);
+const REFERENCE: &str = "k3x9m2q7";
+const NAME: &str = "Maja <b>Berg</b>";
+
+fn hidden() -> Hidden {
+    Hidden::token("t0ken".to_owned()).with("challenge", "c1")
+}
+
+fn purpose() -> Purpose {
+    Purpose {
+        levels: vec!["standard".to_owned()],
+        app: "Payroll".to_owned(),
+        reason: Some("Salaries are shown here.".to_owned()),
+    }
+}
+
+fn way(factor: FactorKind, name: &str) -> Way {
+    let codes = factor == FactorKind::RecoveryCode;
+    Way {
+        enrolment: EnrolmentId(name.to_lowercase().replace(' ', "-").into()),
+        factor,
+        name: name.to_owned(),
+        prompt: if codes { Prompt::RecoveryCode } else { Prompt::Code { digits: 6 } },
+        last_used: (name == "Phone").then_some(NOW.plus(-86_400)),
+        accepted: true,
+        left: codes.then_some(8),
+    }
+}
+
+fn challenge(frame: &Frame, way: Way, problem: Option<Problem>, value: &str) -> Page {
+    let view = Challenge {
+        shell: frame.shell(text::CONFIRM).of(Some(NAME)).failed(problem.is_some()),
+        action: frame.url("challenge?journey=j1"),
+        hidden: hidden(),
+        purpose: purpose(),
+        way,
+        value: value.to_owned(),
+        ways_url: frame.url("challenge/ways?journey=j1"),
+        problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn sign_in(frame: &Frame, problem: Option<Problem>) -> Page {
+    let view = SignIn {
+        shell: frame.shell(text::SIGN_IN).failed(problem.is_some()),
+        action: frame.url("sign-in"),
+        hidden: hidden(),
+        username: if problem.is_some() { "maja".to_owned() } else { String::new() },
+        app: Some("Payroll".to_owned()),
+        invited: false,
+        problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn ways(frame: &Frame) -> Page {
+    let mut other = way(FactorKind::Totp, "Tablet");
+    other.accepted = false;
+    let ways = [way(FactorKind::Totp, "Phone"), other, way(FactorKind::RecoveryCode, "Recovery codes")];
+    let view = Ways {
+        shell: frame.shell(text::ANOTHER_WAY).of(Some(NAME)),
+        hidden: Hidden::default().with("journey", "j1"),
+        app: "Payroll".to_owned(),
+        ways: Ways::rows(&ways, "Payroll"),
+        any_accepted: true,
+        add_url: Some(frame.url("enrol?journey=j1")),
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn choose(frame: &Frame) -> Page {
+    let view = Choose {
+        shell: frame.shell(text::ADD_A_WAY).of(Some(NAME)),
+        action: frame.url("enrol"),
+        hidden: hidden(),
+        lead: text::app_needs_more("Payroll"),
+        until: None,
+        offers: FactorKind::ALL.into_iter().map(Offer::from).collect(),
+        back: Some(Link::new(frame.url("my-mfa"), text::CANCEL)),
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn totp(frame: &Frame, problem: Option<Problem>) -> Page {
+    let uri = "otpauth://totp/Example:maja?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Example";
+    let view = Totp {
+        shell: frame.shell(text::TOTP_TITLE).of(Some(NAME)).failed(problem.is_some()),
+        action: frame.url("enrol/e1"),
+        hidden: hidden(),
+        qr: Qr::new(uri).unwrap(),
+        uri: uri.to_owned(),
+        key: Totp::grouped("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
+        name: text::NAME_DEFAULT.to_owned(),
+        value: String::new(),
+        back: frame.url("my-mfa"),
+        problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn recovery_codes(frame: &Frame, problem: Option<Problem>) -> Page {
+    let view = RecoveryCodes {
+        shell: frame.shell(text::RECOVERY_TITLE).of(Some(NAME)).failed(problem.is_some()),
+        action: frame.url("enrol/e2"),
+        hidden: hidden(),
+        codes: (0..10).map(|i| format!("7q4m{i}-x9k2v-b3tzn")).collect(),
+        download: frame.url("enrol/e2/recovery-codes.txt"),
+        problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn my_mfa(frame: &Frame) -> Page {
+    let row = |factor, name: &str, used: Option<i64>, left| EnrolmentView {
+        id: EnrolmentId(name.to_lowercase().into()),
+        factor,
+        name: name.to_owned(),
+        added: NOW.plus(-8_640_000),
+        last_used: used.map(|ago| NOW.plus(-ago)),
+        last_used_by: used.map(|_| "Firefox on Linux".to_owned()),
+        left,
+    };
+    let list = [
+        row(FactorKind::Totp, "Phone", Some(3600), None),
+        row(FactorKind::Totp, "Tablet <i>", None, None),
+        row(FactorKind::RecoveryCode, "codes", None, Some(8)),
+    ];
+    let view = MyMfa {
+        shell: frame.shell(text::SETTINGS).of(Some(NAME)).wide(),
+        hidden: hidden(),
+        done: Some(text::ADDED_NOTICE),
+        rows: list.iter().map(Row::from).collect(),
+        status: text::ways_status(2),
+        offer_codes: false,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn remove(frame: &Frame) -> Page {
+    let view = ConfirmAct {
+        shell: frame.shell(text::remove_title("Phone")).of(Some(NAME)),
+        action: frame.url("my-mfa/remove/phone"),
+        hidden: hidden(),
+        lines: vec![text::remove_effect(FactorKind::Totp).into(), text::REMOVE_LAST.into()],
+        button: text::REMOVE,
+        danger: true,
+        back: Some(Link::new(frame.url("my-mfa"), text::KEEP)),
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn rename(frame: &Frame) -> Page {
+    let view = Rename {
+        shell: frame.shell(text::rename_title("Phone")).of(Some(NAME)).failed(true),
+        action: frame.url("my-mfa/rename/phone"),
+        hidden: hidden(),
+        value: String::new(),
+        problem: Some(Problem::new("name", text::NAME_EMPTY)),
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn invitation_needed(frame: &Frame) -> Page {
+    let view = Notice {
+        shell: frame.shell(text::INVITATION_NEEDED).of(Some(NAME)),
+        lines: vec![text::INVITATION_NEEDED_WHY.into(), text::INVITATION_HOW.into()],
+        links: Vec::new(),
+    };
+    frame.page(StatusCode::FORBIDDEN, &view)
+}
+
+fn confirmed(frame: &Frame) -> Page {
+    let view = Confirmed {
+        shell: frame.shell(text::CONFIRMED).of(Some(NAME)),
+        next: "https://payroll.example.com/\"><script>".to_owned(),
+        app: "Payroll".to_owned(),
+        codes_left: Some(2),
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+/// Every page, by a name for its file.
+pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
+    let wrong = |field, message: &str| Some(Problem::new(field, message));
+    let clock = Problem { more: Some(text::CHECK_CLOCK.to_owned()), ..Problem::new("code", text::WRONG) };
+    let phone = || way(FactorKind::Totp, "Phone");
+    vec![
+        ("sign-in", sign_in(frame, None)),
+        ("sign-in-failed", sign_in(frame, wrong("username", text::SIGN_IN_FAILED))),
+        ("challenge", challenge(frame, phone(), None, "")),
+        ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
+        ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),
+        ("ways", ways(frame)),
+        ("confirmed", confirmed(frame)),
+        ("enrol", choose(frame)),
+        ("totp", totp(frame, None)),
+        ("totp-wrong", totp(frame, wrong("code", text::WRONG))),
+        ("recovery-codes", recovery_codes(frame, None)),
+        ("recovery-codes-unsaved", recovery_codes(frame, wrong("saved", text::SAVED_MISSING))),
+        ("invitation-needed", invitation_needed(frame)),
+        ("my-mfa", my_mfa(frame)),
+        ("remove", remove(frame)),
+        ("rename", rename(frame)),
+        ("not-allowed", pages::not_allowed(frame, Some(NAME), None, REFERENCE)),
+        ("locked", pages::locked(frame, Some(NAME), Locked::Until(NOW.plus(60)), NOW, REFERENCE)),
+        ("locked-hard", pages::locked(frame, Some(NAME), Locked::Hard, NOW, REFERENCE)),
+        ("too-many-requests", pages::too_many_requests(frame, 30, NOW, REFERENCE)),
+        ("unavailable", pages::unavailable(frame, Some("/reports"), REFERENCE)),
+        ("form-not-sent", pages::form_not_sent(frame, Some(NAME), "Payroll", "/")),
+        ("send-it-now", pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/")),
+        ("signed-out", pages::signed_out(frame, false, true, Some("/.stepgate/sign-in"))),
+        ("bad-request", pages::bad_request(frame, REFERENCE)),
+        ("stale-form", pages::stale_form(frame, REFERENCE)),
+        ("not-found", pages::not_found(frame, REFERENCE)),
+        ("bad-gateway", pages::bad_gateway(frame, REFERENCE)),
+        ("gateway-timeout", pages::gateway_timeout(frame, REFERENCE)),
+    ]
+}

@@ -1,0 +1,84 @@
+//! Confirm, choose another way, confirmed (ux.md P-1, P-4, P-6, P-7).
+//!
+//! A code is shown back only when its length was wrong: a wrong or right one never reappears.
+
+use askama::Template;
+
+use super::{Hidden, Line, Problem, Shell, Timed, text};
+use crate::challenge::view::{Purpose, Way};
+use crate::config::FactorKind;
+use crate::factors::Prompt;
+
+/// One way, asked for.
+#[derive(Template)]
+#[template(path = "challenge.html")]
+pub struct Challenge {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    pub purpose: Purpose,
+    pub way: Way,
+    /// What was typed, where it may be shown again.
+    pub value: String,
+    pub ways_url: String,
+    pub problem: Option<Problem>,
+}
+
+/// The list of ways.
+#[derive(Template)]
+#[template(path = "ways.html")]
+pub struct Ways {
+    pub shell: Shell,
+    pub hidden: Hidden,
+    pub app: String,
+    pub ways: Vec<WayRow>,
+    pub any_accepted: bool,
+    pub add_url: Option<String>,
+}
+
+/// One button of [`Ways`].
+pub struct WayRow {
+    pub id: String,
+    pub title: String,
+    pub note: Line,
+    pub accepted: bool,
+}
+
+impl Ways {
+    /// The rows for `ways`, in the order they come in.
+    #[must_use]
+    pub fn rows(ways: &[Way], app: &str) -> Vec<WayRow> {
+        ways.iter().map(|way| WayRow::new(way, app)).collect()
+    }
+}
+
+impl WayRow {
+    fn new(way: &Way, app: &str) -> Self {
+        let note = if !way.accepted {
+            text::not_accepted(app).into()
+        } else if let Some(left) = way.left {
+            text::codes_left(left).into()
+        } else if let Some(at) = way.last_used {
+            Timed::new(at, text::last_used).into()
+        } else {
+            text::NEVER_USED.into()
+        };
+        let title = match way.factor {
+            FactorKind::RecoveryCode => text::kind(way.factor).to_owned(),
+            FactorKind::Totp => way.name.clone(),
+        };
+        Self { id: way.enrolment.0.to_string(), title, note, accepted: way.accepted && way.left != Some(0) }
+    }
+}
+
+/// The page that moves on by itself: a redirect straight out of a form is blocked by
+/// `form-action 'self'` in some browsers.
+#[derive(Template)]
+#[template(path = "confirmed.html")]
+pub struct Confirmed {
+    pub shell: Shell,
+    /// A path of ours or an address the gate made; never what a client sent.
+    pub next: String,
+    pub app: String,
+    pub codes_left: Option<u32>,
+}

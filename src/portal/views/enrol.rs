@@ -1,0 +1,100 @@
+//! Adding a way to confirm (ux.md P-20, P-21, P-27).
+//!
+//! These are the only pages that hold a secret, each only for the person who is setting it up and
+//! only until it is confirmed.
+
+use askama::Template;
+
+use super::{Hidden, Link, Problem, Shell, Timed, text};
+use crate::config::FactorKind;
+use crate::portal::qr::Qr;
+
+/// Which way to add.
+#[derive(Template)]
+#[template(path = "enrol.html")]
+pub struct Choose {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    pub lead: String,
+    pub until: Option<Timed>,
+    /// The recommended one first.
+    pub offers: Vec<Offer>,
+    pub back: Option<Link>,
+}
+
+/// One kind that can be added.
+pub struct Offer {
+    pub factor: &'static str,
+    pub title: &'static str,
+    pub note: &'static str,
+}
+
+impl From<FactorKind> for Offer {
+    fn from(kind: FactorKind) -> Self {
+        let note = match kind {
+            FactorKind::Totp => text::TOTP_OFFER,
+            FactorKind::RecoveryCode => text::RECOVERY_OFFER,
+        };
+        Self { factor: kind.name(), title: text::kind(kind), note }
+    }
+}
+
+/// Key and QR code, and the first code back.
+#[derive(Template)]
+#[template(path = "totp.html")]
+pub struct Totp {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    pub qr: Qr,
+    pub uri: String,
+    /// In groups of four.
+    pub key: String,
+    pub name: String,
+    pub value: String,
+    pub back: String,
+    pub problem: Option<Problem>,
+}
+
+impl Totp {
+    fn problem_at(&self, field: &str) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.field == field)
+    }
+
+    /// A key as people can read it out: groups of four.
+    #[must_use]
+    pub fn grouped(key: &str) -> String {
+        let mut grouped = String::with_capacity(key.len() + key.len() / 4);
+        for (i, c) in key.chars().filter(|c| !c.is_whitespace()).enumerate() {
+            if i > 0 && i % 4 == 0 {
+                grouped.push(' ');
+            }
+            grouped.push(c);
+        }
+        grouped
+    }
+}
+
+/// The codes, once.
+#[derive(Template)]
+#[template(path = "recovery_codes.html")]
+pub struct RecoveryCodes {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    pub codes: Vec<String>,
+    pub download: String,
+    pub problem: Option<Problem>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_shown_in_groups_of_four() {
+        assert_eq!(Totp::grouped("ABCDEFGHIJ"), "ABCD EFGH IJ");
+        assert_eq!(Totp::grouped("ABCD EFGH"), "ABCD EFGH");
+    }
+}

@@ -1,0 +1,191 @@
+//! What each page shows: plain values, one struct per template.
+//!
+//! A view is made from what the challenge and the gate say and from [`crate::portal::text`]; it
+//! asks nothing and decides nothing. Everything in it is escaped by the template; the few types
+//! here that write their own markup escape what they carry.
+
+use std::fmt;
+
+use askama::filters::{Escaper as _, Html, HtmlSafe};
+
+use super::frame::Shell;
+use super::text;
+use crate::ambient::UnixTime;
+
+pub mod challenge;
+pub mod enrol;
+pub mod my_mfa;
+pub mod notice;
+pub mod sign_in;
+
+/// What was wrong with a form, shown on top and beside the field (ux.md U-21).
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// `id` of the field.
+    pub field: &'static str,
+    pub message: String,
+    /// A further sentence, on top only.
+    pub more: Option<String>,
+}
+
+impl Problem {
+    /// A problem with one field.
+    #[must_use]
+    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into(), more: None }
+    }
+}
+
+/// Somewhere to go.
+#[derive(Clone, Debug)]
+pub struct Link {
+    pub href: String,
+    pub label: String,
+}
+
+impl Link {
+    #[must_use]
+    pub fn new(href: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { href: href.into(), label: label.into() }
+    }
+}
+
+/// Hidden fields of a form.
+#[derive(Clone, Debug, Default)]
+pub struct Hidden(Vec<(&'static str, String)>);
+
+impl Hidden {
+    /// The field that proves that the form is ours, and nothing else.
+    #[must_use]
+    pub fn token(csrf: String) -> Self {
+        Self(vec![("csrf", csrf)])
+    }
+
+    /// One field more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.push((name, value.into()));
+        self
+    }
+}
+
+impl HtmlSafe for Hidden {}
+
+impl fmt::Display for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            write!(f, r#"<input type="hidden" name="{name}" value=""#)?;
+            Html.write_escaped_str(&mut *f, value)?;
+            f.write_str(r#"">"#)?;
+        }
+        Ok(())
+    }
+}
+
+/// A sentence with one moment in it, marked so that a script can show it in local time.
+#[derive(Clone, Debug)]
+pub struct Timed {
+    before: String,
+    moment: Moment,
+    after: String,
+}
+
+impl Timed {
+    /// Puts `at` where `sentence`, given a placeholder, places it.
+    #[must_use]
+    pub fn new(at: UnixTime, sentence: impl Fn(&str) -> String) -> Self {
+        const PLACE: &str = "\u{1}";
+        let whole = sentence(PLACE);
+        let (before, after) = whole.split_once(PLACE).unwrap_or((&whole, ""));
+        Self { before: before.to_owned(), moment: Moment(at), after: after.to_owned() }
+    }
+}
+
+impl HtmlSafe for Timed {}
+
+impl fmt::Display for Timed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Html.write_escaped_str(&mut *f, &self.before)?;
+        self.moment.fmt(f)?;
+        Html.write_escaped_str(f, &self.after)
+    }
+}
+
+/// One paragraph.
+#[derive(Clone, Debug)]
+pub enum Line {
+    Plain(String),
+    Timed(Timed),
+}
+
+impl From<&str> for Line {
+    fn from(line: &str) -> Self {
+        Self::Plain(line.to_owned())
+    }
+}
+
+impl From<String> for Line {
+    fn from(line: String) -> Self {
+        Self::Plain(line)
+    }
+}
+
+impl From<Timed> for Line {
+    fn from(line: Timed) -> Self {
+        Self::Timed(line)
+    }
+}
+
+impl HtmlSafe for Line {}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(line) => Html.write_escaped_str(f, line),
+            Self::Timed(line) => line.fmt(f),
+        }
+    }
+}
+
+/// An absolute time, in UTC until a script knows better.
+#[derive(Clone, Copy, Debug)]
+struct Moment(UnixTime);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = jiff::Timestamp::from_second(self.0.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+        write!(
+            f,
+            r#"<time datetime="{}">{}</time>"#,
+            at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            at.strftime("%-d %B %Y, %H:%M UTC")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_absolute_and_names_its_zone() {
+        let sentence = Timed::new(UnixTime(1_795_327_500), text::try_again_at).to_string();
+        assert_eq!(
+            sentence,
+            "You can try again at <time datetime=\"2026-11-22T06:05:00Z\">22 November 2026, 06:05 UTC</time>."
+        );
+    }
+
+    #[test]
+    fn markup_in_what_a_timed_sentence_carries_is_escaped() {
+        let sentence = Timed::new(UnixTime(0), |when| text::last_used_by(when, "<b>")).to_string();
+        assert!(!sentence.contains("<b>"), "{sentence}");
+    }
+
+    #[test]
+    fn hidden_values_cannot_leave_their_attribute() {
+        let fields = Hidden::token("a\"><script>".to_owned()).to_string();
+        assert!(!fields.contains("<script>"), "{fields}");
+        assert_eq!(fields.matches('"').count(), 6, "{fields}");
+    }
+}

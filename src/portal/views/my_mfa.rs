@@ -1,0 +1,65 @@
+//! My MFA settings (ux.md P-28, P-29). Shows a person their own enrolments and nobody else's.
+
+use askama::Template;
+
+use super::{Hidden, Line, Problem, Shell, Timed, text};
+use crate::challenge::view::EnrolmentView;
+use crate::config::FactorKind;
+
+/// The list, and what can be done with it.
+#[derive(Template)]
+#[template(path = "my_mfa.html")]
+pub struct MyMfa {
+    pub shell: Shell,
+    pub hidden: Hidden,
+    /// What was just done.
+    pub done: Option<&'static str>,
+    pub rows: Vec<Row>,
+    /// How well the person is set up.
+    pub status: &'static str,
+    /// Whether there are ways but no recovery codes, and the kind is switched on.
+    pub offer_codes: bool,
+}
+
+/// One enrolment.
+pub struct Row {
+    pub id: String,
+    pub title: String,
+    pub kind: &'static str,
+    pub left: Option<String>,
+    pub added: Timed,
+    pub used: Line,
+    pub is_codes: bool,
+}
+
+impl From<&EnrolmentView> for Row {
+    fn from(enrolment: &EnrolmentView) -> Self {
+        let used = match (enrolment.last_used, &enrolment.last_used_by) {
+            (None, _) => text::NEVER_USED.into(),
+            (Some(at), None) => Timed::new(at, text::last_used).into(),
+            (Some(at), Some(agent)) => Timed::new(at, |when| text::last_used_by(when, agent)).into(),
+        };
+        let is_codes = enrolment.factor == FactorKind::RecoveryCode;
+        let kind = text::kind(enrolment.factor);
+        Self {
+            id: enrolment.id.0.to_string(),
+            title: if is_codes { kind.to_owned() } else { enrolment.name.clone() },
+            kind,
+            left: enrolment.left.map(text::codes_left),
+            added: Timed::new(enrolment.added, text::added),
+            used,
+            is_codes,
+        }
+    }
+}
+
+/// A new name for one of them.
+#[derive(Template)]
+#[template(path = "rename.html")]
+pub struct Rename {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    pub value: String,
+    pub problem: Option<Problem>,
+}
