@@ -33,7 +33,10 @@ pub struct Visitor {
 /// What became of a user name and a password.
 pub enum SignIn {
     /// Set these cookies; the person is signed in from the next request on.
-    Welcome { cookies: Vec<HeaderValue>, caller: Caller },
+    Welcome {
+        cookies: Vec<HeaderValue>,
+        caller: Caller,
+    },
     /// One text for every failure.
     Refused,
     Locked(Locked),
@@ -118,7 +121,11 @@ impl Passage {
     ///
     /// # Errors
     /// When an identity source cannot be asked or refuses what came.
-    pub async fn visitor(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Visitor, PassageError> {
+    pub async fn visitor(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Result<Visitor, PassageError> {
         todo!()
     }
 
@@ -132,7 +139,12 @@ impl Passage {
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn sign_in(&self, visitor: &Visitor, name: &str, password: &str) -> Result<SignIn, PassageError> {
+    pub async fn sign_in(
+        &self,
+        visitor: &Visitor,
+        name: &str,
+        password: &str,
+    ) -> Result<SignIn, PassageError> {
         todo!()
     }
 
@@ -140,7 +152,11 @@ impl Passage {
     ///
     /// # Errors
     /// When the store cannot be written: the person is still signed in.
-    pub async fn sign_out(&self, visitor: &Visitor, everywhere: bool) -> Result<Vec<HeaderValue>, PassageError> {
+    pub async fn sign_out(
+        &self,
+        visitor: &Visitor,
+        everywhere: bool,
+    ) -> Result<Vec<HeaderValue>, PassageError> {
         todo!()
     }
 
@@ -148,7 +164,11 @@ impl Passage {
     ///
     /// # Errors
     /// When it is neither, or the store cannot be written.
-    pub async fn begin_journey(&self, return_to: &str, method: &str) -> Result<Journey, PassageError> {
+    pub async fn begin_journey(
+        &self,
+        return_to: &str,
+        method: &str,
+    ) -> Result<Journey, PassageError> {
         todo!()
     }
 
@@ -164,7 +184,11 @@ impl Passage {
     ///
     /// # Errors
     /// When a fact cannot be looked up.
-    pub async fn missing(&self, caller: &Caller, journey: &Journey) -> Result<Missing, PassageError> {
+    pub async fn missing(
+        &self,
+        caller: &Caller,
+        journey: &Journey,
+    ) -> Result<Missing, PassageError> {
         todo!()
     }
 

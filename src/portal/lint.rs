@@ -32,7 +32,9 @@ fn words(html: &str) -> String {
 
 #[test]
 fn gallery_is_written_where_asked() {
-    let Some(directory) = std::env::var_os("STEPGATE_GALLERY") else { return };
+    let Some(directory) = std::env::var_os("STEPGATE_GALLERY") else {
+        return;
+    };
     let directory = std::path::PathBuf::from(directory);
     for (name, _, html) in pages() {
         std::fs::write(directory.join(format!("{name}.html")), html).unwrap();
@@ -68,7 +70,11 @@ fn g2_headers_are_strict_on_every_page() {
     ];
     for (name, page, _) in pages() {
         for (header, value) in expected {
-            assert_eq!(page.headers().get(header).map(|v| v.to_str().unwrap()), Some(value), "{name}");
+            assert_eq!(
+                page.headers().get(header).map(|v| v.to_str().unwrap()),
+                Some(value),
+                "{name}"
+            );
         }
     }
 }
@@ -78,9 +84,15 @@ fn g2_nothing_inline_and_g3_nothing_from_elsewhere() {
     for (name, _, html) in pages() {
         assert!(!html.contains(" style="), "{name}");
         assert!(!html.contains("<style"), "{name}");
-        assert!(!html.contains(" onclick=") && !html.contains(" onload="), "{name}");
+        assert!(
+            !html.contains(" onclick=") && !html.contains(" onload="),
+            "{name}"
+        );
         for source in html.split(" src=\"").skip(1) {
-            assert!(source.starts_with("/.stepgate/assets/"), "{name}: {source:.40}");
+            assert!(
+                source.starts_with("/.stepgate/assets/"),
+                "{name}: {source:.40}"
+            );
         }
         assert_eq!(html.matches("<script").count(), 1, "{name}");
     }
@@ -107,7 +119,18 @@ fn g8_every_post_form_has_a_token_and_stays_here() {
 
 #[test]
 fn g9_people_read_no_jargon() {
-    let jargon = ["totp", "2fa", "token", "webauthn", "otp ", "csrf", "session id", "http", "upstream", "invalid"];
+    let jargon = [
+        "totp",
+        "2fa",
+        "token",
+        "webauthn",
+        "otp ",
+        "csrf",
+        "session id",
+        "http",
+        "upstream",
+        "invalid",
+    ];
     for (name, _, html) in pages() {
         let body = html.split("<body>").nth(1).unwrap();
         let words = words(body);
@@ -120,7 +143,10 @@ fn g9_people_read_no_jargon() {
 #[test]
 fn p1_code_fields_take_what_people_paste() {
     for (name, _, html) in pages() {
-        assert!(!html.contains("maxlength") && !html.contains(" pattern="), "{name}");
+        assert!(
+            !html.contains("maxlength") && !html.contains(" pattern="),
+            "{name}"
+        );
         assert!(!html.contains("type=\"number\""), "{name}");
         if name.starts_with("challenge") && name != "challenge-recovery" {
             let field = "inputmode=\"numeric\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" required";
@@ -146,7 +172,11 @@ fn statuses_and_waits_are_those_of_the_catalogue() {
         let waits = matches!(expected.as_u16(), 429 | 503);
         assert_eq!(page.headers().contains_key("retry-after"), waits, "{name}");
         let failure = expected != StatusCode::OK && name != "invitation-needed";
-        assert_eq!(html.contains("k3x9m2q7"), failure, "{name} shows the reference");
+        assert_eq!(
+            html.contains("k3x9m2q7"),
+            failure,
+            "{name} shows the reference"
+        );
     }
 }
 

@@ -27,7 +27,10 @@ impl Qr {
             .flat_map(|(y, row)| dark_runs(row).map(move |(x, length)| (x, y, length)))
             .map(|(x, y, length)| format!("M{} {}h{length}v1h-{length}z", x + QUIET, y + QUIET))
             .collect();
-        Some(Self { size: width + 2 * QUIET, path })
+        Some(Self {
+            size: width + 2 * QUIET,
+            path,
+        })
     }
 }
 
@@ -56,7 +59,9 @@ mod tests {
                 .split(|c: char| !c.is_ascii_digit())
                 .filter_map(|number| number.parse().ok())
                 .collect();
-            let [x, y, length, ..] = numbers[..] else { panic!("{run}") };
+            let [x, y, length, ..] = numbers[..] else {
+                panic!("{run}")
+            };
             drawn[y * qr.size + x..][..length].fill(true);
         }
         for y in 0..code.width() {

@@ -67,7 +67,12 @@ impl WayRow {
             FactorKind::RecoveryCode => text::kind(way.factor).to_owned(),
             FactorKind::Totp => way.name.clone(),
         };
-        Self { id: way.enrolment.0.to_string(), title, note, accepted: way.accepted && way.left != Some(0) }
+        Self {
+            id: way.enrolment.0.to_string(),
+            title,
+            note,
+            accepted: way.accepted && way.left != Some(0),
+        }
     }
 }
 

@@ -32,7 +32,11 @@ impl Problem {
     /// A problem with one field.
     #[must_use]
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into(), more: None }
+        Self {
+            field,
+            message: message.into(),
+            more: None,
+        }
     }
 }
 
@@ -46,7 +50,10 @@ pub struct Link {
 impl Link {
     #[must_use]
     pub fn new(href: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { href: href.into(), label: label.into() }
+        Self {
+            href: href.into(),
+            label: label.into(),
+        }
     }
 }
 
@@ -97,7 +104,11 @@ impl Timed {
         const PLACE: &str = "\u{1}";
         let whole = sentence(PLACE);
         let (before, after) = whole.split_once(PLACE).unwrap_or((&whole, ""));
-        Self { before: before.to_owned(), moment: Moment(at), after: after.to_owned() }
+        Self {
+            before: before.to_owned(),
+            moment: Moment(at),
+            after: after.to_owned(),
+        }
     }
 }
 
@@ -153,7 +164,9 @@ struct Moment(UnixTime);
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = jiff::Timestamp::from_second(self.0.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+        let at = jiff::Timestamp::from_second(self.0.0)
+            .unwrap_or_default()
+            .to_zoned(jiff::tz::TimeZone::UTC);
         write!(
             f,
             r#"<time datetime="{}">{}</time>"#,
