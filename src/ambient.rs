@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use serde::{Deserialize, Serialize};
 
 /// Whole seconds since 1970-01-01T00:00:00Z.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(transparent)]
 pub struct UnixTime(pub i64);
 
@@ -50,19 +48,13 @@ impl Clock {
     /// The system's wall clock.
     #[must_use]
     pub fn system() -> Self {
-        Self {
-            highest: Arc::default(),
-            source: Source::System,
-        }
+        Self { highest: Arc::default(), source: Source::System }
     }
 
     /// A clock that stands still until [`Clock::set`]; for tests.
     #[must_use]
     pub fn manual(at: UnixTime) -> Self {
-        Self {
-            highest: Arc::default(),
-            source: Source::Manual(Arc::new(AtomicI64::new(at.0))),
-        }
+        Self { highest: Arc::default(), source: Source::Manual(Arc::new(AtomicI64::new(at.0))) }
     }
 
     /// Moves a manual clock; does nothing to the system's.
@@ -83,10 +75,7 @@ impl Clock {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the seam that the ban points to"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the seam that the ban points to")]
 fn system_seconds() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -1,1 +1,4 @@
 //! (skeleton)
+
+pub mod check;
+pub mod schema;

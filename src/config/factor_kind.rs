@@ -76,9 +76,7 @@ impl FactorSet {
 
     /// The kinds in it, in their fixed order.
     pub fn iter(self) -> impl Iterator<Item = FactorKind> {
-        FactorKind::ALL
-            .into_iter()
-            .filter(move |kind| self.contains(*kind))
+        FactorKind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }
 }
 

@@ -1,9 +1,34 @@
 //! YAML to validated [`Settings`], with errors that point at the line.
 //!
 //! This room reads files and the environment, and nothing else: it opens no socket and no store.
+//!
+//! The way of a file: text → tree with places ([`yaml`]) → files merged and variables put in →
+//! checked against the one grammar table ([`grammar`]) → meaning and cross checks ([`build`]).
+//! No step stops at the first problem.
 
+mod build;
+mod codes;
+mod diagnostic;
 pub mod factor_kind;
+mod fetch;
+mod grammar;
+mod load;
+mod merge;
+mod node;
+mod overrides;
+mod pattern;
+mod render;
 pub mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod values;
+mod yaml;
 
+pub use codes::Code;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use factor_kind::{FactorKind, FactorSet};
+pub use grammar::schema::schema;
+pub use load::{Loaded, load};
 pub use settings::Settings;
+pub use source::{Environment, Sources};

@@ -121,11 +121,7 @@ impl Passage {
     ///
     /// # Errors
     /// When an identity source cannot be asked or refuses what came.
-    pub async fn visitor(
-        &self,
-        headers: &HeaderMap,
-        peer: IpAddr,
-    ) -> Result<Visitor, PassageError> {
+    pub async fn visitor(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Visitor, PassageError> {
         todo!()
     }
 
@@ -164,11 +160,7 @@ impl Passage {
     ///
     /// # Errors
     /// When it is neither, or the store cannot be written.
-    pub async fn begin_journey(
-        &self,
-        return_to: &str,
-        method: &str,
-    ) -> Result<Journey, PassageError> {
+    pub async fn begin_journey(&self, return_to: &str, method: &str) -> Result<Journey, PassageError> {
         todo!()
     }
 
@@ -184,11 +176,7 @@ impl Passage {
     ///
     /// # Errors
     /// When a fact cannot be looked up.
-    pub async fn missing(
-        &self,
-        caller: &Caller,
-        journey: &Journey,
-    ) -> Result<Missing, PassageError> {
+    pub async fn missing(&self, caller: &Caller, journey: &Journey) -> Result<Missing, PassageError> {
         todo!()
     }
 

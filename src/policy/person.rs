@@ -94,10 +94,7 @@ impl Identity {
             "groups" => Some(self.groups.iter().map(|g| &**g).collect()),
             "name" => self.name.as_deref().map(|v| vec![v]),
             "email" => self.email.as_deref().map(|v| vec![v]),
-            other => self
-                .attributes
-                .get(other)
-                .map(|v| v.iter().map(String::as_str).collect()),
+            other => self.attributes.get(other).map(|v| v.iter().map(String::as_str).collect()),
         }
     }
 }

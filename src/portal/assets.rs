@@ -55,17 +55,12 @@ pub fn path(name: &str) -> String {
 /// The asset at that version and name, if there is one.
 #[must_use]
 pub fn serve(version: &str, name: &str) -> Option<Response<Bytes>> {
-    let asset = ASSETS
-        .iter()
-        .find(|asset| asset.name == name && version == *VERSION)?;
+    let asset = ASSETS.iter().find(|asset| asset.name == name && version == *VERSION)?;
     let mut response = Response::new(Bytes::from_static(asset.bytes));
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.kind));
-    headers.insert(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=31536000, immutable"),
-    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Some(response)
 }
@@ -76,22 +71,9 @@ mod tests {
 
     #[test]
     fn page_weight_stays_small() {
-        let size = |name: &str| {
-            ASSETS
-                .iter()
-                .find(|asset| asset.name == name)
-                .map(|a| a.bytes.len())
-        };
-        assert!(
-            size("portal.css") <= Some(8 * 1024),
-            "{:?}",
-            size("portal.css")
-        );
-        assert!(
-            size("portal.js") <= Some(6 * 1024),
-            "{:?}",
-            size("portal.js")
-        );
+        let size = |name: &str| ASSETS.iter().find(|asset| asset.name == name).map(|a| a.bytes.len());
+        assert!(size("portal.css") <= Some(8 * 1024), "{:?}", size("portal.css"));
+        assert!(size("portal.js") <= Some(6 * 1024), "{:?}", size("portal.js"));
     }
 
     #[test]
@@ -107,18 +89,9 @@ mod tests {
     #[test]
     fn nothing_is_loaded_from_elsewhere() {
         for asset in &ASSETS {
-            let text =
-                String::from_utf8_lossy(asset.bytes).replace("http://www.w3.org/2000/svg", "");
-            assert!(
-                !text.contains("//") || asset.name == "portal.js",
-                "{}",
-                asset.name
-            );
-            assert!(
-                !text.contains("http:") && !text.contains("https:"),
-                "{}",
-                asset.name
-            );
+            let text = String::from_utf8_lossy(asset.bytes).replace("http://www.w3.org/2000/svg", "");
+            assert!(!text.contains("//") || asset.name == "portal.js", "{}", asset.name);
+            assert!(!text.contains("http:") && !text.contains("https:"), "{}", asset.name);
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use askama::Template;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
@@ -96,10 +96,8 @@ impl Frame {
         };
         let mut page = Response::new(body);
         *page.status_mut() = status;
-        page.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        );
+        page.headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         self.protect(page.headers_mut());
         page
     }
@@ -109,14 +107,8 @@ impl Frame {
     pub fn text_file(&self, body: String, disposition: &'static str) -> Page {
         let mut file = Response::new(Bytes::from(body));
         let headers = file.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(
-            http::header::CONTENT_DISPOSITION,
-            HeaderValue::from_static(disposition),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(http::header::CONTENT_DISPOSITION, HeaderValue::from_static(disposition));
         self.protect(headers);
         file
     }
@@ -130,9 +122,7 @@ impl Frame {
         let location = HeaderValue::from_str(location)
             .or_else(|_| HeaderValue::from_str(&self.url("my-mfa")))
             .unwrap_or_else(|_| HeaderValue::from_static("/"));
-        response
-            .headers_mut()
-            .insert(http::header::LOCATION, location);
+        response.headers_mut().insert(http::header::LOCATION, location);
         self.protect(response.headers_mut());
         response
     }
@@ -144,15 +134,9 @@ impl Frame {
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        headers.insert(
-            HeaderName::from_static("permissions-policy"),
-            HeaderValue::from_static(PERMISSIONS),
-        );
+        headers.insert(HeaderName::from_static("permissions-policy"), HeaderValue::from_static(PERMISSIONS));
         if self.https {
-            headers.insert(
-                STRICT_TRANSPORT_SECURITY,
-                HeaderValue::from_static("max-age=31536000"),
-            );
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
     }
 }
@@ -194,11 +178,6 @@ impl Shell {
 impl Frame {
     /// For tests: an https portal called "Example".
     pub(super) fn sample() -> Self {
-        Self {
-            brand: "Example".into(),
-            prefix: "/.stepgate".into(),
-            help: None,
-            https: true,
-        }
+        Self { brand: "Example".into(), prefix: "/.stepgate".into(), help: None, https: true }
     }
 }

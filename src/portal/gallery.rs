@@ -53,10 +53,7 @@ fn way(factor: FactorKind, name: &str) -> Way {
 
 fn challenge(frame: &Frame, way: Way, problem: Option<Problem>, value: &str) -> Page {
     let view = Challenge {
-        shell: frame
-            .shell(text::CONFIRM)
-            .of(Some(NAME))
-            .failed(problem.is_some()),
+        shell: frame.shell(text::CONFIRM).of(Some(NAME)).failed(problem.is_some()),
         action: frame.url("challenge?journey=j1"),
         hidden: hidden(),
         purpose: purpose(),
@@ -120,10 +117,7 @@ fn choose(frame: &Frame) -> Page {
 fn totp(frame: &Frame, problem: Option<Problem>) -> Page {
     let uri = "otpauth://totp/Example:maja?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Example";
     let view = Totp {
-        shell: frame
-            .shell(text::TOTP_TITLE)
-            .of(Some(NAME))
-            .failed(problem.is_some()),
+        shell: frame.shell(text::TOTP_TITLE).of(Some(NAME)).failed(problem.is_some()),
         action: frame.url("enrol/e1"),
         hidden: hidden(),
         qr: Qr::new(uri).unwrap(),
@@ -139,10 +133,7 @@ fn totp(frame: &Frame, problem: Option<Problem>) -> Page {
 
 fn recovery_codes(frame: &Frame, problem: Option<Problem>) -> Page {
     let view = RecoveryCodes {
-        shell: frame
-            .shell(text::RECOVERY_TITLE)
-            .of(Some(NAME))
-            .failed(problem.is_some()),
+        shell: frame.shell(text::RECOVERY_TITLE).of(Some(NAME)).failed(problem.is_some()),
         action: frame.url("enrol/e2"),
         hidden: hidden(),
         codes: (0..10).map(|i| format!("7q4m{i}-x9k2v-b3tzn")).collect(),
@@ -196,10 +187,7 @@ fn remove(frame: &Frame) -> Page {
 
 fn rename(frame: &Frame) -> Page {
     let view = Rename {
-        shell: frame
-            .shell(text::rename_title("Phone"))
-            .of(Some(NAME))
-            .failed(true),
+        shell: frame.shell(text::rename_title("Phone")).of(Some(NAME)).failed(true),
         action: frame.url("my-mfa/rename/phone"),
         hidden: hidden(),
         value: String::new(),
@@ -211,10 +199,7 @@ fn rename(frame: &Frame) -> Page {
 fn invitation_needed(frame: &Frame) -> Page {
     let view = Notice {
         shell: frame.shell(text::INVITATION_NEEDED).of(Some(NAME)),
-        lines: vec![
-            text::INVITATION_NEEDED_WHY.into(),
-            text::INVITATION_HOW.into(),
-        ],
+        lines: vec![text::INVITATION_NEEDED_WHY.into(), text::INVITATION_HOW.into()],
         links: Vec::new(),
     };
     frame.page(StatusCode::FORBIDDEN, &view)
@@ -233,78 +218,33 @@ fn confirmed(frame: &Frame) -> Page {
 /// Every page, by a name for its file.
 pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
     let wrong = |field, message: &str| Some(Problem::new(field, message));
-    let clock = Problem {
-        more: Some(text::CHECK_CLOCK.to_owned()),
-        ..Problem::new("code", text::WRONG)
-    };
+    let clock = Problem { more: Some(text::CHECK_CLOCK.to_owned()), ..Problem::new("code", text::WRONG) };
     let phone = || way(FactorKind::Totp, "Phone");
     vec![
         ("sign-in", sign_in(frame, None)),
-        (
-            "sign-in-failed",
-            sign_in(frame, wrong("username", text::SIGN_IN_FAILED)),
-        ),
+        ("sign-in-failed", sign_in(frame, wrong("username", text::SIGN_IN_FAILED))),
         ("challenge", challenge(frame, phone(), None, "")),
-        (
-            "challenge-wrong",
-            challenge(frame, phone(), Some(clock), "01234"),
-        ),
-        (
-            "challenge-recovery",
-            challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, ""),
-        ),
+        ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
+        ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),
         ("ways", ways(frame)),
         ("confirmed", confirmed(frame)),
         ("enrol", choose(frame)),
         ("totp", totp(frame, None)),
         ("totp-wrong", totp(frame, wrong("code", text::WRONG))),
         ("recovery-codes", recovery_codes(frame, None)),
-        (
-            "recovery-codes-unsaved",
-            recovery_codes(frame, wrong("saved", text::SAVED_MISSING)),
-        ),
+        ("recovery-codes-unsaved", recovery_codes(frame, wrong("saved", text::SAVED_MISSING))),
         ("invitation-needed", invitation_needed(frame)),
         ("my-mfa", my_mfa(frame)),
         ("remove", remove(frame)),
         ("rename", rename(frame)),
-        (
-            "not-allowed",
-            pages::not_allowed(frame, Some(NAME), None, REFERENCE),
-        ),
-        (
-            "locked",
-            pages::locked(
-                frame,
-                Some(NAME),
-                Locked::Until(NOW.plus(60)),
-                NOW,
-                REFERENCE,
-            ),
-        ),
-        (
-            "locked-hard",
-            pages::locked(frame, Some(NAME), Locked::Hard, NOW, REFERENCE),
-        ),
-        (
-            "too-many-requests",
-            pages::too_many_requests(frame, 30, NOW, REFERENCE),
-        ),
-        (
-            "unavailable",
-            pages::unavailable(frame, Some("/reports"), REFERENCE),
-        ),
-        (
-            "form-not-sent",
-            pages::form_not_sent(frame, Some(NAME), "Payroll", "/"),
-        ),
-        (
-            "send-it-now",
-            pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/"),
-        ),
-        (
-            "signed-out",
-            pages::signed_out(frame, false, true, Some("/.stepgate/sign-in")),
-        ),
+        ("not-allowed", pages::not_allowed(frame, Some(NAME), None, REFERENCE)),
+        ("locked", pages::locked(frame, Some(NAME), Locked::Until(NOW.plus(60)), NOW, REFERENCE)),
+        ("locked-hard", pages::locked(frame, Some(NAME), Locked::Hard, NOW, REFERENCE)),
+        ("too-many-requests", pages::too_many_requests(frame, 30, NOW, REFERENCE)),
+        ("unavailable", pages::unavailable(frame, Some("/reports"), REFERENCE)),
+        ("form-not-sent", pages::form_not_sent(frame, Some(NAME), "Payroll", "/")),
+        ("send-it-now", pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/")),
+        ("signed-out", pages::signed_out(frame, false, true, Some("/.stepgate/sign-in"))),
         ("bad-request", pages::bad_request(frame, REFERENCE)),
         ("stale-form", pages::stale_form(frame, REFERENCE)),
         ("not-found", pages::not_found(frame, REFERENCE)),

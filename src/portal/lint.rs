@@ -70,11 +70,7 @@ fn g2_headers_are_strict_on_every_page() {
     ];
     for (name, page, _) in pages() {
         for (header, value) in expected {
-            assert_eq!(
-                page.headers().get(header).map(|v| v.to_str().unwrap()),
-                Some(value),
-                "{name}"
-            );
+            assert_eq!(page.headers().get(header).map(|v| v.to_str().unwrap()), Some(value), "{name}");
         }
     }
 }
@@ -84,15 +80,9 @@ fn g2_nothing_inline_and_g3_nothing_from_elsewhere() {
     for (name, _, html) in pages() {
         assert!(!html.contains(" style="), "{name}");
         assert!(!html.contains("<style"), "{name}");
-        assert!(
-            !html.contains(" onclick=") && !html.contains(" onload="),
-            "{name}"
-        );
+        assert!(!html.contains(" onclick=") && !html.contains(" onload="), "{name}");
         for source in html.split(" src=\"").skip(1) {
-            assert!(
-                source.starts_with("/.stepgate/assets/"),
-                "{name}: {source:.40}"
-            );
+            assert!(source.starts_with("/.stepgate/assets/"), "{name}: {source:.40}");
         }
         assert_eq!(html.matches("<script").count(), 1, "{name}");
     }
@@ -143,10 +133,7 @@ fn g9_people_read_no_jargon() {
 #[test]
 fn p1_code_fields_take_what_people_paste() {
     for (name, _, html) in pages() {
-        assert!(
-            !html.contains("maxlength") && !html.contains(" pattern="),
-            "{name}"
-        );
+        assert!(!html.contains("maxlength") && !html.contains(" pattern="), "{name}");
         assert!(!html.contains("type=\"number\""), "{name}");
         if name.starts_with("challenge") && name != "challenge-recovery" {
             let field = "inputmode=\"numeric\" autocomplete=\"one-time-code\" autocapitalize=\"none\" spellcheck=\"false\" required";
@@ -172,11 +159,7 @@ fn statuses_and_waits_are_those_of_the_catalogue() {
         let waits = matches!(expected.as_u16(), 429 | 503);
         assert_eq!(page.headers().contains_key("retry-after"), waits, "{name}");
         let failure = expected != StatusCode::OK && name != "invitation-needed";
-        assert_eq!(
-            html.contains("k3x9m2q7"),
-            failure,
-            "{name} shows the reference"
-        );
+        assert_eq!(html.contains("k3x9m2q7"), failure, "{name} shows the reference");
     }
 }
 

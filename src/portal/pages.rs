@@ -15,38 +15,17 @@ use crate::challenge::view::Locked;
 
 /// P-10: the person is known and may not come in. `reason` is the operator's own text.
 #[must_use]
-pub fn not_allowed(
-    frame: &Frame,
-    account: Option<&str>,
-    reason: Option<&str>,
-    reference: &str,
-) -> Page {
+pub fn not_allowed(frame: &Frame, account: Option<&str>, reason: Option<&str>, reference: &str) -> Page {
     let mut lines = vec![Line::from(reason.unwrap_or(text::NOT_ALLOWED_TEXT))];
     lines.push(text::NOT_ALLOWED_HOW.into());
     let links = account.map(|_| Link::new(frame.url("sign-out?switch=1"), text::SWITCH_ACCOUNT));
-    let shell = frame
-        .shell(text::NOT_ALLOWED)
-        .of(account)
-        .reference(reference);
-    frame.page(
-        StatusCode::FORBIDDEN,
-        &Notice {
-            shell,
-            lines,
-            links: links.into_iter().collect(),
-        },
-    )
+    let shell = frame.shell(text::NOT_ALLOWED).of(account).reference(reference);
+    frame.page(StatusCode::FORBIDDEN, &Notice { shell, lines, links: links.into_iter().collect() })
 }
 
 /// P-11: this person's answers are not judged for now; with until when.
 #[must_use]
-pub fn locked(
-    frame: &Frame,
-    account: Option<&str>,
-    locked: Locked,
-    now: UnixTime,
-    reference: &str,
-) -> Page {
+pub fn locked(frame: &Frame, account: Option<&str>, locked: Locked, now: UnixTime, reference: &str) -> Page {
     let mut lines: Vec<Line> = Vec::new();
     let wait = match locked {
         Locked::Until(until) => {
@@ -75,46 +54,21 @@ pub fn too_many_requests(frame: &Frame, retry_after: u32, now: UnixTime, referen
     too_many(frame, None, lines, i64::from(retry_after.max(1)), reference)
 }
 
-fn too_many(
-    frame: &Frame,
-    account: Option<&str>,
-    lines: Vec<Line>,
-    wait: i64,
-    reference: &str,
-) -> Page {
+fn too_many(frame: &Frame, account: Option<&str>, lines: Vec<Line>, wait: i64, reference: &str) -> Page {
     let shell = frame.shell(text::TOO_MANY).of(account).reference(reference);
-    let mut page = frame.page(
-        StatusCode::TOO_MANY_REQUESTS,
-        &Notice {
-            shell,
-            lines,
-            links: Vec::new(),
-        },
-    );
-    page.headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from(wait));
+    let mut page = frame.page(StatusCode::TOO_MANY_REQUESTS, &Notice { shell, lines, links: Vec::new() });
+    page.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
     page
 }
 
 /// P-12: something that is needed to decide does not answer. `again` is a path on this site.
 #[must_use]
 pub fn unavailable(frame: &Frame, again: Option<&str>, reference: &str) -> Page {
-    let links = again
-        .map(|path| Link::new(path, text::TRY_AGAIN))
-        .into_iter()
-        .collect();
+    let links = again.map(|path| Link::new(path, text::TRY_AGAIN)).into_iter().collect();
     let lines = vec![text::UNAVAILABLE_TEXT.into()];
     let shell = frame.shell(text::UNAVAILABLE).reference(reference);
-    let mut page = frame.page(
-        StatusCode::SERVICE_UNAVAILABLE,
-        &Notice {
-            shell,
-            lines,
-            links,
-        },
-    );
-    page.headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("10"));
+    let mut page = frame.page(StatusCode::SERVICE_UNAVAILABLE, &Notice { shell, lines, links });
+    page.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
     page
 }
 
@@ -125,14 +79,7 @@ pub fn form_not_sent(frame: &Frame, account: Option<&str>, app: &str, back: &str
     let shell = frame.shell(text::NOT_SENT).of(account);
     let lines = vec![text::NOT_SENT_TEXT.into(), text::NOT_SENT_HOW.into()];
     let links = vec![Link::new(back, text::not_sent_app(app))];
-    frame.page(
-        StatusCode::OK,
-        &Notice {
-            shell,
-            lines,
-            links,
-        },
-    )
+    frame.page(StatusCode::OK, &Notice { shell, lines, links })
 }
 
 /// P-9 with the form kept: asks before anything is sent. `action` answers the POST; `fields` are
@@ -160,84 +107,46 @@ pub fn send_it_now(
 
 /// P-14. On the portal's own origin `storage` may be cleared too, where no app lives there.
 #[must_use]
-pub fn signed_out(
-    frame: &Frame,
-    everywhere: bool,
-    clear_storage: bool,
-    sign_in: Option<&str>,
-) -> Page {
+pub fn signed_out(frame: &Frame, everywhere: bool, clear_storage: bool, sign_in: Option<&str>) -> Page {
     let line = if everywhere {
         text::SIGNED_OUT_EVERYWHERE_TEXT
     } else {
         text::SIGNED_OUT_TEXT
     };
-    let links = sign_in
-        .map(|path| Link::new(path, text::SIGN_IN_AGAIN))
-        .into_iter()
-        .collect();
-    let view = Notice {
-        shell: frame.shell(text::SIGNED_OUT),
-        lines: vec![line.into()],
-        links,
-    };
+    let links = sign_in.map(|path| Link::new(path, text::SIGN_IN_AGAIN)).into_iter().collect();
+    let view = Notice { shell: frame.shell(text::SIGNED_OUT), lines: vec![line.into()], links };
     let mut page = frame.page(StatusCode::OK, &view);
     let clear = if clear_storage {
         "\"cache\", \"storage\""
     } else {
         "\"cache\""
     };
-    page.headers_mut().insert(
-        HeaderName::from_static("clear-site-data"),
-        HeaderValue::from_static(clear),
-    );
+    page.headers_mut()
+        .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static(clear));
     page
 }
 
 /// The request broke the grammar.
 #[must_use]
 pub fn bad_request(frame: &Frame, reference: &str) -> Page {
-    failure(
-        frame,
-        StatusCode::BAD_REQUEST,
-        text::BAD_REQUEST,
-        text::BAD_REQUEST_TEXT,
-        reference,
-    )
+    failure(frame, StatusCode::BAD_REQUEST, text::BAD_REQUEST, text::BAD_REQUEST_TEXT, reference)
 }
 
 /// A form of ours came without its token, or from another origin.
 #[must_use]
 pub fn stale_form(frame: &Frame, reference: &str) -> Page {
-    failure(
-        frame,
-        StatusCode::FORBIDDEN,
-        text::STALE_FORM,
-        text::STALE_FORM_TEXT,
-        reference,
-    )
+    failure(frame, StatusCode::FORBIDDEN, text::STALE_FORM, text::STALE_FORM_TEXT, reference)
 }
 
 #[must_use]
 pub fn not_found(frame: &Frame, reference: &str) -> Page {
-    failure(
-        frame,
-        StatusCode::NOT_FOUND,
-        text::NOT_FOUND,
-        text::NOT_FOUND_TEXT,
-        reference,
-    )
+    failure(frame, StatusCode::NOT_FOUND, text::NOT_FOUND, text::NOT_FOUND_TEXT, reference)
 }
 
 /// The upstream could not be reached, or broke off.
 #[must_use]
 pub fn bad_gateway(frame: &Frame, reference: &str) -> Page {
-    failure(
-        frame,
-        StatusCode::BAD_GATEWAY,
-        text::BAD_GATEWAY,
-        text::BAD_GATEWAY_TEXT,
-        reference,
-    )
+    failure(frame, StatusCode::BAD_GATEWAY, text::BAD_GATEWAY, text::BAD_GATEWAY_TEXT, reference)
 }
 
 /// The upstream did not answer in time.
@@ -255,31 +164,14 @@ pub fn error(frame: &Frame, status: StatusCode, reference: &str) -> Page {
         StatusCode::BAD_GATEWAY => bad_gateway(frame, reference),
         StatusCode::GATEWAY_TIMEOUT => gateway_timeout(frame, reference),
         StatusCode::FORBIDDEN => not_allowed(frame, None, None, reference),
-        status if status.is_server_error() => failure(
-            frame,
-            status,
-            text::UNAVAILABLE,
-            text::UNAVAILABLE_TEXT,
-            reference,
-        ),
-        status => failure(
-            frame,
-            status,
-            text::BAD_REQUEST,
-            text::BAD_REQUEST_TEXT,
-            reference,
-        ),
+        status if status.is_server_error() => {
+            failure(frame, status, text::UNAVAILABLE, text::UNAVAILABLE_TEXT, reference)
+        }
+        status => failure(frame, status, text::BAD_REQUEST, text::BAD_REQUEST_TEXT, reference),
     }
 }
 
 fn failure(frame: &Frame, status: StatusCode, title: &str, line: &str, reference: &str) -> Page {
     let shell = frame.shell(title).reference(reference);
-    frame.page(
-        status,
-        &Notice {
-            shell,
-            lines: vec![line.into()],
-            links: Vec::new(),
-        },
-    )
+    frame.page(status, &Notice { shell, lines: vec![line.into()], links: Vec::new() })
 }

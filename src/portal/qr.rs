@@ -27,10 +27,7 @@ impl Qr {
             .flat_map(|(y, row)| dark_runs(row).map(move |(x, length)| (x, y, length)))
             .map(|(x, y, length)| format!("M{} {}h{length}v1h-{length}z", x + QUIET, y + QUIET))
             .collect();
-        Some(Self {
-            size: width + 2 * QUIET,
-            path,
-        })
+        Some(Self { size: width + 2 * QUIET, path })
     }
 }
 

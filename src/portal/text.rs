@@ -32,8 +32,7 @@ pub const SHOW_PASSWORD: &str = "Show password";
 pub const HIDE_PASSWORD: &str = "Hide password";
 pub const SIGN_IN_INVITED: &str =
     "You've been invited to set up a second way to confirm it's you. Sign in first.";
-pub const SIGN_IN_FAILED: &str =
-    "That user name and password don't match. Check both and try again";
+pub const SIGN_IN_FAILED: &str = "That user name and password don't match. Check both and try again";
 pub const SIGN_IN_EMPTY: &str = "Enter your user name and your password";
 pub const SIGN_IN_STALE: &str = "This page had been open for a while. Please sign in again";
 pub const SIGN_IN_ELSEWHERE: &str =
@@ -54,8 +53,7 @@ pub const WRONG: &str = "That code isn't right. Check it's the newest one";
 pub const WRONG_RECOVERY: &str = "That code isn't right. Check it against your list";
 pub const USED: &str = "That code was already used. Wait for the next one";
 pub const USED_RECOVERY: &str = "That code was already used. Take another one from your list";
-pub const RAN_OUT: &str =
-    "That took a little too long, so nothing was checked. Enter the newest code";
+pub const RAN_OUT: &str = "That took a little too long, so nothing was checked. Enter the newest code";
 pub const CHECK_CLOCK: &str = "Check that your phone sets its time automatically.";
 pub const NOT_THIS_WAY: &str = "That way can't be used here. Choose another one";
 
@@ -83,9 +81,7 @@ pub fn attempts_left(left: u32) -> String {
 pub fn malformed(factor: FactorKind, why: &Malformed) -> String {
     match (factor, why) {
         (FactorKind::Totp, Malformed::Empty) => "Enter the 6 digits from your app".to_owned(),
-        (FactorKind::RecoveryCode, Malformed::Empty) => {
-            "Enter one of your recovery codes".to_owned()
-        }
+        (FactorKind::RecoveryCode, Malformed::Empty) => "Enter one of your recovery codes".to_owned(),
         (FactorKind::RecoveryCode, _) => "Enter one whole code from your list".to_owned(),
         (_, Malformed::Length { expected, got }) => {
             format!("The code has {expected} digits. You entered {got}")
@@ -214,9 +210,9 @@ pub const START_AGAIN: &str = "Start again";
 
 // Recovery codes (P-27).
 pub const RECOVERY_TITLE: &str = "Save your recovery codes";
-pub const RECOVERY_LEAD: &str = "Each code lets you in once if you don't have your phone. Keep them where only you can get at them.";
-pub const RECOVERY_ONCE: &str =
-    "You won't see them again. Older codes stop working when you continue.";
+pub const RECOVERY_LEAD: &str =
+    "Each code lets you in once if you don't have your phone. Keep them where only you can get at them.";
+pub const RECOVERY_ONCE: &str = "You won't see them again. Older codes stop working when you continue.";
 pub const COPY: &str = "Copy";
 pub const DOWNLOAD: &str = "Download";
 pub const PRINT: &str = "Print";
@@ -235,8 +231,7 @@ pub const REMOVE: &str = "Remove";
 pub const SAVE: &str = "Save";
 pub const SIGN_OUT_EVERYWHERE: &str = "Sign out everywhere";
 pub const SIGN_OUT_EVERYWHERE_TEXT: &str = "“Sign out everywhere” ends every session you have, in every browser and app behind this gate, this one included.";
-pub const NO_CODES_YET: &str =
-    "You have no recovery codes. They help on the day you don't have your phone.";
+pub const NO_CODES_YET: &str = "You have no recovery codes. They help on the day you don't have your phone.";
 pub const MAKE_CODES: &str = "Make recovery codes";
 pub const RENEW_CODES_TITLE: &str = "Make new recovery codes?";
 pub const RENEW_CODES_TEXT: &str =
@@ -244,7 +239,8 @@ pub const RENEW_CODES_TEXT: &str =
 pub const SAVED_NOTICE: &str = "Saved.";
 pub const REMOVED_NOTICE: &str = "Removed. It can't be used any more.";
 pub const ADDED_NOTICE: &str = "Added. You can use it from now on.";
-pub const REMOVE_LAST: &str = "It's your last way to confirm. Without one you may be locked out until somebody invites you again.";
+pub const REMOVE_LAST: &str =
+    "It's your last way to confirm. Without one you may be locked out until somebody invites you again.";
 pub const KEEP: &str = "Keep it";
 
 pub fn ways_status(ways: usize) -> &'static str {
@@ -279,8 +275,7 @@ pub const CHANGE_REASON: &str = "Changing how you confirm needs a fresh confirma
 
 // Sign out (P-14).
 pub const SIGN_OUT: &str = "Sign out";
-pub const SIGN_OUT_TEXT: &str =
-    "You'll be signed out of every app behind this gate in this browser.";
+pub const SIGN_OUT_TEXT: &str = "You'll be signed out of every app behind this gate in this browser.";
 pub const SIGNED_OUT: &str = "You're signed out";
 pub const SIGNED_OUT_TEXT: &str = "It's safe to close this window.";
 pub const SIGNED_OUT_EVERYWHERE_TEXT: &str = "All your sessions have ended, in every browser.";
@@ -291,8 +286,7 @@ pub const SWITCH_ACCOUNT: &str = "Switch account";
 pub const NOT_SENT: &str = "Your form wasn't sent";
 pub const NOT_SENT_TEXT: &str =
     "First we had to check that it's you, so what you filled in stayed in your browser.";
-pub const NOT_SENT_HOW: &str =
-    "Go back and send it again. Your browser usually still has what you typed.";
+pub const NOT_SENT_HOW: &str = "Go back and send it again. Your browser usually still has what you typed.";
 pub const NOT_SENT_OPEN: &str = "Open the page again";
 pub const SEND_NOW: &str = "Send it now?";
 pub const SEND_NOW_TEXT: &str =
@@ -305,16 +299,15 @@ pub const NOT_ALLOWED_HOW: &str = "If you think it should, ask the people who ru
 pub const TOO_MANY: &str = "Too many tries";
 pub const TOO_MANY_TEXT: &str =
     "Too many answers were wrong, so we're waiting for a while. Nothing has been lost.";
-pub const TOO_MANY_REQUESTS_TEXT: &str =
-    "There were too many tries from your network. Please wait a little.";
-pub const TOO_MANY_HARD: &str = "Too many answers in a row were wrong. Only the people who run this site can let you try again.";
+pub const TOO_MANY_REQUESTS_TEXT: &str = "There were too many tries from your network. Please wait a little.";
+pub const TOO_MANY_HARD: &str =
+    "Too many answers in a row were wrong. Only the people who run this site can let you try again.";
 pub const WHAT_STILL_WORKS: &str = "Apps where you're confirmed already go on working.";
 pub const UNAVAILABLE: &str = "We can't check right now";
 pub const UNAVAILABLE_TEXT: &str = "Something we need to make sure that it's you isn't answering. To be on the safe side, nobody gets in until it does.";
 pub const TRY_AGAIN: &str = "Try again";
 pub const BAD_REQUEST: &str = "We couldn't read that request";
-pub const BAD_REQUEST_TEXT: &str =
-    "The address or something sent with it isn't in a form we can accept.";
+pub const BAD_REQUEST_TEXT: &str = "The address or something sent with it isn't in a form we can accept.";
 pub const STALE_FORM: &str = "Please try that again";
 pub const STALE_FORM_TEXT: &str = "The form was too old, or came from another page. Nothing was changed. Go back, reload the page and send it again.";
 pub const NOT_FOUND: &str = "There is nothing here";

@@ -15,19 +15,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database is busy or refuses.
-    pub async fn is_known_browser(
-        &self,
-        subject: &SubjectKey,
-        token: &str,
-    ) -> Result<bool, StoreError> {
+    pub async fn is_known_browser(&self, subject: &SubjectKey, token: &str) -> Result<bool, StoreError> {
         within(async {
-            let row: Option<(i64,)> = sqlx::query_as(
-                "SELECT created FROM browsers WHERE token = $1 AND subject_key = $2",
-            )
-            .bind(TokenHash::of(token).bytes())
-            .bind(subject.as_str())
-            .fetch_optional(self.readers())
-            .await?;
+            let row: Option<(i64,)> =
+                sqlx::query_as("SELECT created FROM browsers WHERE token = $1 AND subject_key = $2")
+                    .bind(TokenHash::of(token).bytes())
+                    .bind(subject.as_str())
+                    .fetch_optional(self.readers())
+                    .await?;
             Ok(row.is_some())
         })
         .await
@@ -39,11 +34,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn is_known_browser(
-        &mut self,
-        subject: &SubjectKey,
-        token: &str,
-    ) -> Result<bool, StoreError> {
+    pub async fn is_known_browser(&mut self, subject: &SubjectKey, token: &str) -> Result<bool, StoreError> {
         let row: Option<(i64,)> =
             sqlx::query_as("SELECT created FROM browsers WHERE token = $1 AND subject_key = $2")
                 .bind(TokenHash::of(token).bytes())

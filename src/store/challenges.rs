@@ -77,21 +77,16 @@ impl TryFrom<Row> for ChallengeRecord {
             .find(|stage| stage.name() == row.stage)
             .ok_or(StoreError::Corrupt("challenge stage"))?;
         let passed = match (row.answer_mac, row.proof) {
-            (Some(mac), Some(proof)) => Some((
-                mac,
-                serde_json::from_str(&proof).map_err(|_| StoreError::Corrupt("stored proof"))?,
-            )),
+            (Some(mac), Some(proof)) => {
+                Some((mac, serde_json::from_str(&proof).map_err(|_| StoreError::Corrupt("stored proof"))?))
+            }
             _ => None,
         };
         Ok(Self {
             id: row.id,
             journey: Some(row.journey).filter(|journey| !journey.is_empty()),
             purpose: row.purpose,
-            accepted: row
-                .accepted
-                .split(',')
-                .filter_map(FactorKind::from_name)
-                .collect(),
+            accepted: row.accepted.split(',').filter_map(FactorKind::from_name).collect(),
             expires: UnixTime(row.expires),
             stage,
             passed,
@@ -100,10 +95,7 @@ impl TryFrom<Row> for ChallengeRecord {
 }
 
 fn names(set: FactorSet) -> String {
-    set.iter()
-        .map(FactorKind::name)
-        .collect::<Vec<_>>()
-        .join(",")
+    set.iter().map(FactorKind::name).collect::<Vec<_>>().join(",")
 }
 
 const GET: &str = "SELECT id, journey, purpose, accepted, expires, stage, answer_mac, proof \

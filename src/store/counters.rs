@@ -120,11 +120,7 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn set_counter(
-        &mut self,
-        key: &CounterKey,
-        count: CounterRecord,
-    ) -> Result<(), StoreError> {
+    pub async fn set_counter(&mut self, key: &CounterKey, count: CounterRecord) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO counters (subject_key, kind, lane, in_a_row, window_start, in_window, waits, \
              locked_until, last_wrong) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
@@ -161,10 +157,7 @@ impl Tx {
         Ok(count)
     }
 
-    pub(super) async fn clear_counters(
-        &mut self,
-        subject: &SubjectKey,
-    ) -> Result<bool, StoreError> {
+    pub(super) async fn clear_counters(&mut self, subject: &SubjectKey) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM counters WHERE subject_key = $1")
             .bind(subject.as_str())
             .execute(self.sql())

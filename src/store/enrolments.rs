@@ -59,10 +59,7 @@ impl TryFrom<Row> for EnrolmentRecord {
             created: UnixTime(row.created),
             last_used: row.last_used.map(UnixTime),
             last_used_by: row.last_used_by,
-            last_browser: row
-                .last_browser
-                .and_then(|b| b.try_into().ok())
-                .map(TokenHash),
+            last_browser: row.last_browser.and_then(|b| b.try_into().ok()).map(TokenHash),
         })
     }
 }
@@ -71,11 +68,7 @@ const LIST: &str = "SELECT id, factor, name, state, created, last_used, last_use
                     FROM enrolments WHERE subject_key = $1 ORDER BY created, id";
 
 fn place(id: &EnrolmentId) -> Place<'_> {
-    Place {
-        table: "enrolments",
-        column: "sealed",
-        row: id.0.as_bytes(),
-    }
+    Place { table: "enrolments", column: "sealed", row: id.0.as_bytes() }
 }
 
 /// A fresh id: short, random, no secret.
@@ -90,15 +83,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database is busy or refuses.
-    pub async fn enrolments(
-        &self,
-        subject: &SubjectKey,
-    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
+    pub async fn enrolments(&self, subject: &SubjectKey) -> Result<Vec<EnrolmentRecord>, StoreError> {
         within(async {
-            let rows: Vec<Row> = sqlx::query_as(LIST)
-                .bind(subject.as_str())
-                .fetch_all(self.readers())
-                .await?;
+            let rows: Vec<Row> =
+                sqlx::query_as(LIST).bind(subject.as_str()).fetch_all(self.readers()).await?;
             rows.into_iter().map(EnrolmentRecord::try_from).collect()
         })
         .await
@@ -138,15 +126,14 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (subject, id, name) = (subject.clone(), id.clone(), name.to_owned());
         self.write(move |mut tx| async move {
-            let done =
-                sqlx::query("UPDATE enrolments SET name = $3 WHERE id = $1 AND subject_key = $2")
-                    .bind(&*id.0)
-                    .bind(subject.as_str())
-                    .bind(name)
-                    .execute(tx.sql())
-                    .await?
-                    .rows_affected()
-                    == 1;
+            let done = sqlx::query("UPDATE enrolments SET name = $3 WHERE id = $1 AND subject_key = $2")
+                .bind(&*id.0)
+                .bind(subject.as_str())
+                .bind(name)
+                .execute(tx.sql())
+                .await?
+                .rows_affected()
+                == 1;
             if done {
                 tx.audit_if(audit).await?;
             }
@@ -199,8 +186,7 @@ impl Store {
             tx.forget_browsers(&subject).await?;
             tx.clear_counters(&subject).await?;
             tx.end_sessions_of(&subject, now).await?;
-            tx.revoke(RevocationKind::Subject, subject.as_str(), now)
-                .await?;
+            tx.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
             tx.audit_if(audit).await?;
             tx.commit(all.len()).await
         })
@@ -213,14 +199,8 @@ impl Tx {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn enrolments(
-        &mut self,
-        subject: &SubjectKey,
-    ) -> Result<Vec<EnrolmentRecord>, StoreError> {
-        let rows: Vec<Row> = sqlx::query_as(LIST)
-            .bind(subject.as_str())
-            .fetch_all(self.sql())
-            .await?;
+    pub async fn enrolments(&mut self, subject: &SubjectKey) -> Result<Vec<EnrolmentRecord>, StoreError> {
+        let rows: Vec<Row> = sqlx::query_as(LIST).bind(subject.as_str()).fetch_all(self.sql()).await?;
         rows.into_iter().map(EnrolmentRecord::try_from).collect()
     }
 
@@ -233,13 +213,12 @@ impl Tx {
         subject: &SubjectKey,
         id: &EnrolmentId,
     ) -> Result<Option<Material>, StoreError> {
-        let row: Option<(Vec<u8>, i64)> = sqlx::query_as(
-            "SELECT sealed, state FROM enrolments WHERE id = $1 AND subject_key = $2",
-        )
-        .bind(&*id.0)
-        .bind(subject.as_str())
-        .fetch_optional(self.sql())
-        .await?;
+        let row: Option<(Vec<u8>, i64)> =
+            sqlx::query_as("SELECT sealed, state FROM enrolments WHERE id = $1 AND subject_key = $2")
+                .bind(&*id.0)
+                .bind(subject.as_str())
+                .fetch_optional(self.sql())
+                .await?;
         let Some((sealed, state)) = row else {
             return Ok(None);
         };
@@ -258,9 +237,7 @@ impl Tx {
         now: UnixTime,
     ) -> Result<EnrolmentId, StoreError> {
         let id = new_id();
-        let sealed = self
-            .ring()
-            .seal(place(&id), enrolment.material.secret.expose_secret())?;
+        let sealed = self.ring().seal(place(&id), enrolment.material.secret.expose_secret())?;
         sqlx::query(
             "INSERT INTO enrolments (id, subject_key, factor, name, sealed, state, created) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -276,8 +253,7 @@ impl Tx {
         .await?;
         self.mark_enrolled(subject, now).await?;
         self.void_invitations(subject).await?;
-        self.revoke(RevocationKind::Enrolled, subject.as_str(), now)
-            .await?;
+        self.revoke(RevocationKind::Enrolled, subject.as_str(), now).await?;
         Ok(id)
     }
 
@@ -357,8 +333,7 @@ impl Tx {
             .execute(self.sql())
             .await?;
             self.revoke(RevocationKind::Enrolment, &id.0, now).await?;
-            self.revoke(RevocationKind::Enrolled, subject.as_str(), now)
-                .await?;
+            self.revoke(RevocationKind::Enrolled, subject.as_str(), now).await?;
         }
         Ok(done)
     }

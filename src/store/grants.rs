@@ -124,10 +124,7 @@ mod tests {
             digest: [7; 32],
             level: level.into(),
         };
-        store
-            .add_grant(grant("critical"), UnixTime(120))
-            .await
-            .unwrap();
+        store.add_grant(grant("critical"), UnixTime(120)).await.unwrap();
         store.add_grant(grant("boss"), UnixTime(120)).await.unwrap();
         let other = Binding::new("local", "alice", "s2");
         let now = UnixTime(1);
@@ -175,10 +172,7 @@ mod tests {
             2
         );
         assert_eq!(
-            store
-                .take_grants(&binding, "POST", "pay", &[7; 32], now)
-                .await
-                .unwrap(),
+            store.take_grants(&binding, "POST", "pay", &[7; 32], now).await.unwrap(),
             ["boss", "critical"]
         );
         assert!(

@@ -14,11 +14,7 @@ pub struct HandOff {
 }
 
 fn place(code: &TokenHash) -> Place<'_> {
-    Place {
-        table: "hand_offs",
-        column: "sealed",
-        row: &code.0,
-    }
+    Place { table: "hand_offs", column: "sealed", row: &code.0 }
 }
 
 impl Store {
@@ -36,14 +32,16 @@ impl Store {
         let (code, site) = (TokenHash::of(code), site.to_owned());
         self.write(move |mut tx| async move {
             let sealed = tx.ring().seal(place(&code), hand_off.payload.expose_secret())?;
-            sqlx::query("INSERT INTO hand_offs (code, site, sid, sealed, expires) VALUES ($1, $2, $3, $4, $5)")
-                .bind(code.bytes())
-                .bind(site)
-                .bind(hand_off.sid)
-                .bind(sealed)
-                .bind(expires.0)
-                .execute(tx.sql())
-                .await?;
+            sqlx::query(
+                "INSERT INTO hand_offs (code, site, sid, sealed, expires) VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(code.bytes())
+            .bind(site)
+            .bind(hand_off.sid)
+            .bind(sealed)
+            .bind(expires.0)
+            .execute(tx.sql())
+            .await?;
             tx.commit(()).await
         })
         .await
@@ -87,38 +85,16 @@ mod tests {
     #[tokio::test]
     async fn a_code_works_once_at_its_site_in_its_time() {
         let (_guard, store) = store().await;
-        let hand_off = HandOff {
-            sid: Some("s1".into()),
-            payload: b"{}".to_vec().into(),
-        };
-        store
-            .add_hand_off("code", "wiki", hand_off, UnixTime(60))
-            .await
-            .unwrap();
-        assert!(
-            store
-                .take_hand_off("code", "pay", UnixTime(1))
-                .await
-                .unwrap()
-                .is_none()
-        );
-        assert!(
-            store
-                .take_hand_off("code", "wiki", UnixTime(60))
-                .await
-                .unwrap()
-                .is_none()
-        );
+        let hand_off = HandOff { sid: Some("s1".into()), payload: b"{}".to_vec().into() };
+        store.add_hand_off("code", "wiki", hand_off, UnixTime(60)).await.unwrap();
+        assert!(store.take_hand_off("code", "pay", UnixTime(1)).await.unwrap().is_none());
+        assert!(store.take_hand_off("code", "wiki", UnixTime(60)).await.unwrap().is_none());
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..50 {
             let store = store.clone();
-            tasks.spawn(async move {
-                store
-                    .take_hand_off("code", "wiki", UnixTime(1))
-                    .await
-                    .unwrap()
-                    .is_some()
-            });
+            tasks.spawn(
+                async move { store.take_hand_off("code", "wiki", UnixTime(1)).await.unwrap().is_some() },
+            );
         }
         let taken = tasks.join_all().await;
         assert_eq!(taken.into_iter().filter(|taken| *taken).count(), 1);

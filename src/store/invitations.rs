@@ -20,13 +20,15 @@ impl Store {
         let (token, subject) = (TokenHash::of(token), subject.clone());
         self.write(move |mut tx| async move {
             tx.void_invitations(&subject).await?;
-            sqlx::query("INSERT INTO invitations (token, subject_key, created, expires) VALUES ($1, $2, $3, $4)")
-                .bind(token.bytes())
-                .bind(subject.as_str())
-                .bind(now.0)
-                .bind(expires.0)
-                .execute(tx.sql())
-                .await?;
+            sqlx::query(
+                "INSERT INTO invitations (token, subject_key, created, expires) VALUES ($1, $2, $3, $4)",
+            )
+            .bind(token.bytes())
+            .bind(subject.as_str())
+            .bind(now.0)
+            .bind(expires.0)
+            .execute(tx.sql())
+            .await?;
             tx.audit_if(audit).await?;
             tx.commit(()).await
         })
@@ -91,10 +93,7 @@ impl Tx {
     }
 
     /// Ends every invitation of a person: a new one was made, or a factor was enrolled or reset.
-    pub(super) async fn void_invitations(
-        &mut self,
-        subject: &SubjectKey,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn void_invitations(&mut self, subject: &SubjectKey) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM invitations WHERE subject_key = $1")
             .bind(subject.as_str())
             .execute(self.sql())
@@ -111,10 +110,7 @@ mod tests {
     #[tokio::test]
     async fn an_invitation_is_for_one_person_and_one_use() {
         let (_guard, store) = store().await;
-        let (alice, bob) = (
-            SubjectKey::new("local", "alice"),
-            SubjectKey::new("local", "bob"),
-        );
+        let (alice, bob) = (SubjectKey::new("local", "alice"), SubjectKey::new("local", "bob"));
         let here = Binding::new("local", "alice", "s1");
         store
             .create_invitation("old", &alice, UnixTime(0), UnixTime(100), None)
@@ -125,10 +121,7 @@ mod tests {
             .await
             .unwrap();
         let redeem = async |token: &str, who: &SubjectKey, at| {
-            store
-                .redeem_invitation(token, who, &here, UnixTime(at), None)
-                .await
-                .unwrap()
+            store.redeem_invitation(token, who, &here, UnixTime(at), None).await.unwrap()
         };
         assert!(!redeem("old", &alice, 1).await);
         assert!(!redeem("new", &bob, 1).await);

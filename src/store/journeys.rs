@@ -147,11 +147,7 @@ impl Store {
 }
 
 fn place(id: &TokenHash) -> Place<'_> {
-    Place {
-        table: "held_requests",
-        column: "sealed",
-        row: &id.0,
-    }
+    Place { table: "held_requests", column: "sealed", row: &id.0 }
 }
 
 impl Tx {
@@ -189,10 +185,7 @@ impl Tx {
         Ok(())
     }
 
-    async fn drop_excess_journeys(
-        &mut self,
-        subject: Option<&SubjectKey>,
-    ) -> Result<(), StoreError> {
+    async fn drop_excess_journeys(&mut self, subject: Option<&SubjectKey>) -> Result<(), StoreError> {
         if let Some(subject) = subject {
             sqlx::query(
                 "DELETE FROM journeys WHERE id IN (SELECT id FROM journeys WHERE subject_key = $1 \
@@ -203,9 +196,7 @@ impl Tx {
             .execute(self.sql())
             .await?;
         }
-        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM journeys")
-            .fetch_one(self.sql())
-            .await?;
+        let (count,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM journeys").fetch_one(self.sql()).await?;
         if count > MAX_JOURNEYS {
             sqlx::query(
                 "DELETE FROM journeys WHERE id IN (SELECT id FROM journeys \
@@ -224,11 +215,7 @@ mod tests {
     use super::*;
     use crate::store::open::tests::store;
 
-    fn journey(
-        id: &str,
-        subject: Option<&SubjectKey>,
-        held: Option<(HeldBody, Binding)>,
-    ) -> NewJourney {
+    fn journey(id: &str, subject: Option<&SubjectKey>, held: Option<(HeldBody, Binding)>) -> NewJourney {
         NewJourney {
             id: id.into(),
             site: "pay.example".into(),
@@ -247,61 +234,20 @@ mod tests {
         let (_guard, store) = store().await;
         let alice = SubjectKey::new("local", "alice");
         let here = Binding::new("local", "alice", "s1");
-        let held = HeldBody {
-            content_type: "text/plain".into(),
-            body: b"to=bob".to_vec().into(),
-        };
-        store
-            .add_journey(journey("j", Some(&alice), Some((held, here))))
-            .await
-            .unwrap();
-        assert!(
-            store
-                .journey("j", UnixTime(20))
-                .await
-                .unwrap()
-                .unwrap()
-                .holds_body
-        );
+        let held = HeldBody { content_type: "text/plain".into(), body: b"to=bob".to_vec().into() };
+        store.add_journey(journey("j", Some(&alice), Some((held, here)))).await.unwrap();
+        assert!(store.journey("j", UnixTime(20)).await.unwrap().unwrap().holds_body);
         assert_eq!(store.journey("j", UnixTime(100)).await.unwrap(), None);
 
         let there = Binding::new("local", "alice", "s2");
         let bob = SubjectKey::new("local", "bob");
         let now = UnixTime(20);
-        assert!(
-            store
-                .take_held("j", &alice, &there, now)
-                .await
-                .unwrap()
-                .is_none()
-        );
-        assert!(
-            store
-                .take_held("j", &bob, &here, now)
-                .await
-                .unwrap()
-                .is_none()
-        );
-        assert!(
-            store
-                .take_held("j", &alice, &here, UnixTime(100))
-                .await
-                .unwrap()
-                .is_none()
-        );
-        let taken = store
-            .take_held("j", &alice, &here, now)
-            .await
-            .unwrap()
-            .unwrap();
+        assert!(store.take_held("j", &alice, &there, now).await.unwrap().is_none());
+        assert!(store.take_held("j", &bob, &here, now).await.unwrap().is_none());
+        assert!(store.take_held("j", &alice, &here, UnixTime(100)).await.unwrap().is_none());
+        let taken = store.take_held("j", &alice, &here, now).await.unwrap().unwrap();
         assert_eq!(taken.body.expose_secret(), b"to=bob");
-        assert!(
-            store
-                .take_held("j", &alice, &here, now)
-                .await
-                .unwrap()
-                .is_none()
-        );
+        assert!(store.take_held("j", &alice, &here, now).await.unwrap().is_none());
         assert!(!store.journey("j", now).await.unwrap().unwrap().holds_body);
     }
 

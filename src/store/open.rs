@@ -27,11 +27,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
 /// Name of the key file in the state directory.
 const KEY_FILE: &str = "encryption.key";
-const CHECK: Place<'static> = Place {
-    table: "meta",
-    column: "sealed",
-    row: b"check",
-};
+const CHECK: Place<'static> = Place { table: "meta", column: "sealed", row: b"check" };
 const CHECK_TEXT: &[u8] = b"stepgate";
 /// Changes that may wait for the writer; more are told to come again.
 const MAX_WAITING: usize = 2048;
@@ -46,10 +42,7 @@ pub enum OpenError {
     #[error("{}: {source}", path.display())]
     Database { path: PathBuf, source: sqlx::Error },
     #[error("{}: the database cannot be brought to this version: {source}", path.display())]
-    Migration {
-        path: PathBuf,
-        source: Box<MigrateError>,
-    },
+    Migration { path: PathBuf, source: Box<MigrateError> },
     /// The check value was sealed with another key.
     #[error(
         "{} was sealed with another key: put the key it was made with into storage.encryption_keys \
@@ -78,14 +71,7 @@ impl Store {
         verify_key(&path, &writer, &ring, check).await?;
         let readers = pool(&path, 4).await?;
         let waiting = Arc::new(tokio::sync::Semaphore::new(MAX_WAITING));
-        Ok(Self {
-            inner: Arc::new(Inner {
-                writer,
-                readers,
-                ring,
-                waiting,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { writer, readers, ring, waiting }) })
     }
 
     /// Closes every connection; what was acknowledged is on disk already.
@@ -111,10 +97,7 @@ async fn pool(path: &Path, connections: u32) -> Result<Pool, OpenError> {
         .test_before_acquire(false)
         .connect_with(options)
         .await
-        .map_err(|source| OpenError::Database {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| OpenError::Database { path: path.to_owned(), source })
 }
 
 /// The command line and a server may both be first; the loser of that race finds the work done.
@@ -123,14 +106,9 @@ async fn migrate(path: &Path, writer: &Pool) -> Result<(), OpenError> {
     loop {
         match MIGRATIONS.run(writer).await {
             Ok(()) => return Ok(()),
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < 5 => {
-                tries += 1
-            }
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < 5 => tries += 1,
             Err(source) => {
-                return Err(OpenError::Migration {
-                    path: path.to_owned(),
-                    source: Box::new(source),
-                });
+                return Err(OpenError::Migration { path: path.to_owned(), source: Box::new(source) });
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -141,10 +119,7 @@ async fn check_value(path: &Path, writer: &Pool) -> Result<Option<Vec<u8>>, Open
     let row: Option<(Vec<u8>,)> = sqlx::query_as("SELECT sealed FROM meta WHERE name = 'check'")
         .fetch_optional(writer)
         .await
-        .map_err(|source| OpenError::Database {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
     Ok(row.map(|(sealed,)| sealed))
 }
 
@@ -159,23 +134,16 @@ async fn verify_key(
         sealed
     } else {
         let sealed = ring.seal(CHECK, CHECK_TEXT).map_err(OpenError::BadKey)?;
-        sqlx::query(
-            "INSERT INTO meta (name, sealed) VALUES ('check', $1) ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(&sealed)
-        .execute(writer)
-        .await
-        .map_err(|source| OpenError::Database {
-            path: path.to_owned(),
-            source,
-        })?;
+        sqlx::query("INSERT INTO meta (name, sealed) VALUES ('check', $1) ON CONFLICT (name) DO NOTHING")
+            .bind(&sealed)
+            .execute(writer)
+            .await
+            .map_err(|source| OpenError::Database { path: path.to_owned(), source })?;
         check_value(path, writer).await?.unwrap_or_default()
     };
     match ring.open(CHECK, &sealed) {
         Ok(text) if text.expose_secret() == CHECK_TEXT => Ok(()),
-        _ => Err(OpenError::WrongKey {
-            path: path.to_owned(),
-        }),
+        _ => Err(OpenError::WrongKey { path: path.to_owned() }),
     }
 }
 
@@ -188,31 +156,22 @@ fn key_ring(storage: &Storage, may_create: bool) -> Result<KeyRing, OpenError> {
         Some(key) => key,
         None if may_create => {
             create_key(&storage.state_directory, &path)?;
-            read_key(&path)?.ok_or_else(|| OpenError::WrongKey {
-                path: storage.database.clone(),
-            })?
+            read_key(&path)?.ok_or_else(|| OpenError::WrongKey { path: storage.database.clone() })?
         }
         None => {
-            return Err(OpenError::WrongKey {
-                path: storage.database.clone(),
-            });
+            return Err(OpenError::WrongKey { path: storage.database.clone() });
         }
     };
     KeyRing::new(&[key]).map_err(OpenError::BadKey)
 }
 
 fn read_key(path: &Path) -> Result<Option<SecretString>, OpenError> {
-    let file = |source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    };
+    let file = |source| OpenError::File { path: path.to_owned(), source };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(file(error)),
         Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
-            return Err(OpenError::KeyReadable {
-                path: path.to_owned(),
-            });
+            return Err(OpenError::KeyReadable { path: path.to_owned() });
         }
         Ok(_) => {}
     }
@@ -225,16 +184,9 @@ fn read_key(path: &Path) -> Result<Option<SecretString>, OpenError> {
 /// key, and of two that start together one wins.
 fn create_key(directory: &Path, path: &Path) -> Result<(), OpenError> {
     let draft = directory.join(format!(".{KEY_FILE}.{}", random_token()));
-    let text = Zeroizing::new(format!(
-        "{}\n",
-        STANDARD.encode(*Zeroizing::new(random_bytes::<32>()))
-    ));
+    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(*Zeroizing::new(random_bytes::<32>()))));
     let made = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         match fs::hard_link(&draft, path) {
@@ -244,10 +196,8 @@ fn create_key(directory: &Path, path: &Path) -> Result<(), OpenError> {
         fs::File::open(directory)?.sync_all()
     })();
     let removed = fs::remove_file(&draft);
-    made.and(removed).map_err(|source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    })
+    made.and(removed)
+        .map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
 fn make_directory(path: &Path) -> Result<(), OpenError> {
@@ -258,10 +208,7 @@ fn make_directory(path: &Path) -> Result<(), OpenError> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(|source| OpenError::File {
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
 /// The database file, created if need be, for its owner alone; SQLite gives its side files the
@@ -276,10 +223,7 @@ fn make_private(path: &Path) -> Result<(), OpenError> {
             .open(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o600))
     };
-    private().map_err(|source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    })
+    private().map_err(|source| OpenError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -316,12 +260,7 @@ pub(crate) mod tests {
         assert_eq!(
             fs::read_dir(&state)
                 .unwrap()
-                .filter(|e| e
-                    .as_ref()
-                    .unwrap()
-                    .file_name()
-                    .to_string_lossy()
-                    .starts_with('.'))
+                .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'))
                 .count(),
             0
         );
@@ -332,8 +271,7 @@ pub(crate) mod tests {
         let (directory, store) = store().await;
         store.close().await;
         let mut settings = storage(directory.path());
-        settings.encryption_keys =
-            vec![SecretString::from("some other key, long enough to be one")];
+        settings.encryption_keys = vec![SecretString::from("some other key, long enough to be one")];
         let error = Store::open(&settings).await.err().unwrap().to_string();
         assert!(error.contains("storage.encryption_keys"), "{error}");
 

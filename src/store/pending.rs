@@ -63,29 +63,21 @@ const GET: &str = "SELECT factor, name, sealed, setup, state, expires, answer_ma
                    FROM pending_enrolments WHERE id = $1 AND subject_key = $2 AND binding = $3";
 
 fn place<'a>(column: &'a str, id: &'a str) -> Place<'a> {
-    Place {
-        table: "pending_enrolments",
-        column,
-        row: id.as_bytes(),
-    }
+    Place { table: "pending_enrolments", column, row: id.as_bytes() }
 }
 
 fn record(ring: &super::seal::KeyRing, id: &str, row: Row) -> Result<PendingRecord, StoreError> {
     let waiting = match (row.sealed, row.setup) {
         (Some(secret), Some(setup)) => Some(Waiting {
-            material: Material {
-                secret: ring.open(place("sealed", id), &secret)?,
-                state: row.state,
-            },
+            material: Material { secret: ring.open(place("sealed", id), &secret)?, state: row.state },
             setup: ring.open(place("setup", id), &setup)?,
         }),
         _ => None,
     };
     let confirmed = match (row.answer_mac, row.proof) {
-        (Some(mac), Some(proof)) => Some((
-            mac,
-            serde_json::from_str(&proof).map_err(|_| StoreError::Corrupt("stored proof"))?,
-        )),
+        (Some(mac), Some(proof)) => {
+            Some((mac, serde_json::from_str(&proof).map_err(|_| StoreError::Corrupt("stored proof"))?))
+        }
         _ => None,
     };
     Ok(PendingRecord {
@@ -147,10 +139,7 @@ impl Tx {
     /// When the database refuses.
     pub async fn insert_pending(&mut self, pending: &NewPending) -> Result<(), StoreError> {
         let ring = self.ring();
-        let sealed = ring.seal(
-            place("sealed", &pending.id),
-            pending.material.secret.expose_secret(),
-        )?;
+        let sealed = ring.seal(place("sealed", &pending.id), pending.material.secret.expose_secret())?;
         let setup = ring.seal(place("setup", &pending.id), pending.setup.expose_secret())?;
         sqlx::query(
             "INSERT INTO pending_enrolments \
@@ -211,10 +200,7 @@ impl Tx {
             "DELETE FROM pending_enrolments WHERE subject_key = $1",
             "DELETE FROM challenges WHERE subject_key = $1",
         ] {
-            sqlx::query(statement)
-                .bind(subject.as_str())
-                .execute(self.sql())
-                .await?;
+            sqlx::query(statement).bind(subject.as_str()).execute(self.sql()).await?;
         }
         Ok(())
     }

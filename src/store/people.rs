@@ -43,11 +43,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is busy or refuses.
-    pub async fn see_person(
-        &self,
-        subject: &SubjectKey,
-        now: UnixTime,
-    ) -> Result<UnixTime, StoreError> {
+    pub async fn see_person(&self, subject: &SubjectKey, now: UnixTime) -> Result<UnixTime, StoreError> {
         if let Some(person) = self.person(subject).await? {
             return Ok(person.first_seen);
         }
@@ -122,11 +118,13 @@ impl Tx {
         now: UnixTime,
     ) -> Result<(), StoreError> {
         self.see_person(subject, now).await?;
-        sqlx::query("UPDATE people SET first_enrolled = $2 WHERE subject_key = $1 AND first_enrolled IS NULL")
-            .bind(subject.as_str())
-            .bind(now.0)
-            .execute(self.sql())
-            .await?;
+        sqlx::query(
+            "UPDATE people SET first_enrolled = $2 WHERE subject_key = $1 AND first_enrolled IS NULL",
+        )
+        .bind(subject.as_str())
+        .bind(now.0)
+        .execute(self.sql())
+        .await?;
         Ok(())
     }
 }
@@ -140,20 +138,8 @@ mod tests {
     async fn first_seen_never_moves() {
         let (_guard, store) = store().await;
         let alice = SubjectKey::new("local", "alice");
-        assert_eq!(
-            store.see_person(&alice, UnixTime(10)).await.unwrap(),
-            UnixTime(10)
-        );
-        assert_eq!(
-            store.see_person(&alice, UnixTime(99)).await.unwrap(),
-            UnixTime(10)
-        );
-        assert_eq!(
-            store
-                .person(&SubjectKey::new("jwt", "alice"))
-                .await
-                .unwrap(),
-            None
-        );
+        assert_eq!(store.see_person(&alice, UnixTime(10)).await.unwrap(), UnixTime(10));
+        assert_eq!(store.see_person(&alice, UnixTime(99)).await.unwrap(), UnixTime(10));
+        assert_eq!(store.person(&SubjectKey::new("jwt", "alice")).await.unwrap(), None);
     }
 }

@@ -20,10 +20,7 @@ const STATEMENTS: [(&str, i64); 11] = [
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
         0,
     ),
-    (
-        "DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires <= $1 LIMIT 1000)",
-        0,
-    ),
+    ("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires <= $1 LIMIT 1000)", 0),
     (
         "DELETE FROM journeys WHERE id IN (SELECT id FROM journeys WHERE expires <= $1 LIMIT 1000)",
         0,
@@ -77,10 +74,7 @@ impl Store {
             let before = now.plus(-kept).0;
             gone += self
                 .write(move |mut tx| async move {
-                    let done = sqlx::query(statement)
-                        .bind(before)
-                        .execute(tx.sql())
-                        .await?;
+                    let done = sqlx::query(statement).bind(before).execute(tx.sql()).await?;
                     tx.commit(done.rows_affected()).await
                 })
                 .await?;
@@ -104,30 +98,20 @@ mod tests {
             kind,
             lane: Lane::Other,
         };
-        let (factor, stray) = (
-            key(CounterKind::Factor, "alice"),
-            key(CounterKind::Password, "nobody"),
-        );
-        let count = CounterRecord {
-            in_a_row: 50,
-            ..CounterRecord::default()
-        };
+        let (factor, stray) = (key(CounterKind::Factor, "alice"), key(CounterKind::Password, "nobody"));
+        let count = CounterRecord { in_a_row: 50, ..CounterRecord::default() };
         let keys = [factor.clone(), stray.clone()];
         store
             .write(|mut tx| async move {
                 for key in &keys {
                     tx.set_counter(key, count).await?;
                 }
-                tx.audit(AuditEvent::new(UnixTime(0), "users.add", "ok"))
-                    .await?;
+                tx.audit(AuditEvent::new(UnixTime(0), "users.add", "ok")).await?;
                 tx.commit(()).await
             })
             .await
             .unwrap();
-        store
-            .revoke(RevocationKind::Keys, "k1", UnixTime(0))
-            .await
-            .unwrap();
+        store.revoke(RevocationKind::Keys, "k1", UnixTime(0)).await.unwrap();
 
         store.purge(UnixTime(24 * 3600)).await.unwrap();
         assert_eq!(store.revocations_after(0).await.unwrap().len(), 1);
@@ -143,15 +127,9 @@ mod tests {
     #[tokio::test]
     async fn numbers_of_the_feed_are_never_used_twice() {
         let (_guard, store) = store().await;
-        let first = store
-            .revoke(RevocationKind::Keys, "k1", UnixTime(0))
-            .await
-            .unwrap();
+        let first = store.revoke(RevocationKind::Keys, "k1", UnixTime(0)).await.unwrap();
         store.purge(UnixTime(26 * 3600)).await.unwrap();
-        let second = store
-            .revoke(RevocationKind::Keys, "k2", UnixTime(1))
-            .await
-            .unwrap();
+        let second = store.revoke(RevocationKind::Keys, "k2", UnixTime(1)).await.unwrap();
         assert!(second > first);
     }
 }

@@ -62,14 +62,13 @@ impl Tx {
         key: &str,
         now: UnixTime,
     ) -> Result<i64, StoreError> {
-        let (n,): (i64,) = sqlx::query_as(
-            "INSERT INTO revocations (kind, key, at) VALUES ($1, $2, $3) RETURNING n",
-        )
-        .bind(kind.name())
-        .bind(key)
-        .bind(now.0)
-        .fetch_one(self.sql())
-        .await?;
+        let (n,): (i64,) =
+            sqlx::query_as("INSERT INTO revocations (kind, key, at) VALUES ($1, $2, $3) RETURNING n")
+                .bind(kind.name())
+                .bind(key)
+                .bind(now.0)
+                .fetch_one(self.sql())
+                .await?;
         Ok(n)
     }
 }
@@ -79,12 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database is busy or refuses.
-    pub async fn revoke(
-        &self,
-        kind: RevocationKind,
-        key: &str,
-        now: UnixTime,
-    ) -> Result<i64, StoreError> {
+    pub async fn revoke(&self, kind: RevocationKind, key: &str, now: UnixTime) -> Result<i64, StoreError> {
         let key = key.to_owned();
         self.write(move |mut tx| async move {
             let n = tx.revoke(kind, &key, now).await?;
@@ -100,12 +94,11 @@ impl Store {
     /// then nothing may be assumed.
     pub async fn revocations_after(&self, n: i64) -> Result<Vec<Revocation>, StoreError> {
         within(async {
-            let rows: Vec<(i64, String, String, i64)> = sqlx::query_as(
-                "SELECT n, kind, key, at FROM revocations WHERE n > $1 ORDER BY n LIMIT 1000",
-            )
-            .bind(n)
-            .fetch_all(self.readers())
-            .await?;
+            let rows: Vec<(i64, String, String, i64)> =
+                sqlx::query_as("SELECT n, kind, key, at FROM revocations WHERE n > $1 ORDER BY n LIMIT 1000")
+                    .bind(n)
+                    .fetch_all(self.readers())
+                    .await?;
             rows.into_iter().map(revocation).collect()
         })
         .await
@@ -131,10 +124,5 @@ fn revocation((n, kind, key, at): (i64, String, String, i64)) -> Result<Revocati
         .into_iter()
         .find(|known| known.name() == kind)
         .ok_or(StoreError::Corrupt("revocation kind"))?;
-    Ok(Revocation {
-        n,
-        kind,
-        key,
-        at: UnixTime(at),
-    })
+    Ok(Revocation { n, kind, key, at: UnixTime(at) })
 }

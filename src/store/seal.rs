@@ -76,11 +76,7 @@ impl KeyRing {
         let mut body = Zeroizing::new(plain.to_vec());
         let tag = key
             .aead
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(aad(place)),
-                &mut body,
-            )
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad(place)), &mut body)
             .map_err(|_| SealError::Refused)?;
         let mut sealed = Vec::with_capacity(HEADER_LEN + body.len() + tag.as_ref().len());
         sealed.push(VERSION);
@@ -100,25 +96,13 @@ impl KeyRing {
         if version != VERSION {
             return Err(SealError::Damaged);
         }
-        let (id, rest) = rest
-            .split_first_chunk::<KEY_ID_LEN>()
-            .ok_or(SealError::Damaged)?;
-        let (nonce, body) = rest
-            .split_first_chunk::<NONCE_LEN>()
-            .ok_or(SealError::Damaged)?;
-        let key = self
-            .keys
-            .iter()
-            .find(|key| key.id == *id)
-            .ok_or(SealError::UnknownKey)?;
+        let (id, rest) = rest.split_first_chunk::<KEY_ID_LEN>().ok_or(SealError::Damaged)?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealError::Damaged)?;
+        let key = self.keys.iter().find(|key| key.id == *id).ok_or(SealError::UnknownKey)?;
         let mut body = Zeroizing::new(body.to_vec());
         let plain = key
             .aead
-            .open_in_place(
-                Nonce::assume_unique_for_key(*nonce),
-                Aad::from(aad(place)),
-                &mut body,
-            )
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(aad(place)), &mut body)
             .map_err(|_| SealError::Damaged)?;
         Ok(SecretSlice::from(plain.to_vec()))
     }
@@ -194,11 +178,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HERE: Place<'static> = Place {
-        table: "enrolments",
-        column: "sealed",
-        row: b"a",
-    };
+    const HERE: Place<'static> = Place { table: "enrolments", column: "sealed", row: b"a" };
 
     fn ring(keys: &[&str]) -> KeyRing {
         let keys: Vec<SecretString> = keys.iter().map(|k| SecretString::from(*k)).collect();
@@ -214,20 +194,10 @@ mod tests {
         let sealed = ring.seal(HERE, b"seed").unwrap();
         assert_eq!(ring.open(HERE, &sealed).unwrap().expose_secret(), b"seed");
         for place in [
-            Place {
-                table: "challenges",
-                ..HERE
-            },
-            Place {
-                column: "setup",
-                ..HERE
-            },
+            Place { table: "challenges", ..HERE },
+            Place { column: "setup", ..HERE },
             Place { row: b"b", ..HERE },
-            Place {
-                table: "enrolment",
-                column: "ssealed",
-                row: b"a",
-            },
+            Place { table: "enrolment", column: "ssealed", row: b"a" },
         ] {
             assert_eq!(ring.open(place, &sealed).unwrap_err(), SealError::Damaged);
         }
@@ -236,17 +206,8 @@ mod tests {
     #[test]
     fn an_older_key_still_opens_and_an_unknown_one_does_not() {
         let sealed = ring(&[OLD]).seal(HERE, b"seed").unwrap();
-        assert_eq!(
-            ring(&[NEW, OLD])
-                .open(HERE, &sealed)
-                .unwrap()
-                .expose_secret(),
-            b"seed"
-        );
-        assert_eq!(
-            ring(&[NEW]).open(HERE, &sealed).unwrap_err(),
-            SealError::UnknownKey
-        );
+        assert_eq!(ring(&[NEW, OLD]).open(HERE, &sealed).unwrap().expose_secret(), b"seed");
+        assert_eq!(ring(&[NEW]).open(HERE, &sealed).unwrap_err(), SealError::UnknownKey);
     }
 
     #[test]

@@ -92,8 +92,7 @@ impl Store {
             .bind(session.expires.0)
             .execute(tx.sql())
             .await?;
-            tx.add_site_token(token, &session.sid, &site, session.created)
-                .await?;
+            tx.add_site_token(token, &session.sid, &site, session.created).await?;
             tx.see_person(&session.key, session.created).await?;
             tx.audit_if(audit).await?;
             tx.commit(()).await
@@ -174,14 +173,13 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let sid = sid.to_owned();
         self.write(move |mut tx| async move {
-            let ended =
-                sqlx::query("UPDATE sessions SET ended = $2 WHERE sid = $1 AND ended IS NULL")
-                    .bind(&sid)
-                    .bind(now.0)
-                    .execute(tx.sql())
-                    .await?
-                    .rows_affected()
-                    == 1;
+            let ended = sqlx::query("UPDATE sessions SET ended = $2 WHERE sid = $1 AND ended IS NULL")
+                .bind(&sid)
+                .bind(now.0)
+                .execute(tx.sql())
+                .await?
+                .rows_affected()
+                == 1;
             if ended {
                 tx.revoke(RevocationKind::Session, &sid, now).await?;
                 tx.audit_if(audit).await?;
@@ -205,8 +203,7 @@ impl Store {
         let subject = subject.clone();
         self.write(move |mut tx| async move {
             let ended = tx.end_sessions_of(&subject, now).await?;
-            tx.revoke(RevocationKind::Subject, subject.as_str(), now)
-                .await?;
+            tx.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
             tx.audit_if(audit).await?;
             tx.commit(ended).await
         })
@@ -262,12 +259,11 @@ impl Tx {
         subject: &SubjectKey,
         now: UnixTime,
     ) -> Result<u64, StoreError> {
-        let ended =
-            sqlx::query("UPDATE sessions SET ended = $2 WHERE subject_key = $1 AND ended IS NULL")
-                .bind(subject.as_str())
-                .bind(now.0)
-                .execute(self.sql())
-                .await?;
+        let ended = sqlx::query("UPDATE sessions SET ended = $2 WHERE subject_key = $1 AND ended IS NULL")
+            .bind(subject.as_str())
+            .bind(now.0)
+            .execute(self.sql())
+            .await?;
         Ok(ended.rows_affected())
     }
 }
@@ -292,61 +288,23 @@ mod tests {
     #[tokio::test]
     async fn a_token_is_good_for_its_own_site_only() {
         let (_guard, store) = store().await;
-        store
-            .start_session(session("s1"), "token", "portal", None)
-            .await
-            .unwrap();
-        assert_eq!(
-            store
-                .session_by_token("token", "portal")
-                .await
-                .unwrap()
-                .unwrap()
-                .sid,
-            "s1"
-        );
+        store.start_session(session("s1"), "token", "portal", None).await.unwrap();
+        assert_eq!(store.session_by_token("token", "portal").await.unwrap().unwrap().sid, "s1");
         assert_eq!(store.session_by_token("token", "wiki").await.unwrap(), None);
-        assert_eq!(
-            store.session_by_token("other", "portal").await.unwrap(),
-            None
-        );
-        assert!(
-            store
-                .add_site_token("second", "s1", "wiki", UnixTime(11))
-                .await
-                .unwrap()
-        );
-        assert!(
-            !store
-                .add_site_token("third", "unknown", "wiki", UnixTime(11))
-                .await
-                .unwrap()
-        );
+        assert_eq!(store.session_by_token("other", "portal").await.unwrap(), None);
+        assert!(store.add_site_token("second", "s1", "wiki", UnixTime(11)).await.unwrap());
+        assert!(!store.add_site_token("third", "unknown", "wiki", UnixTime(11)).await.unwrap());
     }
 
     #[tokio::test]
     async fn ending_is_told_to_the_feed_once() {
         let (_guard, store) = store().await;
-        store
-            .start_session(session("s1"), "t1", "portal", None)
-            .await
-            .unwrap();
-        store
-            .start_session(session("s2"), "t2", "portal", None)
-            .await
-            .unwrap();
+        store.start_session(session("s1"), "t1", "portal", None).await.unwrap();
+        store.start_session(session("s2"), "t2", "portal", None).await.unwrap();
         assert!(store.end_session("s1", UnixTime(20), None).await.unwrap());
         assert!(!store.end_session("s1", UnixTime(21), None).await.unwrap());
-        assert_eq!(
-            store.session("s1").await.unwrap().unwrap().ended,
-            Some(UnixTime(20))
-        );
-        assert!(
-            !store
-                .add_site_token("late", "s1", "wiki", UnixTime(22))
-                .await
-                .unwrap()
-        );
+        assert_eq!(store.session("s1").await.unwrap().unwrap().ended, Some(UnixTime(20)));
+        assert!(!store.add_site_token("late", "s1", "wiki", UnixTime(22)).await.unwrap());
         assert_eq!(
             store
                 .end_sessions_of(&SubjectKey::new("local", "alice"), UnixTime(23), None)
@@ -370,21 +328,12 @@ mod tests {
     #[tokio::test]
     async fn last_seen_only_grows() {
         let (_guard, store) = store().await;
-        store
-            .start_session(session("s1"), "t1", "portal", None)
-            .await
-            .unwrap();
+        store.start_session(session("s1"), "t1", "portal", None).await.unwrap();
         store
             .touch_sessions(&[("s1".into(), UnixTime(50)), ("gone".into(), UnixTime(50))])
             .await
             .unwrap();
-        store
-            .touch_sessions(&[("s1".into(), UnixTime(40))])
-            .await
-            .unwrap();
-        assert_eq!(
-            store.session("s1").await.unwrap().unwrap().last_seen,
-            UnixTime(50)
-        );
+        store.touch_sessions(&[("s1".into(), UnixTime(40))]).await.unwrap();
+        assert_eq!(store.session("s1").await.unwrap().unwrap().last_seen, UnixTime(50));
     }
 }

@@ -66,12 +66,7 @@ impl Store {
             within(async move {
                 let transaction = inner.writer.begin_with("BEGIN IMMEDIATE").await?;
                 let ring = Arc::clone(&inner.ring);
-                act(Tx {
-                    inner: transaction,
-                    ring,
-                    audited: Vec::new(),
-                })
-                .await
+                act(Tx { inner: transaction, ring, audited: Vec::new() }).await
             })
             .await
         });
@@ -92,9 +87,7 @@ impl Store {
 }
 
 /// Puts the deadline on a call.
-pub(super) async fn within<T>(
-    call: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
+pub(super) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(Err(StoreError::Unavailable(error))) if is_busy(&error) => Err(StoreError::Busy),
         Ok(result) => result,

@@ -35,9 +35,7 @@ pub struct NewUser {
 
 /// A name that cannot be a local user's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "a user name has 1 to 128 characters, without spaces at its ends, control characters or ':' and ','"
-)]
+#[error("a user name has 1 to 128 characters, without spaces at its ends, control characters or ':' and ','")]
 pub struct BadUserName;
 
 /// The one spelling of a local user's name: NFKC, lower case.
@@ -49,12 +47,7 @@ pub fn canonical_user_name(typed: &str) -> Result<String, BadUserName> {
         return Err(BadUserName);
     }
     // Lower-casing can leave NFKC (for example U+0130), so it is normalised again.
-    let folded: String = typed
-        .nfkc()
-        .collect::<String>()
-        .to_lowercase()
-        .nfkc()
-        .collect();
+    let folded: String = typed.nfkc().collect::<String>().to_lowercase().nfkc().collect();
     let bad = |c: char| c.is_control() || matches!(c, ':' | ',') || is_invisible(c);
     let fits = (1..=128).contains(&folded.chars().count());
     if !fits || folded.trim() != folded || folded.chars().any(bad) {
@@ -87,8 +80,7 @@ impl TryFrom<Row> for User {
             name: row.name,
             display_name: row.display_name,
             email: row.email,
-            groups: serde_json::from_str(&row.groups)
-                .map_err(|_| StoreError::Corrupt("user groups"))?,
+            groups: serde_json::from_str(&row.groups).map_err(|_| StoreError::Corrupt("user groups"))?,
             password_hash: SecretString::from(row.password_hash),
             disabled: row.disabled != 0,
             created: UnixTime(row.created),
@@ -107,8 +99,7 @@ impl Store {
         now: UnixTime,
         audit: Option<AuditEvent>,
     ) -> Result<bool, StoreError> {
-        let groups =
-            serde_json::to_string(&user.groups).map_err(|_| StoreError::Corrupt("user groups"))?;
+        let groups = serde_json::to_string(&user.groups).map_err(|_| StoreError::Corrupt("user groups"))?;
         self.write(move |mut tx| async move {
             let added = sqlx::query(
                 "INSERT INTO users (name, display_name, email, groups, password_hash, created) \
@@ -218,8 +209,7 @@ impl Store {
                 == 1;
             if done && disabled {
                 tx.end_sessions_of(&subject, now).await?;
-                tx.revoke(RevocationKind::Subject, subject.as_str(), now)
-                    .await?;
+                tx.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
             }
             if done {
                 tx.audit_if(audit).await?;
@@ -273,18 +263,10 @@ mod tests {
             groups: vec!["ops".into()],
             password_hash: SecretString::from("$argon2id$1"),
         };
-        assert!(
-            store
-                .add_user(user.clone(), UnixTime(1), None)
-                .await
-                .unwrap()
-        );
+        assert!(store.add_user(user.clone(), UnixTime(1), None).await.unwrap());
         assert!(!store.add_user(user, UnixTime(2), None).await.unwrap());
         let found = store.user("alice").await.unwrap().unwrap();
-        assert_eq!(
-            (found.groups, found.created),
-            (vec!["ops".to_owned()], UnixTime(1))
-        );
+        assert_eq!((found.groups, found.created), (vec!["ops".to_owned()], UnixTime(1)));
         assert!(
             store
                 .set_password("alice", SecretString::from("$argon2id$2"), None)
@@ -297,15 +279,6 @@ mod tests {
                 .await
                 .unwrap()
         );
-        assert_eq!(
-            store
-                .user("alice")
-                .await
-                .unwrap()
-                .unwrap()
-                .password_hash
-                .expose_secret(),
-            "$argon2id$2"
-        );
+        assert_eq!(store.user("alice").await.unwrap().unwrap().password_hash.expose_secret(), "$argon2id$2");
     }
 }

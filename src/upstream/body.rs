@@ -110,10 +110,7 @@ mod tests {
     async fn full_gives_its_bytes_once_and_ends() {
         let mut body = Body::from("once");
         assert!(!body.is_end_stream());
-        assert_eq!(
-            body.frame().await.unwrap().unwrap().into_data().unwrap(),
-            "once"
-        );
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "once");
         assert!(body.is_end_stream());
         assert!(body.frame().await.is_none());
     }

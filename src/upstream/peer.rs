@@ -26,10 +26,7 @@ mod tests {
 
     #[test]
     fn a_mapped_address_is_its_ipv4_self() {
-        let peer = Peer {
-            address: "[::ffff:192.0.2.7]:4711".parse().unwrap(),
-            tls: false,
-        };
+        let peer = Peer { address: "[::ffff:192.0.2.7]:4711".parse().unwrap(), tls: false };
         assert_eq!(peer.ip(), "192.0.2.7".parse::<IpAddr>().unwrap());
     }
 }

@@ -36,11 +36,7 @@ impl From<FactorKind> for Offer {
             FactorKind::Totp => text::TOTP_OFFER,
             FactorKind::RecoveryCode => text::RECOVERY_OFFER,
         };
-        Self {
-            factor: kind.name(),
-            title: text::kind(kind),
-            note,
-        }
+        Self { factor: kind.name(), title: text::kind(kind), note }
     }
 }
 
@@ -63,9 +59,7 @@ pub struct Totp {
 
 impl Totp {
     fn problem_at(&self, field: &str) -> bool {
-        self.problem
-            .as_ref()
-            .is_some_and(|problem| problem.field == field)
+        self.problem.as_ref().is_some_and(|problem| problem.field == field)
     }
 
     /// A key as people can read it out: groups of four.

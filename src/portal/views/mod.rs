@@ -32,11 +32,7 @@ impl Problem {
     /// A problem with one field.
     #[must_use]
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            field,
-            message: message.into(),
-            more: None,
-        }
+        Self { field, message: message.into(), more: None }
     }
 }
 
@@ -50,10 +46,7 @@ pub struct Link {
 impl Link {
     #[must_use]
     pub fn new(href: impl Into<String>, label: impl Into<String>) -> Self {
-        Self {
-            href: href.into(),
-            label: label.into(),
-        }
+        Self { href: href.into(), label: label.into() }
     }
 }
 
@@ -104,11 +97,7 @@ impl Timed {
         const PLACE: &str = "\u{1}";
         let whole = sentence(PLACE);
         let (before, after) = whole.split_once(PLACE).unwrap_or((&whole, ""));
-        Self {
-            before: before.to_owned(),
-            moment: Moment(at),
-            after: after.to_owned(),
-        }
+        Self { before: before.to_owned(), moment: Moment(at), after: after.to_owned() }
     }
 }
 

@@ -37,9 +37,7 @@ impl From<&EnrolmentView> for Row {
         let used = match (enrolment.last_used, &enrolment.last_used_by) {
             (None, _) => text::NEVER_USED.into(),
             (Some(at), None) => Timed::new(at, text::last_used).into(),
-            (Some(at), Some(agent)) => {
-                Timed::new(at, |when| text::last_used_by(when, agent)).into()
-            }
+            (Some(at), Some(agent)) => Timed::new(at, |when| text::last_used_by(when, agent)).into(),
         };
         let is_codes = enrolment.factor == FactorKind::RecoveryCode;
         let kind = text::kind(enrolment.factor);

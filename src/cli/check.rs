@@ -1,0 +1,89 @@
+//! `stepgate check`: every problem of a configuration, without starting anything.
+//!
+//! Opens no socket and no store. The verdict goes to standard error for people, to standard output
+//! as JSON for scripts.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::{self, Diagnostics, Environment, Sources};
+
+/// Exit code of a configuration that is refused (`EX_CONFIG` of sysexits.h).
+pub const REFUSED: u8 = 78;
+
+/// Checks a configuration and shows every problem with its place.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Configuration file, or a directory of *.yaml files; may be given more than once
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        env = "STEPGATE_CONFIG",
+        default_value = "/etc/stepgate/stepgate.yaml"
+    )]
+    pub config: Vec<PathBuf>,
+
+    /// Refuse warnings too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How to print the problems
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How to print the problems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people, on standard error
+    Text,
+    /// For editors and scripts, on standard output
+    Json,
+}
+
+/// Exit code 0 when the configuration would be accepted, 78 when not.
+#[must_use]
+pub fn run(args: Args) -> ExitCode {
+    let loaded = config::load(&Sources::paths(args.config), &Environment::of_process());
+    let found = &loaded.diagnostics;
+    let refused = loaded.settings.is_none() || (args.strict && found.warnings() > 0);
+    // Nothing can be done about a reader that has gone away; the exit code still tells.
+    let _ = match args.format {
+        Format::Text => print_text(found, refused),
+        Format::Json => writeln!(std::io::stdout(), "{:#}", found.to_json()),
+    };
+    if refused {
+        ExitCode::from(REFUSED)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn print_text(found: &Diagnostics, refused: bool) -> std::io::Result<()> {
+    let mut out = std::io::stderr().lock();
+    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    out.write_all(found.to_text(colour).as_bytes())?;
+    writeln!(out, "{}", summary(found, refused))
+}
+
+fn summary(found: &Diagnostics, refused: bool) -> String {
+    let count = |number: usize, what: &str| match number {
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    };
+    let verdict = if refused { "refused" } else { "fine" };
+    match (found.errors(), found.warnings()) {
+        (0, 0) => "the configuration is fine".to_owned(),
+        (0, warnings) => format!("the configuration is {verdict}: {}", count(warnings, "warning")),
+        (errors, 0) => format!("the configuration is {verdict}: {}", count(errors, "error")),
+        (errors, warnings) => {
+            format!(
+                "the configuration is {verdict}: {}, {}",
+                count(errors, "error"),
+                count(warnings, "warning")
+            )
+        }
+    }
+}

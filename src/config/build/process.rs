@@ -1,0 +1,205 @@
+//! The sections about the process itself: server, storage, factors, sessions, limits, looks.
+
+use std::path::PathBuf;
+
+use super::super::codes::Code;
+use super::super::diagnostic::{Diagnostic, Problems};
+use super::super::factor_kind::{FactorKind, FactorSet};
+use super::super::node::{Kind, Node};
+use super::super::settings::{
+    Branding, Enrolment, Factors, FirstFactor, Limits, LogFormat, Logging, RecoveryCodes, Server, Sessions,
+    Storage, Timeouts, Tls, ToUpstream, Totp,
+};
+use super::super::source::Environment;
+use super::super::values::{address, quantity};
+use super::{Build, conditions, duration, value, values};
+
+/// `None` when something in the section was wrong.
+pub(super) fn server(root: &Node) -> Option<Server> {
+    let node = root.get("server")?;
+    let operations = match node.text_of("operations")? {
+        "false" => None,
+        text => Some(address::listen(text).ok()?),
+    };
+    Some(Server {
+        listen: values(node, "listen", address::listen),
+        public_url: value(node, "public_url", address::public_url)?,
+        tls: node.get("tls").and_then(|tls| {
+            Some(Tls { certificate: tls.text_of("certificate")?.into(), key: tls.text_of("key")?.into() })
+        }),
+        trusted_proxies: values(node, "trusted_proxies", address::network),
+        operations,
+        workers: node.text_of("workers").and_then(|text| text.parse().ok()),
+        prefix: node.text_of("prefix")?.trim_end_matches('/').to_owned(),
+        timeouts: timeouts(node.get("timeouts")?)?,
+        max_body: value(node, "max_body", quantity::size),
+        drain: duration(node, "drain")?,
+    })
+}
+
+fn timeouts(node: &Node) -> Option<Timeouts> {
+    Some(Timeouts {
+        handshake: duration(node, "handshake")?,
+        headers: duration(node, "headers")?,
+        idle: duration(node, "idle")?,
+        body_idle: duration(node, "body_idle")?,
+        upstream_connect: duration(node, "upstream_connect")?,
+        upstream_response: duration(node, "upstream_response")?,
+    })
+}
+
+/// Forged `X-Forwarded-For` is as good as any from an address that is trusted by mistake.
+pub(super) fn warn_of_wide_proxies(build: &mut Build<'_>) {
+    let Some(proxies) = build.root.get("server").and_then(|server| server.get("trusted_proxies")) else {
+        return;
+    };
+    for item in proxies.items() {
+        let Some(network) = item.text().and_then(|text| address::network(text).ok()) else {
+            continue;
+        };
+        let narrow = if network.addr().is_ipv4() { 24 } else { 64 };
+        if network.prefix_len() < narrow {
+            build.report(
+                Diagnostic::warning(Code::WideProxy, "many addresses are trusted as proxies")
+                    .at(item.span, "any of them can claim to speak for any client address")
+                    .fix("list the proxies' own addresses"),
+            );
+        }
+    }
+}
+
+pub(super) fn storage(root: &Node, environment: &Environment) -> Storage {
+    let node = root.get("storage");
+    let own = |key| node.and_then(|node| node.text_of(key)).map(PathBuf::from);
+    // systemd separates several by colons; the first is the unit's main one.
+    let systemd = environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
+    let usual = || PathBuf::from(systemd.filter(|path| !path.is_empty()).unwrap_or("/var/lib/stepgate"));
+    let state_directory = own("state_directory").unwrap_or_else(usual);
+    Storage {
+        database: own("database").unwrap_or_else(|| state_directory.join("stepgate.db")),
+        encryption_keys: node
+            .map(|node| node.texts_of("encryption_keys"))
+            .unwrap_or_default()
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        state_directory,
+    }
+}
+
+pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
+    let section = root.get("factors");
+    let factor = |key| section.and_then(|node| node.get(key));
+    let on = |key| factor(key).is_some_and(|node| node.is_true("enabled"));
+    let kinds = [
+        (FactorKind::Totp, "totp"),
+        (FactorKind::RecoveryCode, "recovery_codes"),
+    ];
+    let count = factor("recovery_codes").and_then(|node| node.text_of("count")?.parse().ok());
+    Factors {
+        enabled: kinds
+            .into_iter()
+            .filter(|(_, key)| on(key))
+            .map(|(kind, _)| kind)
+            .collect::<FactorSet>(),
+        totp: Totp { issuer: issuer(root, factor("totp"), problems) },
+        recovery_codes: RecoveryCodes { count: count.unwrap_or_default() },
+    }
+}
+
+fn issuer(root: &Node, totp: Option<&Node>, problems: &mut Problems) -> String {
+    if let Some(node) = totp.and_then(|totp| totp.get("issuer")) {
+        let text = node.text().unwrap_or_default();
+        if text.contains(':') {
+            problems.push(
+                Diagnostic::error(Code::Value, "an issuer cannot contain a colon")
+                    .at(node.span, "authenticator apps split issuer and account there"),
+            );
+        }
+        return text.to_owned();
+    }
+    let name = root.get("branding").and_then(|branding| branding.get("name"));
+    let chosen = name.filter(|name| !name.is_default()).and_then(Node::text);
+    let host = || value(root.get("server")?, "public_url", address::public_url).map(|url| url.host);
+    let issuer = chosen.map(str::to_owned).or_else(host).unwrap_or_default();
+    issuer.replace([':', '[', ']'], "")
+}
+
+pub(super) fn to_upstream(root: &Node) -> ToUpstream {
+    let assertion = root.get("to_upstream").and_then(|node| node.get("assertion"));
+    ToUpstream {
+        user: "Remote-User".to_owned(),
+        groups: "Remote-Groups".to_owned(),
+        name: "Remote-Name".to_owned(),
+        email: "Remote-Email".to_owned(),
+        assertion: assertion.and_then(|node| node.text_of("header")).map(str::to_owned),
+    }
+}
+
+pub(super) fn sessions(build: &mut Build<'_>) -> Option<Sessions> {
+    let node = build.root.get("sessions")?;
+    let sessions = Sessions {
+        idle_timeout: duration(node, "idle_timeout")?,
+        absolute_timeout: duration(node, "absolute_timeout")?,
+    };
+    let longest = std::time::Duration::from_secs(86_400);
+    for (key, value) in [
+        ("idle_timeout", sessions.idle_timeout),
+        ("absolute_timeout", sessions.absolute_timeout),
+    ] {
+        if value.is_zero() || value > longest {
+            let at = node.get(key).map_or(node.span, |node| node.span);
+            build.report(
+                Diagnostic::error(Code::Bound, format!("`{key}` is out of bounds"))
+                    .at(at, "from 1s to 24h: a session that lasts longer outlives the day it was proved on"),
+            );
+        }
+    }
+    Some(sessions)
+}
+
+pub(super) fn enrolment(build: &mut Build<'_>) -> Enrolment {
+    let node = build.root.get("enrolment");
+    let first = node.and_then(|node| node.get("first_factor"));
+    let first_factor = match first.map(|first| (&first.kind, first)) {
+        Some((Kind::Scalar(scalar), _)) if scalar.text == "open" => FirstFactor::Open,
+        Some((Kind::Map(_), map)) => {
+            match map.get("allow_when").and_then(|when| conditions::when(build, when)) {
+                Some(when) => FirstFactor::When(when),
+                None => FirstFactor::Invitation,
+            }
+        }
+        _ => FirstFactor::Invitation,
+    };
+    Enrolment { first_factor, grace_period: node.and_then(|node| duration(node, "grace_period")) }
+}
+
+pub(super) fn limits(root: &Node) -> Option<Limits> {
+    let node = root.get("limits")?;
+    let wrong = value(node, "wrong_answers", quantity::rate)?;
+    let network = value(node, "per_network", quantity::rate)?;
+    let per_minute = u64::from(network.count) * 60 / network.window.as_secs().max(1);
+    Some(Limits {
+        wrong_answers: wrong.count,
+        window: wrong.window,
+        hard_stop: node.text_of("lock_user_after")?.parse().ok()?,
+        per_network_per_minute: u32::try_from(per_minute.max(1)).ok()?,
+    })
+}
+
+pub(super) fn logging(root: &Node) -> Logging {
+    let node = root.get("logging");
+    let text = |key| node.and_then(|node| node.text_of(key)).unwrap_or_default();
+    let format = match text("format") {
+        "json" => LogFormat::Json,
+        "human" => LogFormat::Human,
+        _ => LogFormat::Auto,
+    };
+    Logging { format, level: text("level").to_owned() }
+}
+
+pub(super) fn branding(root: &Node) -> Branding {
+    let node = root.get("branding");
+    let text = |key| node.and_then(|node| node.text_of(key)).map(str::to_owned);
+    Branding { name: text("name").unwrap_or_default(), support_url: text("support_url") }
+}

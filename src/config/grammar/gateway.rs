@@ -1,0 +1,242 @@
+//! Grammar of the file as a whole, and of the sections about the process itself.
+
+use super::access::{CONDITION, FLOOR, LEVEL, ROUTE};
+use super::people::{ENROLMENT, FACTORS, IDENTITY, LIMITS, SESSIONS};
+use super::{Key, Map, Scalar, Shape, Table};
+
+/// The whole file.
+pub(in super::super) static ROOT: Map = Map::new(
+    "the configuration",
+    "One file, or several that are merged by name.",
+    &[
+        Key::required("version", Shape::Scalar(Scalar::Int(1, 1)), "The grammar's version. Always 1."),
+        Key {
+            name: "server",
+            shape: Shape::Map(&SERVER),
+            doc: "Where stepgate listens and what it is called.",
+            absent: super::Absent::Error,
+        },
+        Key::section("storage", &STORAGE),
+        Key::new(
+            "identity",
+            Shape::Named(&IDENTITY),
+            "Who is this? Sources are asked in order, and the first that answers says who. Without this section there is one: `{ name: local, type: local }`.",
+        ),
+        Key::section("factors", &FACTORS),
+        Key::new(
+            "levels",
+            Shape::Named(&Shape::Map(&LEVEL)),
+            "Named requirements. They are sets, not a ladder. Built in, and replaced by a level of the same name: `signed-in` (an identity, nothing more), `standard` (any factor, 12h), `sensitive` (totp, 15m), `critical` (totp, every time). `public` (nobody is asked anything) and `deny` are fixed.",
+        ),
+        Key::new(
+            "conditions",
+            Shape::Table(&CONDITIONS),
+            "Named facts about a request. Each is true, false or unknown; unknown never relaxes a requirement.",
+        ),
+        Key::new("floor", Shape::Map(&FLOOR), FLOOR.doc),
+        Key::new(
+            "routes",
+            Shape::Named(&Shape::Map(&ROUTE)),
+            "The sites. A request for a host that no route names is denied.",
+        ),
+        Key::section("to_upstream", &TO_UPSTREAM),
+        Key::section("sessions", &SESSIONS),
+        Key::section("enrolment", &ENROLMENT),
+        Key::section("limits", &LIMITS),
+        Key::section("logging", &LOGGING),
+        Key::section("branding", &BRANDING),
+    ],
+)
+.later(&["authority", "geo", "senders", "administrators", "organisations", "audit", "telemetry", "mode"]);
+
+static CONDITIONS: Table = Table { what: "a condition", key: "name", value: Shape::Map(&CONDITION) };
+
+static SERVER: Map = Map::new(
+    "`server`",
+    "Where stepgate listens and what it is called.",
+    &[
+        Key {
+            name: "listen",
+            shape: Shape::Many(&Shape::Scalar(Scalar::Listen)),
+            doc: "Address, or list of addresses, to serve on. `:8080` is every IPv4 address; add `[::]:8080` for IPv6.",
+            absent: super::Absent::Is(":8080"),
+        },
+        Key::required(
+            "public_url",
+            Shape::Scalar(Scalar::PublicUrl),
+            "Origin of the portal, as browsers see it: challenge pages, enrolment, the API. `http` only for localhost, 127.0.0.1 and [::1]; the scheme decides how cookies are set.",
+        ),
+        Key::new(
+            "tls",
+            Shape::Map(&TLS),
+            "Certificate to serve TLS with. Without it stepgate speaks plain HTTP, for a proxy in front of it.",
+        ),
+        Key::new(
+            "trusted_proxies",
+            Shape::Many(&Shape::Scalar(Scalar::Network)),
+            "Peers whose `X-Forwarded-For` counts. Nobody's, unless listed.",
+        ),
+        Key::default(
+            "operations",
+            Scalar::ListenOrOff,
+            "127.0.0.1:9090",
+            "Address of `/livez`, `/readyz`, `/healthz` and `/metrics`; `false` switches them off. Never the public port.",
+        ),
+        Key::new(
+            "workers",
+            Shape::Scalar(Scalar::Int(1, 1024)),
+            "Threads that carry requests. Without it: one per processor.",
+        ),
+        Key::default(
+            "prefix",
+            Scalar::Prefix,
+            "/.stepgate",
+            "Paths under it are answered by stepgate on every site and never forwarded.",
+        ),
+        Key::section("timeouts", &TIMEOUTS),
+        Key::new(
+            "max_body",
+            Shape::Scalar(Scalar::Size),
+            "Largest request body, of every route that does not say its own. Without it: no bound.",
+        ),
+        Key::default(
+            "drain",
+            Scalar::Duration,
+            "30s",
+            "After SIGTERM: how long requests in flight may take to end.",
+        ),
+    ],
+);
+
+static TLS: Map = Map::new(
+    "`tls`",
+    "Certificate and key, as PEM files.",
+    &[
+        Key::required(
+            "certificate",
+            Shape::Scalar(Scalar::File),
+            "PEM file with the certificate and what signed it, the site's own first.",
+        ),
+        Key::required(
+            "key",
+            Shape::Scalar(Scalar::KeyFile),
+            "PEM file with the private key. `{ file: … }` means the same.",
+        ),
+    ],
+)
+.later(&["device_authority"]);
+
+static TIMEOUTS: Map = Map::new(
+    "`timeouts`",
+    "A deadline for each phase of a connection.",
+    &[
+        Key::default(
+            "handshake",
+            Scalar::Duration,
+            "10s",
+            "The TLS handshake, and the first byte of a connection.",
+        ),
+        Key::default(
+            "headers",
+            Scalar::Duration,
+            "10s",
+            "A complete header block, HTTP/2 continuations included.",
+        ),
+        Key::default("idle", Scalar::Duration, "75s", "A connection with no request in flight."),
+        Key::default(
+            "body_idle",
+            Scalar::Duration,
+            "60s",
+            "Silence in the middle of a body, in either direction.",
+        ),
+        Key::default("upstream_connect", Scalar::Duration, "5s", "Reaching the upstream."),
+        Key::default(
+            "upstream_response",
+            Scalar::Duration,
+            "60s",
+            "From the request being sent to the upstream's response headers.",
+        ),
+    ],
+);
+
+static STORAGE: Map = Map::new(
+    "`storage`",
+    "What must survive a restart.",
+    &[
+        Key::new(
+            "database",
+            Shape::Scalar(Scalar::Database),
+            "`sqlite:///path`, or a path. Without it: `stepgate.db` in the state directory.",
+        ),
+        Key::new(
+            "state_directory",
+            Shape::Scalar(Scalar::File),
+            "Where keys made on first start are kept. Without it: systemd's `STATE_DIRECTORY`, else `/var/lib/stepgate`.",
+        ),
+        Key::new(
+            "encryption_keys",
+            Shape::Many(&Shape::Scalar(Scalar::Secret)),
+            "Keys that seal factor secrets, newest first; older ones only open what they sealed. Without it: a key file in the state directory, made on first start.",
+        ),
+    ],
+);
+
+static TO_UPSTREAM: Map = Map::new(
+    "`to_upstream`",
+    "What the app is told about the person. Copies of these headers sent by clients are always removed.",
+    &[
+        Key::default(
+            "preset",
+            Scalar::Word(&["remote"], &["x-forwarded", "x-auth-request", "pomerium"]),
+            "remote",
+            "`remote`: `Remote-User`, `Remote-Groups`, `Remote-Name`, `Remote-Email`. `Stepgate-Acr`, `Stepgate-Amr` and `Stepgate-Auth-Time` are always sent.",
+        ),
+        Key {
+            name: "assertion",
+            shape: Shape::Either(&[Shape::Map(&ASSERTION), Shape::Scalar(Scalar::Off)]),
+            doc: "A signed assertion (JWT) for apps that check it; `false` switches it off.",
+            absent: super::Absent::Empty,
+        },
+    ],
+);
+
+static ASSERTION: Map = Map::new(
+    "`assertion`",
+    "The signed assertion.",
+    &[Key::default(
+        "header",
+        Scalar::Header,
+        "Stepgate-Assertion",
+        "Header that carries it.",
+    )],
+)
+.later(&["algorithm", "valid_for"]);
+
+static LOGGING: Map = Map::new(
+    "`logging`",
+    "The log on standard output.",
+    &[
+        Key::default(
+            "format",
+            Scalar::Word(&["auto", "json", "human"], &[]),
+            "auto",
+            "`auto`: human on a terminal, JSON elsewhere.",
+        ),
+        Key::default(
+            "level",
+            Scalar::Word(&["error", "warn", "info", "debug", "trace"], &[]),
+            "info",
+            "The least that is logged.",
+        ),
+    ],
+);
+
+static BRANDING: Map = Map::new(
+    "`branding`",
+    "What people see on the pages.",
+    &[
+        Key::default("name", Scalar::Text, "Stepgate", "Name of the organisation."),
+        Key::new("support_url", Shape::Scalar(Scalar::Link), "Where people who are stuck find help."),
+    ],
+)
+.later(&["languages", "logo"]);

@@ -1,0 +1,317 @@
+//! The kinds of single value, each with its check and its schema.
+
+use serde_json::{Value, json};
+
+use super::super::codes::Code;
+use super::super::factor_kind::FactorKind;
+use super::super::pattern;
+use super::super::values::{BadValue, address, host, quantity, time};
+
+/// Kinds of factor that are designed but not built yet.
+pub(in super::super) const LATER_FACTORS: [&str; 6] = ["passkey", "push", "duo", "sms", "voice", "email"];
+
+/// What a single value is.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Scalar {
+    Text,
+    /// Never shown; a warning when it is written in the file itself.
+    Secret,
+    /// Text, or a plain `true`.
+    TextOrTrue,
+    Bool,
+    /// A plain `false`.
+    Off,
+    Int(u64, u64),
+    Duration,
+    Size,
+    Rate,
+    Network,
+    /// A network, or `any`.
+    Trusted,
+    Listen,
+    ListenOrOff,
+    Host,
+    Path,
+    Prefix,
+    PublicUrl,
+    KeyUrl,
+    Link,
+    Upstream,
+    Database,
+    /// One of these words; of the second list a message says that they come later.
+    Word(&'static [&'static str], &'static [&'static str]),
+    /// A name that this file gives.
+    Name,
+    /// Names of something else in the file; that they exist is checked when it is built.
+    Level,
+    Condition,
+    Factor,
+    Method,
+    Header,
+    Cookie,
+    TimeOfDay,
+    Zone,
+    /// A path on disk.
+    File,
+    /// A path on disk, of a file that nobody else may read; `{ file: … }` means the same.
+    KeyFile,
+}
+
+impl Scalar {
+    /// Whether the text is such a value.
+    pub fn check(self, text: &str) -> Result<(), BadValue> {
+        match self {
+            Self::Text | Self::TextOrTrue => not_blank(text),
+            Self::Secret => secret(text),
+            Self::Bool => word(text, &["true", "false"], &[]),
+            Self::Off => word(text, &["false"], &[]),
+            Self::Int(least, most) => integer(text, least, most),
+            Self::Duration => quantity::duration(text).map(drop),
+            Self::Size => quantity::size(text).map(drop),
+            Self::Rate => quantity::rate(text).map(drop),
+            Self::Network => address::network(text).map(drop),
+            Self::Trusted if text == "any" => Ok(()),
+            Self::Trusted => address::network(text).map(drop),
+            Self::ListenOrOff if text == "false" => Ok(()),
+            Self::Listen | Self::ListenOrOff => address::listen(text).map(drop),
+            Self::Host => host::pattern(text).map(drop),
+            Self::Path => pattern::check(text),
+            Self::Prefix => prefix(text),
+            Self::PublicUrl => address::public_url(text).map(drop),
+            Self::KeyUrl => address::key_url(text).map(drop),
+            Self::Link => address::link(text).map(drop),
+            Self::Upstream => address::upstream(text).map(drop),
+            Self::Database => database(text),
+            Self::Word(words, later) => word(text, words, later),
+            Self::Name => name(text),
+            Self::Level | Self::Condition => not_blank(text),
+            Self::Factor => factor(text),
+            Self::Method => method(text),
+            Self::Header => header(text),
+            Self::Cookie => cookie(text),
+            Self::TimeOfDay => time::time_of_day(text).map(drop),
+            Self::Zone => time::zone(text).map(drop),
+            Self::File | Self::KeyFile => not_blank(text),
+        }
+    }
+
+    /// Whether `{ file: … }` and `{ env: … }` may stand for it.
+    pub fn is_fetchable(self) -> bool {
+        !matches!(
+            self,
+            Self::TextOrTrue
+                | Self::Bool
+                | Self::Off
+                | Self::Int(..)
+                | Self::Word(..)
+                | Self::Name
+                | Self::Level
+                | Self::Condition
+                | Self::Factor
+                | Self::Method
+        )
+    }
+
+    /// Whether YAML must read it as something other than text: such a value stands without quotes.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Self::Bool | Self::Off | Self::Int(..))
+    }
+
+    /// Whether `false` or `true` without quotes is meant as such.
+    pub fn takes_boolean(self, text: &str) -> bool {
+        match self {
+            Self::TextOrTrue => text == "true",
+            Self::ListenOrOff => text == "false",
+            other => other.is_plain(),
+        }
+    }
+
+    /// What it is, for the reference and for messages.
+    pub fn describe(self) -> String {
+        let text = match self {
+            Self::Text => "text",
+            Self::Secret => "a secret",
+            Self::TextOrTrue => "text, or true for any value",
+            Self::Bool => "true or false",
+            Self::Off => "false",
+            Self::Int(least, most) => return format!("a whole number from {least} to {most}"),
+            Self::Duration => "a duration",
+            Self::Size => "a size",
+            Self::Rate => "a rate",
+            Self::Network => "a network",
+            Self::Trusted => "a network, or `any`",
+            Self::Listen => "an address to listen on",
+            Self::ListenOrOff => "an address to listen on, or false",
+            Self::Host => "a host",
+            Self::Path => "a path pattern",
+            Self::Prefix => "a path prefix",
+            Self::PublicUrl => "an https origin",
+            Self::KeyUrl => "an https URL",
+            Self::Link => "a link",
+            Self::Upstream => "an upstream address",
+            Self::Database => "a database",
+            Self::Word(words, _) => return either(words),
+            Self::Name => "a name",
+            Self::Level => "a level",
+            Self::Condition => "a condition",
+            Self::Factor => "a factor",
+            Self::Method => "a method",
+            Self::Header => "a header's name",
+            Self::Cookie => "a cookie's name",
+            Self::TimeOfDay => "a time of day",
+            Self::Zone => "a time zone",
+            Self::File => "a file",
+            Self::KeyFile => "a key file",
+        };
+        text.to_owned()
+    }
+
+    /// JSON Schema of the value itself.
+    pub fn schema(self) -> Value {
+        let pattern = |pattern: &str| json!({"type": "string", "pattern": pattern});
+        match self {
+            Self::Bool => json!({"type": "boolean"}),
+            Self::Off => json!({"const": false}),
+            Self::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
+            Self::TextOrTrue => json!({"anyOf": [{"type": "string"}, {"const": true}]}),
+            Self::ListenOrOff => json!({"anyOf": [{"type": "string"}, {"const": false}]}),
+            Self::Word(words, _) => json!({"enum": words}),
+            Self::Factor => json!({"enum": FactorKind::ALL.map(FactorKind::name)}),
+            Self::Duration => pattern("^[0-9]+[smhd]$"),
+            Self::Size => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),
+            Self::Rate => pattern("^[0-9]+ per [0-9]+[smhd]$"),
+            Self::Path | Self::Prefix => pattern("^/"),
+            Self::PublicUrl | Self::KeyUrl => pattern("^https?://"),
+            Self::Upstream => pattern("^http://"),
+            Self::Method => pattern("^[A-Z]+$"),
+            Self::TimeOfDay => pattern("^[0-9]{2}:[0-9]{2}$"),
+            Self::Name => pattern(r"^[A-Za-z0-9*\[][A-Za-z0-9._:*\[\]-]*$"),
+            _ => json!({"type": "string", "minLength": 1}),
+        }
+    }
+}
+
+/// "`a`, `b` or `c`".
+pub(in super::super) fn either(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+fn not_blank(text: &str) -> Result<(), BadValue> {
+    if text.trim().is_empty() {
+        return Err(BadValue::new("this is empty", "write something here, or leave the key out"));
+    }
+    Ok(())
+}
+
+fn secret(text: &str) -> Result<(), BadValue> {
+    if text.trim().is_empty() {
+        return Err(BadValue::coded(Code::WeakSecret, "this secret is empty", "nothing would be secret"));
+    }
+    Ok(())
+}
+
+fn word(text: &str, words: &[&str], later: &[&str]) -> Result<(), BadValue> {
+    if words.contains(&text) {
+        return Ok(());
+    }
+    if later.contains(&text) {
+        let message = format!("`{text}` is not available yet");
+        return Err(BadValue::coded(Code::NotAvailable, message, format!("write {}", either(words))));
+    }
+    Err(BadValue::new("this word is not known here", format!("write {}", either(words))))
+}
+
+fn integer(text: &str, least: u64, most: u64) -> Result<(), BadValue> {
+    let label = format!("from {least} to {most}");
+    let Some(number) = text
+        .bytes()
+        .all(|b| b.is_ascii_digit())
+        .then(|| text.parse::<u64>().ok())
+        .flatten()
+    else {
+        return Err(BadValue::coded(Code::WrongKind, "this is no whole number", label));
+    };
+    if number < least || number > most {
+        return Err(BadValue::coded(Code::Bound, "this figure is out of bounds", label));
+    }
+    Ok(())
+}
+
+fn name(text: &str) -> Result<(), BadValue> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-:*[]".contains(c);
+    if text.is_empty() || text.len() > 128 || !text.chars().all(good) || text.starts_with(['.', '-', '_']) {
+        return Err(BadValue::new(
+            "this is no name",
+            "write letters, digits, `-`, `_` and `.`, a letter or digit first",
+        ));
+    }
+    Ok(())
+}
+
+fn factor(text: &str) -> Result<(), BadValue> {
+    let names = FactorKind::ALL.map(FactorKind::name);
+    word(text, &names, &LATER_FACTORS).map_err(|mut bad| {
+        if bad.code == Code::Value {
+            bad.code = Code::UnknownName;
+            bad.message = format!("there is no factor named `{text}`");
+            bad.label = format!("factors are: {}", names.join(", "));
+        }
+        bad
+    })
+}
+
+fn method(text: &str) -> Result<(), BadValue> {
+    if !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
+        return Ok(());
+    }
+    Err(BadValue::new("this is no method", "write it in capitals, such as `GET` or `POST`"))
+}
+
+fn header(text: &str) -> Result<(), BadValue> {
+    if http::HeaderName::from_bytes(text.as_bytes()).is_err() {
+        return Err(BadValue::new("this is no header's name", "write it as `X-Remote-User`"));
+    }
+    Ok(())
+}
+
+fn cookie(text: &str) -> Result<(), BadValue> {
+    header(text).map_err(|_| BadValue::new("this is no cookie's name", "letters, digits, `-`, `_` and `.`"))
+}
+
+fn prefix(text: &str) -> Result<(), BadValue> {
+    let body = text
+        .strip_prefix('/')
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest))
+        .unwrap_or_default();
+    let plain = |segment: &str| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(good)
+    };
+    if body.len() <= 64 && body.split('/').all(plain) {
+        return Ok(());
+    }
+    Err(BadValue::new("this is no prefix", "write it as `/.stepgate`"))
+}
+
+fn database(text: &str) -> Result<(), BadValue> {
+    let remote = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    if remote {
+        return Err(BadValue::coded(
+            Code::NotAvailable,
+            "this kind of database is not available yet",
+            "only `sqlite:///path` for now",
+        ));
+    }
+    let path = text.strip_prefix("sqlite://").unwrap_or(text);
+    if path.contains("://") || path.trim().is_empty() {
+        return Err(BadValue::new(
+            "this is no database",
+            "write it as `sqlite:///var/lib/stepgate/stepgate.db`",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,361 @@
+//! Checks a tree against the grammar, fetches what lives elsewhere, and fills in defaults.
+//!
+//! Every problem is reported and the walk goes on. After it, a part that had no problem has the
+//! shape that the grammar says, with every default in place; `build` relies on that.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::super::codes::Code;
+use super::super::diagnostic::{Diagnostic, Problems};
+use super::super::fetch;
+use super::super::node::{Entry, Kind, Node, Origin};
+use super::super::source::{Environment, SourceMap, Span};
+use super::{Absent, Choice, Key, Map, Scalar, Shape, Tagged};
+
+/// What the walk reads and writes beside the tree.
+pub(in super::super) struct Walk<'a> {
+    pub environment: &'a Environment,
+    pub sources: &'a mut SourceMap,
+    pub problems: &'a mut Problems,
+    /// Files that values came from.
+    pub files: &'a mut BTreeSet<PathBuf>,
+}
+
+impl Walk<'_> {
+    /// Checks one node. `name` is the key it is the value of, for messages.
+    pub fn check(&mut self, node: &mut Node, shape: &'static Shape, name: &str) {
+        match (shape, &mut node.kind) {
+            (_, Kind::Broken) => {}
+            (_, Kind::Nothing) => self.problems.push(
+                Diagnostic::error(Code::WrongKind, format!("`{name}` has no value"))
+                    .at(node.span, format!("{} belongs here", describe(shape))),
+            ),
+            (Shape::Scalar(scalar), _) => self.scalar(node, *scalar, name),
+            (Shape::Map(map), Kind::Map(_)) => self.map(node, map),
+            (Shape::Tagged(tagged), Kind::Map(_)) => self.tagged(node, tagged),
+            (Shape::List(item) | Shape::Named(item) | Shape::Many(item), Kind::List(items)) => {
+                for node in items {
+                    self.check(node, item, name);
+                }
+            }
+            (Shape::Many(item), _) => self.check(node, item, name),
+            (Shape::Table(table), Kind::Map(entries)) => {
+                for entry in entries {
+                    self.check(&mut entry.value, &table.value, &entry.key);
+                }
+            }
+            (Shape::Either(shapes), _) => match alternative(shapes, &node.kind) {
+                Some(shape) => self.check(node, shape, name),
+                None => self.wrong_kind(node, shape, name),
+            },
+            _ => self.wrong_kind(node, shape, name),
+        }
+    }
+
+    /// Checks a map against its keys, and fills in the defaults of those that are absent.
+    pub fn map(&mut self, node: &mut Node, map: &'static Map) {
+        let pointer = node.pointer();
+        let span = node.span;
+        let Kind::Map(entries) = &mut node.kind else {
+            return;
+        };
+        for entry in entries.iter_mut() {
+            match map.key(&entry.key) {
+                Some(key) => self.check(&mut entry.value, &key.shape, key.name),
+                None => self.problems.push(unknown_key(entry, map)),
+            }
+        }
+        for choice in map.choices {
+            self.choice(entries, choice, map, pointer);
+        }
+        for key in map.keys {
+            if !entries.iter().any(|entry| entry.key == key.name) {
+                self.absent(entries, key, map, pointer, span);
+            }
+        }
+    }
+
+    fn absent(&mut self, entries: &mut Vec<Entry>, key: &'static Key, map: &Map, pointer: Span, span: Span) {
+        let mut value = match key.absent {
+            Absent::Nothing => return,
+            Absent::Error => {
+                self.problems.push(
+                    Diagnostic::error(Code::MissingKey, format!("{} has no `{}`", map.what, key.name))
+                        .at(pointer, format!("add `{}`: {}", key.name, describe(&key.shape))),
+                );
+                return;
+            }
+            Absent::Is(text) => Node::scalar(span, text, Origin::Default),
+            Absent::Empty => Node::map(span, Vec::new()),
+        };
+        self.check(&mut value, &key.shape, key.name);
+        entries.push(Entry { key: key.name.to_owned(), key_span: pointer, value });
+    }
+
+    fn choice(&mut self, entries: &[Entry], choice: &Choice, map: &Map, pointer: Span) {
+        let mut there = entries.iter().filter(|entry| choice.keys.contains(&entry.key.as_str()));
+        let names = super::scalar::either(choice.keys);
+        match (there.next(), there.next()) {
+            (None, _) if choice.required && !entries.iter().any(|e| map.later.contains(&e.key.as_str())) => {
+                self.problems.push(
+                    Diagnostic::error(Code::Combination, format!("{} needs {names}", map.what))
+                        .at(pointer, "none of them is here"),
+                );
+            }
+            (Some(first), Some(second)) => self.problems.push(
+                Diagnostic::error(
+                    Code::Combination,
+                    format!("`{}` and `{}` exclude each other", first.key, second.key),
+                )
+                .at(second.key_span, format!("write one of {names}"))
+                .and_at(first.key_span, "the other"),
+            ),
+            _ => {}
+        }
+    }
+
+    fn tagged(&mut self, node: &mut Node, tagged: &'static Tagged) {
+        let Some(tag) = node.get(tagged.tag) else {
+            let names: Vec<_> = tagged.variants.iter().map(|(name, _)| *name).collect();
+            self.problems.push(
+                Diagnostic::error(Code::MissingKey, format!("{} has no `{}`", tagged.what, tagged.tag))
+                    .at(node.pointer(), format!("add `{}`: {}", tagged.tag, super::scalar::either(&names))),
+            );
+            return;
+        };
+        let (text, at) = (tag.text().unwrap_or_default().to_owned(), tag.pointer());
+        let Some(map) = tagged.variant(&text) else {
+            self.problems.push(unknown_variant(&text, at, tagged));
+            return;
+        };
+        let Kind::Map(entries) = &mut node.kind else {
+            return;
+        };
+        // The tag is not among the variant's own keys.
+        let place = entries.iter().position(|entry| entry.key == tagged.tag).unwrap_or_default();
+        let tag = entries.remove(place);
+        self.map(node, map);
+        if let Kind::Map(entries) = &mut node.kind {
+            entries.insert(0, tag);
+        }
+    }
+
+    fn wrong_kind(&mut self, node: &Node, shape: &Shape, name: &str) {
+        self.problems.push(
+            Diagnostic::error(Code::WrongKind, format!("`{name}` is {}", node.describe()))
+                .at(node.pointer(), format!("{} belongs here", describe(shape))),
+        );
+    }
+
+    fn scalar(&mut self, node: &mut Node, scalar: Scalar, name: &str) {
+        self.fetch(node, scalar);
+        let span = node.span;
+        let Kind::Scalar(value) = &node.kind else {
+            if node.kind != Kind::Broken {
+                self.wrong_kind(node, &Shape::Scalar(scalar), name);
+            }
+            return;
+        };
+        let written = matches!(value.origin, Origin::Written | Origin::Variable);
+        if matches!(scalar, Scalar::Secret) && written {
+            self.sources.mask(span);
+            if value.origin == Origin::Written {
+                self.problems.push(inline_secret(span, name));
+            }
+        }
+        let problem = match scalar.check(&value.text) {
+            Err(bad) => {
+                Some(Diagnostic::error(bad.code, format!("{} (`{name}`)", bad.message)).at(span, bad.label))
+            }
+            Ok(()) if value.origin == Origin::Written => quoting(&value.text, value.plain, scalar, span),
+            Ok(()) => None,
+        };
+        let problem =
+            match yaml_boolean(&value.text, value.plain && value.origin == Origin::Written, scalar, span) {
+                Some(boolean) => Some(boolean),
+                None => problem,
+            };
+        match problem {
+            Some(problem) => {
+                self.problems.push(problem);
+                node.kind = Kind::Broken;
+            }
+            None => self.place_path(node, scalar),
+        }
+    }
+
+    /// Replaces `{ file: … }` and `{ env: … }` by what they stand for.
+    fn fetch(&mut self, node: &mut Node, scalar: Scalar) {
+        let [entry] = node.entries() else { return };
+        if !scalar.is_fetchable() || !matches!(entry.key.as_str(), "file" | "env") {
+            return;
+        }
+        let (Some(target), at) = (entry.value.text(), entry.value.span) else {
+            return;
+        };
+        if entry.key == "file" && matches!(scalar, Scalar::KeyFile) {
+            *node = entry.value.clone();
+            return;
+        }
+        let fetched = if entry.key == "file" {
+            let path = fetch::resolve(self.directory(at), target);
+            if matches!(scalar, Scalar::Secret) {
+                self.problems.list.extend(fetch::readable_by_others(&path, at));
+            }
+            let text = fetch::file(&path, at);
+            self.files.insert(path);
+            text
+        } else {
+            fetch::variable(self.environment, target, at)
+        };
+        let span = node.span;
+        *node = match fetched {
+            Ok(text) => Node::scalar(span, &text, Origin::Fetched),
+            Err(problem) => {
+                self.problems.push(problem);
+                Node { span, kind: Kind::Broken }
+            }
+        };
+    }
+
+    /// Makes a path absolute where it is one.
+    fn place_path(&mut self, node: &mut Node, scalar: Scalar) {
+        if !matches!(scalar, Scalar::File | Scalar::KeyFile | Scalar::Database) {
+            return;
+        }
+        let span = node.span;
+        let directory = self.directory(span).to_owned();
+        let Kind::Scalar(value) = &mut node.kind else {
+            return;
+        };
+        let path = fetch::resolve(&directory, value.text.strip_prefix("sqlite://").unwrap_or(&value.text));
+        if matches!(scalar, Scalar::KeyFile) {
+            self.problems.list.extend(fetch::readable_by_others(&path, span));
+        }
+        value.text = path.to_string_lossy().into_owned();
+    }
+
+    fn directory(&self, span: Span) -> &Path {
+        self.sources.get(span.file).map_or(Path::new(""), |file| &file.directory)
+    }
+}
+
+/// The first alternative that fits a node's kind.
+fn alternative(shapes: &'static [Shape], kind: &Kind) -> Option<&'static Shape> {
+    let fits = |shape: &&Shape| match shape {
+        Shape::Scalar(_) => matches!(kind, Kind::Scalar(_)),
+        Shape::List(_) | Shape::Named(_) | Shape::Many(_) => matches!(kind, Kind::List(_)),
+        Shape::Map(_) | Shape::Table(_) | Shape::Tagged(_) => matches!(kind, Kind::Map(_)),
+        Shape::Either(_) => true,
+    };
+    let fetched = |shape: &&Shape| {
+        matches!(kind, Kind::Map(_)) && matches!(shape, Shape::Scalar(scalar) if scalar.is_fetchable())
+    };
+    shapes.iter().find(fits).or_else(|| shapes.iter().find(fetched))
+}
+
+/// What belongs at a place, for messages.
+pub(super) fn describe(shape: &Shape) -> String {
+    match shape {
+        Shape::Scalar(scalar) => scalar.describe(),
+        Shape::Map(_) | Shape::Tagged(_) | Shape::Table(_) => "a section with keys".to_owned(),
+        Shape::List(_) | Shape::Named(_) => "a list".to_owned(),
+        Shape::Many(item) => format!("{}, or a list of such,", describe(item)),
+        Shape::Either(shapes) => shapes.iter().map(describe).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn unknown_key(entry: &Entry, map: &Map) -> Diagnostic {
+    if map.later.contains(&entry.key.as_str()) {
+        return Diagnostic::error(Code::NotAvailable, format!("`{}` is not available yet", entry.key))
+            .at(entry.key_span, "this version cannot do what it asks for, and does not pretend to")
+            .fix("remove it");
+    }
+    let names: Vec<_> = map.keys.iter().map(|key| key.name).collect();
+    let label = match nearest(&entry.key, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "this key does not exist here".to_owned(),
+    };
+    Diagnostic::error(Code::UnknownKey, format!("unknown key `{}` in {}", entry.key, map.what))
+        .at(entry.key_span, label)
+        .note(format!("keys allowed here: {}", names.join(", ")))
+}
+
+fn unknown_variant(text: &str, at: Span, tagged: &Tagged) -> Diagnostic {
+    let names: Vec<_> = tagged.variants.iter().map(|(name, _)| *name).collect();
+    if tagged.later.contains(&text) {
+        return Diagnostic::error(Code::NotAvailable, format!("`{text}` is not available yet"))
+            .at(at, format!("write {}", super::scalar::either(&names)));
+    }
+    Diagnostic::error(Code::Value, format!("{} cannot be of this type", tagged.what))
+        .at(at, format!("write {}", super::scalar::either(&names)))
+}
+
+/// The name that was probably meant.
+pub(in super::super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = names.map(|name| (strsim::damerau_levenshtein(word, name), name)).min()?;
+    let most = (word.chars().count().max(near.1.chars().count()) / 3).max(1);
+    (near.0 <= most).then_some(near.1)
+}
+
+fn inline_secret(span: Span, name: &str) -> Diagnostic {
+    Diagnostic::warning(Code::InlineSecret, format!("a secret is written in the file (`{name}`)"))
+        .at(span, "whoever reads this file, a backup of it or its history knows the secret")
+        .fix("{ file: /run/secrets/… } or { env: … }")
+}
+
+/// Words that YAML 1.1 readers take for booleans and YAML 1.2 readers for text.
+fn yaml_boolean(text: &str, plain: bool, scalar: Scalar, span: Span) -> Option<Diagnostic> {
+    let ambiguous = ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    if !plain || !ambiguous {
+        return None;
+    }
+    let label = if scalar.is_plain() {
+        "write true or false".to_owned()
+    } else {
+        format!("write \"{text}\", in quotes")
+    };
+    Some(
+        Diagnostic::error(
+            Code::Unquoted,
+            format!("`{text}` is read as a boolean by some and as text by others"),
+        )
+        .at(span, label),
+    )
+}
+
+/// Text that YAML reads as something else must stand in quotes, and the reverse.
+fn quoting(text: &str, plain: bool, scalar: Scalar, span: Span) -> Option<Diagnostic> {
+    if !plain {
+        return scalar.is_plain().then(|| {
+            Diagnostic::error(Code::WrongKind, "this is text, because of the quotes")
+                .at(span, "write it without quotes")
+        });
+    }
+    if scalar.is_plain() {
+        return None;
+    }
+    let boolean = matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE");
+    if (boolean && !scalar.takes_boolean(text)) || is_number(text) {
+        return Some(
+            Diagnostic::error(Code::WrongKind, "YAML does not read this as text")
+                .at(span, "write it in quotes"),
+        );
+    }
+    // 07:30 is four hundred and fifty to a YAML 1.1 reader.
+    let sexagesimal = text.contains(':')
+        && text
+            .split(':')
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    sexagesimal.then(|| {
+        Diagnostic::error(Code::Unquoted, "this is read as a number by some and as a time by others")
+            .at(span, "write it in quotes")
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && (text.parse::<f64>().is_ok() || unsigned.starts_with("0x") || unsigned.starts_with("0o"))
+}

@@ -1,0 +1,218 @@
+//! Addresses: sockets to listen on, networks, origins, upstreams.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::super::codes::Code;
+use super::super::settings::{PublicUrl, Upstream};
+use super::BadValue;
+use super::host;
+
+/// `:8080`, `127.0.0.1:8080`, `[::]:8080`, `localhost:8080`. Without an address it is every IPv4 one.
+pub fn listen(text: &str) -> Result<SocketAddr, BadValue> {
+    let bad = || {
+        BadValue::new(
+            "this is no address to listen on",
+            "write it as `:8080`, `127.0.0.1:8080` or `[::]:8080`",
+        )
+    };
+    if let Some(port) = text.strip_prefix(':') {
+        return Ok((Ipv4Addr::UNSPECIFIED, decimal_port(port).ok_or_else(bad)?).into());
+    }
+    if let Some(port) = text.strip_prefix("localhost:") {
+        return Ok((Ipv4Addr::LOCALHOST, decimal_port(port).ok_or_else(bad)?).into());
+    }
+    text.parse().map_err(|_| bad())
+}
+
+fn decimal_port(text: &str) -> Option<u16> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+/// `10.0.0.0/8`, `2001:db8::/32`, or one address.
+pub fn network(text: &str) -> Result<IpNet, BadValue> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    let bad =
+        || BadValue::new("this is no network", "write it as `10.0.0.0/8`, `2001:db8::/32` or one address");
+    let network: IpNet = text.parse().map_err(|_| bad())?;
+    if network.addr() != network.network() {
+        let meant = network.trunc();
+        let label =
+            format!("bits are set after the prefix; write {meant}, or the one address without the slash");
+        return Err(BadValue::new("this network names an address inside itself", label));
+    }
+    Ok(network)
+}
+
+/// An origin: scheme and host, perhaps a port, nothing else.
+pub fn public_url(text: &str) -> Result<PublicUrl, BadValue> {
+    let url = origin(text, "write it as `https://mfa.example.com`")?;
+    if !url.https && !is_loopback(&url.host) {
+        return Err(BadValue::coded(
+            Code::PlainHttp,
+            "the portal needs https",
+            "http is accepted for localhost, 127.0.0.1 and [::1] only: cookies would travel in the clear",
+        ));
+    }
+    Ok(url)
+}
+
+/// A URL to fetch keys from; http only where it does not leave the machine.
+pub fn key_url(text: &str) -> Result<String, BadValue> {
+    let example = "write it as `https://login.example.com/jwks`";
+    let rest = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme).unwrap_or_default();
+    let url = origin(&format!("{scheme}://{authority}"), example)?;
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains('#') {
+        return Err(BadValue::new("this is no URL", example));
+    }
+    if !url.https && !is_loopback(&url.host) {
+        return Err(BadValue::coded(
+            Code::PlainHttp,
+            "keys must come over https",
+            "whoever can change this answer can sign in as anyone",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// Any web address, for a link on a page.
+pub fn link(text: &str) -> Result<String, BadValue> {
+    let good = ["https://", "http://", "mailto:"]
+        .iter()
+        .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if good && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(BadValue::new(
+        "this is no link",
+        "write it as `https://help.example.com/mfa` or `mailto:help@example.com`",
+    ))
+}
+
+/// `http://host[:port]`.
+pub fn upstream(text: &str) -> Result<Upstream, BadValue> {
+    let example = "write it as `http://127.0.0.1:3000`";
+    for scheme in ["https://", "h2c://", "unix:"] {
+        if text.starts_with(scheme) {
+            return Err(BadValue::coded(
+                Code::NotAvailable,
+                "this kind of upstream is not available yet",
+                "only `http://host:port` for now",
+            ));
+        }
+    }
+    let url = origin(text, example)?;
+    Ok(Upstream { host: url.host, port: url.port.unwrap_or(80), host_header: None })
+}
+
+fn origin(text: &str, example: &str) -> Result<PublicUrl, BadValue> {
+    let bad = |message: &str| BadValue::new(message, example);
+    let (https, rest) = if let Some(rest) = text.strip_prefix("https://") {
+        (true, rest)
+    } else if let Some(rest) = text.strip_prefix("http://") {
+        (false, rest)
+    } else {
+        return Err(bad("this is no address of a site"));
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#']) {
+        return Err(bad("only scheme, host and port belong here, no path"));
+    }
+    if authority.contains('@') {
+        return Err(bad("no user name or password belongs in an address"));
+    }
+    let (name, port) = split_port(authority).ok_or_else(|| bad("this port is no number"))?;
+    let host = host::exact(name)?;
+    let usual = if https { 443 } else { 80 };
+    Ok(PublicUrl { https, host, port: port.filter(|port| *port != usual) })
+}
+
+/// Host and port of `host`, `host:port`, `[v6]`, `[v6]:port`.
+fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let after_bracket = authority.rfind(']').map_or(0, |at| at + 1);
+    match authority.get(after_bracket..)?.find(':') {
+        None => Some((authority, None)),
+        Some(colon) => {
+            let (name, port) = authority.split_at(after_bracket + colon);
+            let port = decimal_port(port.strip_prefix(':')?).filter(|port| *port > 0)?;
+            Some((name, Some(port)))
+        }
+    }
+}
+
+/// Whether a host can only be this machine.
+pub fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn listening() {
+        assert_eq!(listen(":8080").unwrap().to_string(), "0.0.0.0:8080");
+        assert_eq!(listen("[::]:443").unwrap().to_string(), "[::]:443");
+        assert_eq!(listen("localhost:0").unwrap().to_string(), "127.0.0.1:0");
+        assert!(listen("8080").is_err() && listen(":+80").is_err() && listen(":99999").is_err());
+    }
+
+    #[test]
+    fn networks() {
+        assert_eq!(network("10.0.0.10").unwrap().to_string(), "10.0.0.10/32");
+        assert!(network("10.0.0.1/8").unwrap_err().label.contains("10.0.0.0/8"));
+        assert!(network("10.0.0").is_err() && network("any").is_err());
+    }
+
+    #[test]
+    fn origins() {
+        let url = public_url("https://MFA.example.com:443/").unwrap();
+        assert_eq!((url.origin().as_str(), url.port), ("https://mfa.example.com", None));
+        assert_eq!(public_url("http://[::1]:8080").unwrap().origin(), "http://[::1]:8080");
+        assert_eq!(public_url("http://mfa.example.com").unwrap_err().code, Code::PlainHttp);
+        for text in [
+            "mfa.example.com",
+            "https://a/b",
+            "https://u:p@a",
+            "https://a:x",
+            "https://",
+            "https://a:0",
+        ] {
+            assert!(public_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn upstreams() {
+        let app = upstream("http://127.0.0.1:3000").unwrap();
+        assert_eq!((app.host.as_str(), app.port), ("127.0.0.1", 3000));
+        assert_eq!(upstream("http://app").unwrap().port, 80);
+        assert_eq!(upstream("https://app").unwrap_err().code, Code::NotAvailable);
+        assert_eq!(upstream("unix:/run/app.sock").unwrap_err().code, Code::NotAvailable);
+    }
+
+    #[test]
+    fn keys_come_over_https_or_from_this_machine() {
+        assert!(key_url("https://login.example.com/jwks?x=1").is_ok());
+        assert!(key_url("http://127.0.0.1:9/jwks").is_ok());
+        assert_eq!(key_url("http://login.example.com/jwks").unwrap_err().code, Code::PlainHttp);
+        assert!(key_url("http://localhost@evil.example/jwks").is_err());
+        assert!(link("javascript:alert(1)").is_err() && link("https://a").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in ".*") {
+            let _ = (listen(&text), network(&text), public_url(&text), upstream(&text), key_url(&text));
+        }
+    }
+}
