@@ -64,6 +64,7 @@ impl Policy {
         }
         Ok(Self {
             hosts,
+            portal: settings.server.public_url.host.as_str().into(),
             floor,
             levels: Levels::compile(settings),
             conditions,

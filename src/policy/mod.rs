@@ -43,6 +43,8 @@ pub use route::Route;
 #[derive(Debug)]
 pub struct Policy {
     hosts: hosts::Hosts,
+    /// The portal's host, which need not be a site.
+    portal: Arc<str>,
     floor: Option<compile::Floor>,
     levels: levels::Levels,
     conditions: conditions::Conditions,
@@ -74,7 +76,9 @@ impl Policy {
     /// The shared copy of a host that is spelled out in the configuration.
     #[must_use]
     pub fn known_host(&self, host: &str) -> Option<&Arc<str>> {
-        self.hosts.name(host)
+        self.hosts
+            .name(host)
+            .or_else(|| Some(&self.portal).filter(|portal| ***portal == *host))
     }
 
     /// Until when these proofs meet each level. To be computed once for each claim.
