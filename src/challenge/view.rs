@@ -76,6 +76,8 @@ pub enum Outcome {
         browser: Option<String>,
         recovery_codes_left: Option<u32>,
     },
+    /// An enrolment that is confirmed without a proof (recovery codes, saved).
+    Saved,
     Malformed(Malformed),
     /// How many wrong answers are left before a wait.
     Wrong {

@@ -102,7 +102,7 @@ mod tests {
         let count = CounterRecord { in_a_row: 50, ..CounterRecord::default() };
         let keys = [factor.clone(), stray.clone()];
         store
-            .write(|mut tx| async move {
+            .write(move |mut tx| async move {
                 for key in &keys {
                     tx.set_counter(key, count).await?;
                 }

@@ -1,0 +1,147 @@
+//! Codes as people type them: digits of any script, spaces and dashes; and the one spelling that
+//! is judged (decision 20). It never decides whether a code is right.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::{Malformed, NormalForm};
+
+/// Longer than any code with any spaces: more is not looked at.
+const MAX_TYPED: usize = 256;
+
+/// Zero of every run of ten decimal digits in Unicode (general category Nd).
+const ZEROS: [u32; 66] = [
+    0x0030, 0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
+    0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50,
+    0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30,
+    0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0,
+    0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec,
+    0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+];
+
+/// A code of exactly `digits` digits.
+pub(super) fn digits(typed: &str, digits: u8) -> Result<NormalForm, Malformed> {
+    let kept = without_separators(typed, digits)?;
+    let ascii: Option<String> = kept.chars().map(ascii_digit).collect();
+    sized(ascii.ok_or(Malformed::NotDigits)?, digits)
+}
+
+/// A code of exactly `length` characters of Crockford's base 32, where O is 0 and I and L are 1.
+pub(super) fn crockford(typed: &str, length: u8) -> Result<NormalForm, Malformed> {
+    let kept: String = without_separators(typed, length)?.nfkc().collect();
+    let folded: Option<String> = kept.chars().map(crockford_character).collect();
+    sized(folded.ok_or(Malformed::NotDigits)?, length)
+}
+
+fn without_separators(typed: &str, expected: u8) -> Result<String, Malformed> {
+    if typed.len() > MAX_TYPED {
+        return Err(Malformed::Length { expected, got: typed.chars().count() });
+    }
+    let kept: String = typed.chars().filter(|c| !is_separator(*c)).collect();
+    if kept.is_empty() {
+        Err(Malformed::Empty)
+    } else {
+        Ok(kept)
+    }
+}
+
+fn sized(code: String, expected: u8) -> Result<NormalForm, Malformed> {
+    if code.len() == usize::from(expected) {
+        Ok(NormalForm(code.into()))
+    } else {
+        Err(Malformed::Length { expected, got: code.len() })
+    }
+}
+
+/// Spaces, dashes, and what is invisible when pasted.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}'
+        )
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn ascii_digit(c: char) -> Option<char> {
+    let point = u32::from(c);
+    let run = ZEROS.partition_point(|zero| *zero <= point).checked_sub(1)?;
+    let value = point - ZEROS.get(run)?;
+    if value < 10 {
+        char::from_digit(value, 10)
+    } else {
+        None
+    }
+}
+
+fn crockford_character(c: char) -> Option<char> {
+    match c.to_ascii_lowercase() {
+        'o' => Some('0'),
+        'i' | 'l' => Some('1'),
+        'u' => None,
+        c if c.is_ascii_alphanumeric() => Some(c),
+        c => ascii_digit(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret as _;
+
+    fn six(typed: &str) -> Result<String, Malformed> {
+        digits(typed, 6).map(|code| code.0.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn e03_every_way_to_type_a_code_is_one_code() {
+        for typed in [
+            "012345",
+            "012 345",
+            "012-345",
+            " 012\u{a0}345\n",
+            "０１２３４５",
+            "٠١٢٣٤٥",
+            "०१२३४५",
+            "𝟎𝟏𝟐𝟑𝟒𝟓",
+            "012–345",
+        ] {
+            assert_eq!(six(typed).as_deref(), Ok("012345"), "{typed}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_the_shape() {
+        assert_eq!(six(" - "), Err(Malformed::Empty));
+        assert_eq!(six("01234"), Err(Malformed::Length { expected: 6, got: 5 }));
+        assert_eq!(six(&"0".repeat(300)), Err(Malformed::Length { expected: 6, got: 300 }));
+        for typed in ["01234x", "01234.", "+12345", "01234²", "01234Ⅴ"] {
+            assert_eq!(six(typed), Err(Malformed::NotDigits), "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_its_runs_do_not_touch() {
+        assert!(ZEROS.windows(2).all(|pair| pair[0] + 10 <= pair[1]));
+    }
+
+    #[test]
+    fn recovery_codes_forgive_what_looks_alike() {
+        let one = |typed| crockford(typed, 4).map(|code| code.0.expose_secret().to_owned());
+        for typed in ["10ab", "IOAB", "lo-ab", "１０ＡＢ"] {
+            assert_eq!(one(typed).as_deref(), Ok("10ab"), "{typed}");
+        }
+        assert_eq!(one("10au"), Err(Malformed::NotDigits));
+        assert_eq!(one("10a!"), Err(Malformed::NotDigits));
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_is_ascii_digits_and_stable(typed in "\\PC{0,12}") {
+            if let Ok(code) = six(&typed) {
+                prop_assert!(code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit()));
+                prop_assert_eq!(six(&code), Ok(code));
+            }
+        }
+    }
+}
