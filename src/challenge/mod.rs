@@ -2,6 +2,116 @@
 //!
 //! Portal and API both stand on this room and add nothing to it but words. Every answer, at a
 //! challenge and at an enrolment, goes through one function that has the counter inside
-//! (security.md E05).
+//! ([`attempt`], security.md E05). Nothing here knows HTTP, cookies or pages.
 
+use std::sync::Arc;
+
+use crate::ambient::Clock;
+use crate::config::Settings;
+use crate::factors::{self, EnrolError, Factors};
+use crate::policy::SubjectKey;
+use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
+
+mod attempt;
+mod enrol;
+mod life;
+mod limits;
+mod password;
+mod permission;
+mod target;
+#[cfg(test)]
+mod tests;
 pub mod view;
+mod ways;
+
+pub use password::{BadPassword, PasswordOutcome, hash_password};
+
+use limits::Figures;
+use view::{Caller, ChangePermission, Locked};
+
+/// Everything about proving more. Cheap to clone; one for the process.
+#[derive(Clone)]
+pub struct Challenges {
+    store: Store,
+    settings: Arc<Settings>,
+    clock: Clock,
+    factors: Arc<Factors>,
+    hashing: password::Hashing,
+}
+
+/// Why a step could not be taken. An answer that is wrong is no error: see [`view::Outcome`].
+#[derive(Debug, thiserror::Error)]
+pub enum ChallengeError {
+    /// Nothing can be checked right now: fail closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Too many wrong answers: no challenge is shown and nothing is compared.
+    #[error("too many wrong answers")]
+    Locked(Locked),
+    /// Changing factors needs something first.
+    #[error("changing factors is not permitted yet")]
+    NotPermitted(ChangePermission),
+    /// The factor is not switched on.
+    #[error("this factor is not available")]
+    NoSuchFactor,
+    /// Names have 1 to 64 characters and no control characters.
+    #[error("a name has 1 to 64 characters")]
+    BadName,
+    /// Twenty enrolments are enough for one person.
+    #[error("there are too many factors already")]
+    TooMany,
+    /// More passwords are being checked than the machine can bear.
+    #[error("too many passwords are being checked")]
+    Busy,
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+}
+
+impl Challenges {
+    /// Builds the room on a store. After a reload, [`Challenges::with_settings`] keeps what is
+    /// shared.
+    #[must_use]
+    pub fn new(store: Store, settings: Arc<Settings>, clock: Clock) -> Self {
+        let factors = Arc::new(factors::all(&settings.factors));
+        Self { store, settings, clock, factors, hashing: password::Hashing::new() }
+    }
+
+    /// The same room under other settings.
+    #[must_use]
+    pub fn with_settings(&self, settings: Arc<Settings>) -> Self {
+        let factors = Arc::new(factors::all(&settings.factors));
+        Self { settings, factors, ..self.clone() }
+    }
+
+    /// The kinds of factor a person can be asked for and can enrol.
+    #[must_use]
+    pub fn factors(&self) -> &Factors {
+        &self.factors
+    }
+
+    fn figures(&self) -> Figures {
+        Figures::of(&self.settings.limits)
+    }
+
+    /// Whether answers of this caller are judged at all, by the lane their browser counts in.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn lock(&self, caller: &Caller) -> Result<Option<Locked>, ChallengeError> {
+        let key = self.factor_counter(caller).await?;
+        let count = self.store.counter(&key).await?;
+        Ok(self.figures().lock(&count, self.clock.now()))
+    }
+
+    async fn factor_counter(&self, caller: &Caller) -> Result<CounterKey, ChallengeError> {
+        let lane = self.lane(&caller.identity.key, caller.browser.as_deref()).await?;
+        Ok(CounterKey { subject: caller.identity.key.clone(), kind: CounterKind::Factor, lane })
+    }
+
+    async fn lane(&self, subject: &SubjectKey, browser: Option<&str>) -> Result<Lane, StoreError> {
+        match browser {
+            Some(token) if self.store.is_known_browser(subject, token).await? => Ok(Lane::Known),
+            _ => Ok(Lane::Other),
+        }
+    }
+}

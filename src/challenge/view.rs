@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ambient::UnixTime;
 use crate::config::FactorKind;
@@ -28,7 +28,7 @@ pub struct Caller {
 }
 
 /// What a challenge is for: where the person was going, and what that route is still missing.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purpose {
     /// Names of the levels not met yet.
     pub levels: Vec<String>,
@@ -48,6 +48,7 @@ pub struct ChallengeView {
     pub ways: Vec<Way>,
     /// Which of `ways` is asked for.
     pub chosen: Option<EnrolmentId>,
+    /// Not in the future: the challenge has ended, and a new one is one POST away.
     pub expires_at: UnixTime,
     /// Wrong answers left before a wait; shown from the third on.
     pub attempts_left: u32,

@@ -1,10 +1,36 @@
 //! Invitations to enrol a first factor: one use, for one person (decision 24).
 
+use super::transaction::within;
 use super::{AuditEvent, Store, StoreError, TokenHash, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::{Binding, SubjectKey};
 
+const IS_INVITED: &str = "SELECT used_at FROM invitations WHERE subject_key = $1 AND used_in = $2 AND \
+                          expires > $3 LIMIT 1";
+
 impl Store {
+    /// Whether this person has redeemed an invitation in this very session, and it still counts.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn is_invited(
+        &self,
+        subject: &SubjectKey,
+        binding: &Binding,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        within(async {
+            let row: Option<(i64,)> = sqlx::query_as(IS_INVITED)
+                .bind(subject.as_str())
+                .bind(binding.0.to_vec())
+                .bind(now.0)
+                .fetch_optional(self.readers())
+                .await?;
+            Ok(row.is_some())
+        })
+        .await
+    }
+
     /// Keeps an invitation for `subject`. Earlier ones of that person count no more.
     ///
     /// # Errors
@@ -71,7 +97,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Whether this person has redeemed an invitation in this very session, and it still counts.
+    /// As [`Store::is_invited`], in this transaction's view.
     ///
     /// # Errors
     /// When the database refuses.
@@ -81,14 +107,12 @@ impl Tx {
         binding: &Binding,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as(
-            "SELECT used_at FROM invitations WHERE subject_key = $1 AND used_in = $2 AND expires > $3 LIMIT 1",
-        )
-        .bind(subject.as_str())
-        .bind(binding.0.to_vec())
-        .bind(now.0)
-        .fetch_optional(self.sql())
-        .await?;
+        let row: Option<(i64,)> = sqlx::query_as(IS_INVITED)
+            .bind(subject.as_str())
+            .bind(binding.0.to_vec())
+            .bind(now.0)
+            .fetch_optional(self.sql())
+            .await?;
         Ok(row.is_some())
     }
 

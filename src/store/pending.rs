@@ -37,8 +37,8 @@ pub struct PendingRecord {
     pub expires: UnixTime,
     /// Gone once confirmed.
     pub waiting: Option<Waiting>,
-    /// The answer that confirmed it, as a keyed hash, and the proof it made.
-    pub confirmed: Option<(Vec<u8>, Proof)>,
+    /// The answer that confirmed it, as a keyed hash, and the proof it made, if it made one.
+    pub confirmed: Option<(Vec<u8>, Option<Proof>)>,
 }
 
 /// The secret parts of an enrolment that waits.
@@ -178,9 +178,9 @@ impl Tx {
         subject: &SubjectKey,
         id: &str,
         answer_mac: &[u8],
-        proof: &Proof,
+        proof: Option<&Proof>,
     ) -> Result<bool, StoreError> {
-        let proof = serde_json::to_string(proof).map_err(|_| StoreError::Corrupt("proof"))?;
+        let proof = serde_json::to_string(&proof).map_err(|_| StoreError::Corrupt("proof"))?;
         let done = sqlx::query(
             "UPDATE pending_enrolments SET sealed = NULL, setup = NULL, answer_mac = $3, proof = $4 \
              WHERE id = $1 AND subject_key = $2 AND answer_mac IS NULL",

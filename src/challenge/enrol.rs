@@ -1,0 +1,216 @@
+//! Enrolling, listing, renaming and removing factors. Each change needs permission
+//! ([`super::permission`]); confirming goes through the one function that judges answers.
+
+use secrecy::{ExposeSecret as _, SecretSlice};
+
+use super::attempt::Target;
+use super::view::{Caller, EnrolmentView, Outcome, PendingEnrolment};
+use super::{ChallengeError, Challenges};
+use crate::ambient::random_token;
+use crate::config::FactorKind;
+use crate::factors::{Answer, Factor};
+use crate::policy::EnrolmentId;
+use crate::store::{AuditEvent, EnrolmentRecord, NewPending, StoreError};
+
+/// Enrolments of one person.
+pub(super) const MAX_ENROLMENTS: usize = 20;
+/// Seconds that a pending enrolment waits (ux.md P-21).
+const PENDING_LIFE: i64 = 900;
+/// Characters of a name.
+const MAX_NAME: usize = 64;
+
+impl Challenges {
+    /// Uses an invitation for the caller in this session; `false` when it is another person's,
+    /// used, or has run out.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn redeem_invitation(&self, caller: &Caller, token: &str) -> Result<bool, ChallengeError> {
+        let identity = &caller.identity;
+        let audit = self.event(caller, "invitation.redeemed");
+        let now = self.clock.now();
+        Ok(self
+            .store
+            .redeem_invitation(token, &identity.key, &identity.binding, now, Some(audit))
+            .await?)
+    }
+
+    /// Begins an enrolment: makes its secret and keeps it sealed until it is confirmed.
+    ///
+    /// # Errors
+    /// [`ChallengeError::NotPermitted`] says what is needed first.
+    pub async fn begin_enrolment(
+        &self,
+        caller: &Caller,
+        kind: FactorKind,
+    ) -> Result<PendingEnrolment, ChallengeError> {
+        self.require_permission(caller).await?;
+        let factor = self.factors.get(kind).ok_or(ChallengeError::NoSuchFactor)?;
+        let enrolled = self.store.enrolments(&caller.identity.key).await?;
+        if enrolled.len() >= MAX_ENROLMENTS && !factor.replaces_others() {
+            return Err(ChallengeError::TooMany);
+        }
+        let (material, setup) = factor.begin(&caller.identity.subject)?;
+        let now = self.clock.now();
+        let json = serde_json::to_vec(&setup).map_err(|_| StoreError::Corrupt("setup"))?;
+        let pending = NewPending {
+            id: random_token(),
+            subject: caller.identity.key.clone(),
+            binding: caller.identity.binding,
+            factor: kind,
+            name: free_name(factor, &enrolled),
+            material,
+            setup: SecretSlice::from(json),
+            created: now,
+            expires: now.plus(PENDING_LIFE),
+        };
+        let view = PendingEnrolment {
+            id: pending.id.clone(),
+            factor: kind,
+            name: pending.name.clone(),
+            setup,
+            expires_at: pending.expires,
+        };
+        let audit = self.event(caller, "enrolment.begun").with("factor", kind.name());
+        self.store
+            .write(move |mut tx| async move {
+                tx.insert_pending(&pending).await?;
+                tx.audit(audit).await?;
+                tx.commit(()).await
+            })
+            .await?;
+        Ok(view)
+    }
+
+    /// The caller's enrolment that waits for its confirmation, with what it shows; `None` when
+    /// there is none, it has run out, or it has been confirmed.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn pending(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Option<PendingEnrolment>, ChallengeError> {
+        let identity = &caller.identity;
+        let Some(record) = self.store.pending(&identity.key, &identity.binding, id).await? else {
+            return Ok(None);
+        };
+        let Some(waiting) = record.waiting.filter(|_| record.expires > self.clock.now()) else {
+            return Ok(None);
+        };
+        let setup = serde_json::from_slice(waiting.setup.expose_secret())
+            .map_err(|_| StoreError::Corrupt("setup"))?;
+        Ok(Some(PendingEnrolment {
+            id: id.to_owned(),
+            factor: record.factor,
+            name: record.name,
+            setup,
+            expires_at: record.expires,
+        }))
+    }
+
+    /// Confirms an enrolment. A name of spaces leaves the proposed one. `None`: no such enrolment.
+    ///
+    /// # Errors
+    /// [`ChallengeError::NotPermitted`] when what permitted the beginning is gone.
+    pub async fn confirm_enrolment(
+        &self,
+        caller: &Caller,
+        id: &str,
+        name: &str,
+        answer: Answer,
+    ) -> Result<Option<Outcome>, ChallengeError> {
+        let name = if name.trim().is_empty() {
+            None
+        } else {
+            Some(checked_name(name)?)
+        };
+        self.judge(caller, Target::Enrolment { id: id.to_owned(), name }, answer).await
+    }
+
+    /// The caller's enrolments, oldest first, those of factors that are off included.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn enrolments(&self, caller: &Caller) -> Result<Vec<EnrolmentView>, ChallengeError> {
+        let enrolled = self.store.enrolments(&caller.identity.key).await?;
+        Ok(enrolled.into_iter().map(|one| self.enrolment_view(one)).collect())
+    }
+
+    fn enrolment_view(&self, one: EnrolmentRecord) -> EnrolmentView {
+        EnrolmentView {
+            left: self.factors.get(one.factor).and_then(|factor| factor.left(one.state)),
+            id: one.id,
+            factor: one.factor,
+            name: one.name,
+            added: one.created,
+            last_used: one.last_used,
+            last_used_by: one.last_used_by,
+        }
+    }
+
+    /// Gives one of the caller's enrolments another name; `false` when there is none with this id.
+    ///
+    /// # Errors
+    /// [`ChallengeError::NotPermitted`] without a fresh proof, [`ChallengeError::BadName`].
+    pub async fn rename(
+        &self,
+        caller: &Caller,
+        id: &EnrolmentId,
+        name: &str,
+    ) -> Result<bool, ChallengeError> {
+        self.require_permission(caller).await?;
+        let name = checked_name(name)?;
+        let audit = self.event(caller, "enrolment.renamed").with("enrolment", &*id.0);
+        Ok(self
+            .store
+            .rename_enrolment(&caller.identity.key, id, &name, Some(audit))
+            .await?)
+    }
+
+    /// Removes one of the caller's enrolments; its proofs count no more, in every process.
+    /// `false` when there is none with this id.
+    ///
+    /// # Errors
+    /// [`ChallengeError::NotPermitted`] without a fresh proof.
+    pub async fn remove(&self, caller: &Caller, id: &EnrolmentId) -> Result<bool, ChallengeError> {
+        self.require_permission(caller).await?;
+        let audit = self.event(caller, "enrolment.removed").with("enrolment", &*id.0);
+        Ok(self
+            .store
+            .remove_enrolment(&caller.identity.key, id, self.clock.now(), Some(audit))
+            .await?)
+    }
+
+    fn event(&self, caller: &Caller, what: &str) -> AuditEvent {
+        AuditEvent::new(self.clock.now(), what, "ok")
+            .who(caller.identity.key.as_str())
+            .from(caller.address)
+            .with("agent", &*caller.agent)
+    }
+}
+
+/// The name as it is kept.
+fn checked_name(name: &str) -> Result<String, ChallengeError> {
+    let name = name.trim();
+    let fits = (1..=MAX_NAME).contains(&name.chars().count());
+    if fits && !name.chars().any(char::is_control) {
+        Ok(name.to_owned())
+    } else {
+        Err(ChallengeError::BadName)
+    }
+}
+
+/// "Phone", or "Phone 2" where there is one.
+fn free_name(factor: &dyn Factor, enrolled: &[EnrolmentRecord]) -> String {
+    let plain = factor.default_name();
+    let taken = |name: &str| enrolled.iter().any(|one| one.name == name);
+    if factor.replaces_others() || !taken(plain) {
+        return plain.to_owned();
+    }
+    (2..=MAX_ENROLMENTS + 1)
+        .map(|n| format!("{plain} {n}"))
+        .find(|name| !taken(name))
+        .unwrap_or_else(|| plain.to_owned())
+}

@@ -1,0 +1,275 @@
+//! What an answer is for: finds the challenge, the pending enrolment or the enrolments it is to be
+//! compared with, and the outcome an earlier equal answer had. It compares no factor.
+
+use secrecy::ExposeSecret as _;
+use subtle::ConstantTimeEq as _;
+
+use super::attempt::{Attempt, Target, browser_token};
+use super::enrol::MAX_ENROLMENTS;
+use super::permission;
+use super::view::{ChangePermission, Outcome, Purpose};
+use crate::config::FactorKind;
+use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED};
+use crate::policy::{EnrolmentId, Proof};
+use crate::store::{EnrolmentRecord, Stage, StoreError, Tx};
+
+/// What became of an attempt.
+pub(super) enum Judged {
+    Outcome(Outcome),
+    /// No such challenge, enrolment or way, or not this person's.
+    Unknown,
+    NotPermitted(ChangePermission),
+    TooMany,
+}
+
+/// What was found for an answer.
+pub(super) enum Found {
+    /// It needs no judging.
+    Ended(Judged),
+    /// A lock has ended the challenge.
+    Blocked,
+    Question(Question),
+}
+
+/// An answer, ready to be compared.
+pub(super) struct Question {
+    pub(super) kind: FactorKind,
+    pub(super) answer: NormalForm,
+    /// Keyed hash of what was asked and answered: recognises the same answer posted again.
+    pub(super) mac: [u8; 32],
+    pub(super) candidates: Vec<Candidate>,
+    /// Confirmed by saying so: nothing is compared and nothing is proved.
+    pub(super) saved: bool,
+    /// Name of a new enrolment, and the older ones it takes the place of.
+    pub(super) name: String,
+    pub(super) replaced: Vec<EnrolmentId>,
+    pub(super) app: Option<String>,
+}
+
+/// One secret that the answer may be right for.
+pub(super) struct Candidate {
+    /// `None`: still pending.
+    pub(super) enrolment: Option<EnrolmentId>,
+    pub(super) material: Material,
+}
+
+const UNKNOWN: Found = Found::Ended(Judged::Unknown);
+
+fn ended(outcome: Outcome) -> Found {
+    Found::Ended(Judged::Outcome(outcome))
+}
+
+pub(super) async fn find(tx: &mut Tx, attempt: &Attempt) -> Result<Found, StoreError> {
+    match &attempt.target {
+        Target::Challenge { id, enrolment } => find_challenge(tx, attempt, id, enrolment).await,
+        Target::Inline { factor } => find_inline(tx, attempt, *factor).await,
+        Target::Enrolment { id, name } => find_pending(tx, attempt, id, name.as_deref()).await,
+    }
+}
+
+async fn find_challenge(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    id: &str,
+    enrolment: &EnrolmentId,
+) -> Result<Found, StoreError> {
+    let identity = &attempt.caller.identity;
+    let Some(challenge) = tx.challenge(&identity.key, &identity.binding, id).await? else {
+        return Ok(UNKNOWN);
+    };
+    let enrolled = tx.enrolments(&identity.key).await?;
+    let Some(one) = enrolled.into_iter().find(|one| one.id == *enrolment) else {
+        return Ok(UNKNOWN);
+    };
+    let Some(factor) = attempt
+        .factors
+        .get(one.factor)
+        .filter(|_| challenge.accepted.contains(one.factor))
+    else {
+        return Ok(UNKNOWN);
+    };
+    if challenge.expires <= attempt.now {
+        return Ok(ended(Outcome::Expired));
+    }
+    let answer = match factor.normal_form(&attempt.answer) {
+        Ok(answer) => answer,
+        Err(malformed) => return Ok(ended(Outcome::Malformed(malformed))),
+    };
+    let mac = answer_mac(tx, id, &enrolment.0, &answer);
+    match (challenge.stage, challenge.passed) {
+        (Stage::Open, _) => {}
+        (Stage::Locked, _) => return Ok(Found::Blocked),
+        (Stage::Passed, Some((stored, proof))) if bool::from(stored.as_slice().ct_eq(&mac)) => {
+            return again(tx, attempt, &stored, proof, factor.left(one.state)).await;
+        }
+        (Stage::Passed, _) => return Ok(ended(Outcome::Expired)),
+    }
+    let Some(material) = tx.material(&identity.key, enrolment).await? else {
+        return Ok(UNKNOWN);
+    };
+    let app = serde_json::from_str::<Purpose>(&challenge.purpose)
+        .ok()
+        .map(|purpose| purpose.app);
+    let candidates = vec![Candidate { enrolment: Some(one.id), material }];
+    Ok(Found::Question(Question {
+        kind: one.factor,
+        answer,
+        mac,
+        candidates,
+        saved: false,
+        name: String::new(),
+        replaced: Vec::new(),
+        app,
+    }))
+}
+
+async fn find_inline(tx: &mut Tx, attempt: &Attempt, kind: FactorKind) -> Result<Found, StoreError> {
+    let subject = &attempt.caller.identity.key;
+    let Some(factor) = attempt.factors.get(kind) else {
+        return Ok(UNKNOWN);
+    };
+    let answer = match factor.normal_form(&attempt.answer) {
+        Ok(answer) => answer,
+        Err(malformed) => return Ok(ended(Outcome::Malformed(malformed))),
+    };
+    let mut candidates = Vec::new();
+    for one in tx.enrolments(subject).await?.into_iter().filter(|one| one.factor == kind) {
+        if let Some(material) = tx.material(subject, &one.id).await? {
+            candidates.push(Candidate { enrolment: Some(one.id), material });
+        }
+    }
+    if candidates.is_empty() {
+        return Ok(UNKNOWN);
+    }
+    Ok(Found::Question(Question {
+        kind,
+        answer,
+        mac: [0; 32],
+        candidates,
+        saved: false,
+        name: String::new(),
+        replaced: Vec::new(),
+        app: None,
+    }))
+}
+
+async fn find_pending(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    id: &str,
+    name: Option<&str>,
+) -> Result<Found, StoreError> {
+    let identity = &attempt.caller.identity;
+    let Some(pending) = tx.pending(&identity.key, &identity.binding, id).await? else {
+        return Ok(UNKNOWN);
+    };
+    let Some(factor) = attempt.factors.get(pending.factor) else {
+        return Ok(UNKNOWN);
+    };
+    if pending.expires <= attempt.now {
+        return Ok(ended(Outcome::Expired));
+    }
+    let (answer, saved) = match confirmation(factor, &attempt.answer) {
+        Ok(answer) => answer,
+        Err(outcome) => return Ok(ended(outcome)),
+    };
+    let mac = answer_mac(tx, id, "pending", &answer);
+    let facts = permission::facts(tx, &attempt.caller, attempt.now).await?;
+    match pending.confirmed {
+        None => {}
+        Some((stored, proof)) if bool::from(stored.as_slice().ct_eq(&mac)) => {
+            return confirmed_again(tx, attempt, &stored, proof, &facts.enrolled).await;
+        }
+        Some(_) => return Ok(ended(Outcome::Expired)),
+    }
+    let Some(waiting) = pending.waiting else {
+        return Ok(ended(Outcome::Expired));
+    };
+    let first = &attempt.settings.enrolment.first_factor;
+    let permission =
+        permission::judge(&facts, &attempt.caller.proofs, first, attempt.caller.trusted_place, attempt.now);
+    if permission != ChangePermission::Granted {
+        return Ok(Found::Ended(Judged::NotPermitted(permission)));
+    }
+    let replaced = replaced(factor, &facts.enrolled);
+    if facts.enrolled.len() - replaced.len() >= MAX_ENROLMENTS {
+        return Ok(Found::Ended(Judged::TooMany));
+    }
+    Ok(Found::Question(Question {
+        kind: pending.factor,
+        answer,
+        mac,
+        candidates: vec![Candidate { enrolment: None, material: waiting.material }],
+        saved,
+        name: name.map_or(pending.name, str::to_owned),
+        replaced,
+        app: None,
+    }))
+}
+
+/// The answer that confirms an enrolment, and whether it is only the word that all is saved.
+fn confirmation(factor: &dyn Factor, answer: &Answer) -> Result<(NormalForm, bool), Outcome> {
+    match (factor.confirmation(), answer) {
+        (Confirmation::Proof, answer) => factor
+            .normal_form(answer)
+            .map(|answer| (answer, false))
+            .map_err(Outcome::Malformed),
+        (Confirmation::Saved, Answer::Code(word)) if word == SAVED => {
+            Ok((NormalForm(SAVED.to_owned().into()), true))
+        }
+        (Confirmation::Saved, _) => Err(Outcome::Malformed(crate::factors::Malformed::Empty)),
+    }
+}
+
+fn replaced(factor: &dyn Factor, enrolled: &[EnrolmentRecord]) -> Vec<EnrolmentId> {
+    if !factor.replaces_others() {
+        return Vec::new();
+    }
+    enrolled
+        .iter()
+        .filter(|one| one.factor == factor.kind())
+        .map(|one| one.id.clone())
+        .collect()
+}
+
+async fn confirmed_again(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    stored: &[u8],
+    proof: Option<Proof>,
+    enrolled: &[EnrolmentRecord],
+) -> Result<Found, StoreError> {
+    match proof {
+        None => Ok(ended(Outcome::Saved)),
+        Some(proof) if enrolled.iter().any(|one| one.id == proof.enrolment) => {
+            again(tx, attempt, stored, proof, None).await
+        }
+        Some(_) => Ok(ended(Outcome::Expired)),
+    }
+}
+
+/// The same answer to the same question: the outcome it had (decision 19).
+async fn again(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    stored: &[u8],
+    proof: Proof,
+    recovery_codes_left: Option<u32>,
+) -> Result<Found, StoreError> {
+    let subject = &attempt.caller.identity.key;
+    let known = match &attempt.caller.browser {
+        Some(token) => tx.is_known_browser(subject, token).await?,
+        None => false,
+    };
+    let browser = (!known).then(|| browser_token(tx, stored));
+    Ok(ended(Outcome::Passed { proof, browser, recovery_codes_left }))
+}
+
+fn answer_mac(tx: &Tx, question: &str, enrolment: &str, answer: &NormalForm) -> [u8; 32] {
+    let parts = [
+        question.as_bytes(),
+        enrolment.as_bytes(),
+        answer.0.expose_secret().as_bytes(),
+    ];
+    tx.ring().mac("answer", &parts)
+}
