@@ -37,7 +37,7 @@ pub(super) fn check(pattern: &str) -> Result<(), BadValue> {
             return bad("no canonical path has dot segments", "write the path they lead to");
         }
     }
-    if body.contains("//") {
+    if pattern.contains("//") {
         return bad("no canonical path has empty segments", "write a single slash");
     }
     Ok(())

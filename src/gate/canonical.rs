@@ -33,6 +33,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Some back end could take the path for one of ours ([`crate::policy::Reserved::Ambiguous`]).
+    pub const RESERVED: Self = Self::bad("path_reserved", "the path could be understood as a reserved one");
+
     pub(super) const fn bad(code: &'static str, why: &'static str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, why }
     }
@@ -42,11 +45,16 @@ impl Refusal {
 ///
 /// # Errors
 /// A refusal for whatever has no single meaning.
-pub fn read(parts: &Parts, peer: IpAddr, policy: &Policy) -> Result<CanonicalRequest, Refusal> {
+pub fn read(
+    parts: &Parts,
+    peer: IpAddr,
+    trusted_proxies: &[IpNet],
+    policy: &Policy,
+) -> Result<CanonicalRequest, Refusal> {
     let host = host(parts)?;
     let host = policy.known_host(&host).cloned().unwrap_or_else(|| Arc::from(&*host));
     let target = parts.uri.path_and_query().ok_or(NOT_ORIGIN_FORM)?;
-    let client = client(peer, &parts.headers, &policy.settings().server.trusted_proxies);
+    let client = client(peer, &parts.headers, trusted_proxies);
     judge(parts.method.clone(), host, target.clone(), client, policy)
 }
 
@@ -207,10 +215,11 @@ mod tests {
     use crate::policy::tests_support::{SIGNED_IN, asks, route, settings};
 
     fn policy() -> Policy {
-        let mut settings = settings(vec![route(asks(&[SIGNED_IN]))]);
-        settings.server.trusted_proxies =
-            vec!["10.0.0.0/24".parse().unwrap(), "2001:db8::1/128".parse().unwrap()];
-        Policy::compile(&Arc::new(settings)).unwrap()
+        Policy::compile(&Arc::new(settings(vec![route(asks(&[SIGNED_IN]))]))).unwrap()
+    }
+
+    fn trusted() -> Vec<IpNet> {
+        vec!["10.0.0.0/24".parse().unwrap(), "2001:db8::1/128".parse().unwrap()]
     }
 
     fn parts(method: &str, uri: &str, headers: &[(&str, &str)], version: Version) -> Parts {
@@ -222,7 +231,7 @@ mod tests {
     }
 
     fn read_from(peer: &str, parts: &Parts) -> Result<CanonicalRequest, &'static str> {
-        read(parts, peer.parse().unwrap(), &policy()).map_err(|refusal| refusal.code)
+        read(parts, peer.parse().unwrap(), &trusted(), &policy()).map_err(|refusal| refusal.code)
     }
 
     fn http1(uri: &str, headers: &[(&str, &str)]) -> Result<CanonicalRequest, &'static str> {
@@ -390,7 +399,7 @@ mod tests {
     fn a_known_host_is_not_copied() {
         let policy = policy();
         let parts = parts("GET", "/x", &[("host", "app.example.com")], Version::HTTP_11);
-        let request = read(&parts, "192.0.2.1".parse().unwrap(), &policy).unwrap();
+        let request = read(&parts, "192.0.2.1".parse().unwrap(), &[], &policy).unwrap();
         assert!(Arc::ptr_eq(&request.host, policy.known_host("app.example.com").unwrap()));
     }
 }
