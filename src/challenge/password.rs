@@ -223,3 +223,31 @@ enum Reserved {
     Locked(Locked),
     Counted(CounterRecord),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::password_hash::{Error, PasswordHash};
+
+    #[test]
+    fn e24_nobody_is_compared_at_the_same_cost_as_somebody() {
+        let ours = hash_password(&SecretString::from("correct horse")).unwrap();
+        let cost = |hash: &str| {
+            let parsed = PasswordHash::new(hash).unwrap();
+            (parsed.algorithm.to_string(), parsed.params.to_string(), parsed.hash.unwrap().len())
+        };
+        assert_eq!(cost(NOBODY), cost(ours.expose_secret()));
+        let compared = Argon2::default().verify_password(b"x", NOBODY);
+        assert_eq!(compared, Err(Error::PasswordInvalid));
+    }
+
+    #[test]
+    fn passwords_are_one_on_every_keyboard_and_never_cut() {
+        let hash = hash_password(&SecretString::from("pässwörd lang")).unwrap();
+        assert!(is_right(&SecretString::from("pa\u{308}sswo\u{308}rd lang"), &hash));
+        assert!(matches!(hash_password(&SecretString::from("7 chars")), Err(BadPassword::Length)));
+        let long = SecretString::from("x".repeat(1025));
+        assert!(matches!(hash_password(&long), Err(BadPassword::Length)));
+        assert!(!is_right(&long, &hash));
+    }
+}

@@ -80,3 +80,9 @@ pub enum StoreError {
     #[error("a stored record is not readable: {0}")]
     Corrupt(&'static str),
 }
+
+/// A store for the tests of other rooms.
+#[cfg(test)]
+pub(crate) mod testing {
+    pub(crate) use super::open::tests::store;
+}
