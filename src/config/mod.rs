@@ -32,3 +32,10 @@ pub use grammar::schema::schema;
 pub use load::{Loaded, load};
 pub use settings::Settings;
 pub use source::{Environment, Sources};
+
+/// A duration as files write it: `30s`, `15m`, `12h`, `30d`. For command lines, so that they read
+/// the same everywhere.
+#[must_use]
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    values::quantity::duration(text).ok()
+}

@@ -152,17 +152,6 @@ impl Demand {
         Self { firm: self.required.union(self.optional), ..self }
     }
 
-    /// Whether meeting this demand always meets `other` too, whoever asks.
-    #[must_use]
-    pub const fn is_at_least(&self, other: &Self) -> bool {
-        self.deny
-            || (!other.deny
-                && (self.deny_in_doubt || !other.deny_in_doubt)
-                && self.required.covers(other.required)
-                && self.required.union(self.optional).covers(other.optional)
-                && self.firm.covers(other.firm))
-    }
-
     /// Nothing is asked, not even who it is: the request needs no identity.
     #[must_use]
     pub const fn is_public(&self) -> bool {
@@ -223,5 +212,79 @@ impl Demand {
             u16::try_from(rule).ok()
         };
         Self { voice, ..self }
+    }
+}
+
+#[cfg(test)]
+impl Demand {
+    /// Whether whoever passes this demand passes `other` too.
+    pub(super) const fn is_at_least(&self, other: &Self) -> bool {
+        self.lets_nobody_pass()
+            || (!other.lets_nobody_pass()
+                && self.required.covers(other.required)
+                && self.levels().covers(other.optional)
+                && self.firm.covers(other.firm))
+    }
+
+    const fn lets_nobody_pass(&self) -> bool {
+        self.deny || self.deny_in_doubt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn levels(levels: &[u8]) -> LevelSet {
+        levels.iter().copied().map(LevelId).collect()
+    }
+
+    fn asks(required: &[u8], optional: &[u8]) -> Demand {
+        Demand { required: levels(required), optional: levels(optional), ..Demand::PUBLIC }
+    }
+
+    #[test]
+    fn sets_hold_sixty_four_levels_in_order() {
+        let all: LevelSet = (0..=u8::MAX).map(LevelId).collect();
+        assert_eq!(all.iter().count(), LevelSet::CAPACITY);
+        assert_eq!(levels(&[9, 3, 63]).iter().map(|level| level.0).collect::<Vec<_>>(), [3, 9, 63]);
+        assert_eq!(levels(&[9, 3]).minus(levels(&[3])).first(), Some(LevelId(9)));
+        assert!(!all.contains(LevelId(64)) && levels(&[3, 9]).covers(levels(&[9])));
+    }
+
+    #[test]
+    fn joining_is_the_and_of_both() {
+        let joined = asks(&[1], &[2]).join(asks(&[2], &[3]));
+        assert_eq!((joined.required(), joined.optional()), (levels(&[1, 2]), levels(&[2, 3])));
+        assert_eq!(joined.join(Demand::PUBLIC), joined);
+        assert!(joined.join(Demand::DENY).is_deny() && Demand::DENY.join(joined).is_deny());
+    }
+
+    #[test]
+    fn firm_is_what_was_firm_when_it_was_said() {
+        let demand = asks(&[1], &[]).join(asks(&[2], &[3]).firmly());
+        assert_eq!(demand.firm(), levels(&[2, 3]));
+    }
+
+    #[test]
+    fn only_the_empty_demand_is_public() {
+        assert!(Demand::PUBLIC.is_public());
+        for demand in [
+            asks(&[0], &[]),
+            asks(&[], &[0]),
+            Demand::DENY,
+            Demand::DENY.doubting(),
+        ] {
+            assert!(!demand.is_public(), "{demand:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_that_asks_speaks() {
+        let joined = Demand::PUBLIC
+            .voiced_by(4)
+            .join(asks(&[1], &[]).voiced_by(7))
+            .join(Demand::DENY.voiced_by(8));
+        assert_eq!(joined.asked_by(), Some(7));
     }
 }

@@ -4,8 +4,8 @@
 //! each level. Nothing here may ever lengthen a proof's life.
 
 use crate::ambient::UnixTime;
-use crate::config::FactorSet;
-use crate::config::settings::{LevelId, Settings};
+use crate::config::settings::{self, LevelId, Settings};
+use crate::config::{FactorKind, FactorSet};
 
 use super::demand::LevelSet;
 use super::proof::Proof;
@@ -114,7 +114,7 @@ impl Levels {
 }
 
 impl Level {
-    fn compile(level: &crate::config::settings::Level, settings: &Settings) -> Self {
+    fn compile(level: &settings::Level, settings: &Settings) -> Self {
         let lifetime = match level.valid_for.map(|valid_for| valid_for.as_secs()) {
             None => Lifetime::Session,
             Some(0) => Lifetime::Once,
@@ -180,7 +180,7 @@ fn fills(slots: &[FactorSet], kinds: FactorSet) -> bool {
 fn seat(
     slot: usize,
     slots: &[FactorSet],
-    kinds: &[crate::config::FactorKind],
+    kinds: &[FactorKind],
     holder: &mut [Option<usize>],
     tried: &mut [bool],
 ) -> bool {
@@ -202,4 +202,84 @@ fn seat(
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests_support::{BOTH, CRITICAL, SENSITIVE, SIGNED_IN, STANDARD, proof, settings};
+
+    const NOW: UnixTime = UnixTime(1_000_000);
+
+    fn until(level: LevelId, proofs: &[(FactorKind, i64)]) -> Option<i64> {
+        let proofs: Vec<Proof> = proofs.iter().map(|(factor, age)| proof(*factor, NOW.0 - age)).collect();
+        let deadlines = Levels::compile(&settings(vec![])).deadlines(&proofs, NOW);
+        deadlines.until(level).map(|until| until.since(NOW))
+    }
+
+    #[test]
+    fn a_level_without_slots_asks_for_nothing_more() {
+        assert_eq!(until(SIGNED_IN, &[]), Some(UnixTime::NEVER.since(NOW)));
+    }
+
+    #[test]
+    fn the_newest_proof_that_counts_sets_the_deadline() {
+        let proofs = [
+            (FactorKind::Totp, 100),
+            (FactorKind::Totp, 700),
+            (FactorKind::RecoveryCode, 5),
+        ];
+        assert_eq!(until(SENSITIVE, &proofs), Some(800));
+        assert_eq!(until(STANDARD, &proofs), Some(12 * 3600 - 5));
+        assert_eq!(until(SENSITIVE, &proofs[2..]), None);
+    }
+
+    #[test]
+    fn zero_seconds_are_never_met_by_a_claim() {
+        assert_eq!(until(CRITICAL, &[(FactorKind::Totp, 0)]), None);
+    }
+
+    #[test]
+    fn slots_need_distinct_kinds() {
+        assert_eq!(until(BOTH, &[(FactorKind::RecoveryCode, 1), (FactorKind::RecoveryCode, 2)]), None);
+        // The recovery code is the only kind for the second slot and must not be used for the first.
+        let both = [(FactorKind::RecoveryCode, 1), (FactorKind::Totp, 9)];
+        assert_eq!(until(BOTH, &both), Some(UnixTime::NEVER.since(NOW)));
+    }
+
+    #[test]
+    fn the_oldest_proof_that_is_needed_ages_the_level() {
+        let mut settings = settings(vec![]);
+        settings.levels[usize::from(BOTH.0)].valid_for = Some(std::time::Duration::from_secs(60));
+        let proofs = [
+            proof(FactorKind::Totp, NOW.0 - 10),
+            proof(FactorKind::RecoveryCode, NOW.0 - 50),
+        ];
+        let deadlines = Levels::compile(&settings).deadlines(&proofs, NOW);
+        assert_eq!(deadlines.until(BOTH), Some(NOW.plus(10)));
+    }
+
+    #[test]
+    fn f09_a_proof_from_the_future_does_not_count() {
+        assert_eq!(until(SENSITIVE, &[(FactorKind::Totp, -61)]), None);
+        // Within the tolerated skew it counts as made now: it gains nothing.
+        assert_eq!(until(SENSITIVE, &[(FactorKind::Totp, -60)]), Some(900));
+        assert_eq!(until(SENSITIVE, &[(FactorKind::Totp, -61), (FactorKind::Totp, 300)]), Some(600));
+    }
+
+    #[test]
+    fn kinds_that_are_off_do_not_count() {
+        let mut settings = settings(vec![]);
+        settings.factors.enabled = FactorSet::EMPTY.with(FactorKind::RecoveryCode);
+        let deadlines = Levels::compile(&settings).deadlines(&[proof(FactorKind::Totp, NOW.0)], NOW);
+        assert_eq!((deadlines.until(SENSITIVE), deadlines.until(STANDARD)), (None, None));
+    }
+
+    #[test]
+    fn met_ends_when_the_deadline_is_there() {
+        let deadlines = Levels::compile(&settings(vec![])).deadlines(&[proof(FactorKind::Totp, NOW.0)], NOW);
+        let asked = LevelSet::EMPTY.with(SENSITIVE);
+        assert_eq!(deadlines.met(asked, NOW.plus(899)), asked);
+        assert_eq!(deadlines.met(asked, NOW.plus(900)), LevelSet::EMPTY);
+    }
 }

@@ -18,6 +18,7 @@ mod route;
 #[cfg(test)]
 pub(crate) mod tests_support;
 pub mod text;
+mod trace;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use person::{Binding, Identity, SubjectKey};
 pub use proof::{EnrolmentId, Proof};
 pub use request::{CanonicalRequest, Reading, Readings, Reserved};
 pub use route::Route;
+pub use trace::{Applies, Line, ReadingTrace, Trace};
 
 /// A whole configuration's rules, compiled for judging.
 #[derive(Debug)]
@@ -144,3 +146,6 @@ impl Policy {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod properties;

@@ -110,3 +110,31 @@ impl Reading {
         &self.folded
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::tests_support::get;
+
+    fn reserved(target: &str, readings: &[&str]) -> Reserved {
+        let mut request = get(target);
+        if !readings.is_empty() {
+            request.readings =
+                Readings::Several(readings.iter().map(|path| Reading::new((*path).to_owned())).collect());
+        }
+        request.reserved("/.stepgate")
+    }
+
+    #[test]
+    fn a12_the_reserved_prefix_is_plain_or_nothing() {
+        assert_eq!(reserved("/.stepgate/challenge?x=/", &[]), Reserved::Inside);
+        assert_eq!(reserved("/.stepgate", &[]), Reserved::Inside);
+        for target in ["/", "/.stepgater", "/x/.stepgate/", "/?/.stepgate/", "/.step"] {
+            assert_eq!(reserved(target, &[]), Reserved::Outside, "{target}");
+        }
+        assert_eq!(reserved("/.Stepgate/x", &[]), Reserved::Ambiguous);
+        assert_eq!(reserved("/x/..;/.stepgate/", &["/x/..;/.stepgate/", "/.stepgate/"]), Reserved::Ambiguous);
+        assert_eq!(reserved("/%2estepgate", &["/.stepgate"]), Reserved::Ambiguous);
+        assert_eq!(reserved("/a%20b", &["/a b"]), Reserved::Outside);
+    }
+}

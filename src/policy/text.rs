@@ -65,3 +65,32 @@ pub const fn is_zero_width(c: char) -> bool {
 fn lower(c: char) -> impl Iterator<Item = char> {
     c.to_lowercase().map(|c| if c == 'ς' { 'σ' } else { c })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_joins_what_lenient_back_ends_join() {
+        for (written, folded) in [
+            ("/Admin", "/admin"),
+            ("/admin", "/admin"),
+            ("/\u{ff21}dmin", "/admin"),
+            ("/ad\u{200b}min", "/admin"),
+            ("/\u{212a}ey", "/key"),
+            ("/ΣΟΦΟΣ", "/σοφοσ"),
+            ("/e\u{301}", "/é"),
+        ] {
+            assert_eq!(fold(written), folded);
+        }
+        assert!(matches!(fold("/admin"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn decoding_is_once_and_strict() {
+        assert_eq!(percent_decode(b"/%2561%C3"), Some(b"/%61\xc3".to_vec()));
+        for broken in ["/%", "/%4", "/%zz", "/%u0061"] {
+            assert_eq!(percent_decode(broken.as_bytes()), None);
+        }
+    }
+}

@@ -222,3 +222,26 @@ impl When {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Truth; 3] = [Truth::True, Truth::False, Truth::Unknown];
+
+    #[test]
+    fn kleene() {
+        for a in ALL {
+            assert_eq!(!!a, a);
+            assert_eq!(a.and(Truth::False), Truth::False);
+            assert_eq!(a.or(Truth::True), Truth::True);
+            assert_eq!(a.and(Truth::True), a);
+            assert_eq!(a.or(Truth::False), a);
+            for b in ALL {
+                assert_eq!(!(a.and(b)), (!a).or(!b));
+            }
+        }
+        assert_eq!(Truth::Unknown.and(Truth::Unknown), Truth::Unknown);
+        assert_eq!(!Truth::Unknown, Truth::Unknown);
+    }
+}
