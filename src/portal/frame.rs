@@ -113,20 +113,6 @@ impl Frame {
         file
     }
 
-    /// `303 See Other` to an address that we made.
-    #[must_use]
-    pub fn see_other(&self, location: &str) -> Page {
-        let mut response = Response::new(Bytes::new());
-        *response.status_mut() = StatusCode::SEE_OTHER;
-        // An address that is no header value cannot be ours: the portal's front is always safe.
-        let location = HeaderValue::from_str(location)
-            .or_else(|_| HeaderValue::from_str(&self.url("my-mfa")))
-            .unwrap_or_else(|_| HeaderValue::from_static("/"));
-        response.headers_mut().insert(http::header::LOCATION, location);
-        self.protect(response.headers_mut());
-        response
-    }
-
     /// The headers of everything we make ourselves (security.md G07, G08; ux.md G-2).
     pub fn protect(&self, headers: &mut HeaderMap) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));

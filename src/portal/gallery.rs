@@ -205,12 +205,12 @@ fn invitation_needed(frame: &Frame) -> Page {
     frame.page(StatusCode::FORBIDDEN, &view)
 }
 
-fn confirmed(frame: &Frame) -> Page {
+fn confirmed(frame: &Frame, codes_left: Option<u32>) -> Page {
     let view = Confirmed {
         shell: frame.shell(text::CONFIRMED).of(Some(NAME)),
         next: "https://payroll.example.com/\"><script>".to_owned(),
         app: "Payroll".to_owned(),
-        codes_left: Some(2),
+        codes_left,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -218,7 +218,10 @@ fn confirmed(frame: &Frame) -> Page {
 /// Every page, by a name for its file.
 pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
     let wrong = |field, message: &str| Some(Problem::new(field, message));
-    let clock = Problem { more: Some(text::CHECK_CLOCK.to_owned()), ..Problem::new("code", text::WRONG) };
+    let clock = Problem {
+        more: vec![text::attempts_left(2), text::CHECK_CLOCK.to_owned()],
+        ..Problem::new("code", text::WRONG)
+    };
     let phone = || way(FactorKind::Totp, "Phone");
     vec![
         ("sign-in", sign_in(frame, None)),
@@ -227,7 +230,8 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
         ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),
         ("ways", ways(frame)),
-        ("confirmed", confirmed(frame)),
+        ("confirmed", confirmed(frame, None)),
+        ("confirmed-few-codes", confirmed(frame, Some(2))),
         ("enrol", choose(frame)),
         ("totp", totp(frame, None)),
         ("totp-wrong", totp(frame, wrong("code", text::WRONG))),

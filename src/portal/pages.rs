@@ -18,7 +18,7 @@ use crate::challenge::view::Locked;
 pub fn not_allowed(frame: &Frame, account: Option<&str>, reason: Option<&str>, reference: &str) -> Page {
     let mut lines = vec![Line::from(reason.unwrap_or(text::NOT_ALLOWED_TEXT))];
     lines.push(text::NOT_ALLOWED_HOW.into());
-    let links = account.map(|_| Link::new(frame.url("sign-out?switch=1"), text::SWITCH_ACCOUNT));
+    let links = account.map(|_| Link::new(frame.url("sign-out"), text::SWITCH_ACCOUNT));
     let shell = frame.shell(text::NOT_ALLOWED).of(account).reference(reference);
     frame.page(StatusCode::FORBIDDEN, &Notice { shell, lines, links: links.into_iter().collect() })
 }

@@ -131,10 +131,13 @@ pub fn codes_left(left: u32) -> String {
 
 // Confirmed (P-7).
 pub const CONFIRMED: &str = "You're confirmed";
-pub const GO_ON: &str = "Go on now";
 pub const GO_TO_SETTINGS: &str = "Go to my MFA settings";
 pub const NOWHERE_TO_GO: &str = "You can open the app you want to use now.";
 pub const RENEW_CODES: &str = "Make new codes";
+
+pub fn go_on_to(app: &str) -> String {
+    format!("Go on to {app}")
+}
 
 pub fn taking_you_to(app: &str) -> String {
     format!("Taking you to {app}.")
@@ -202,7 +205,7 @@ pub const DETAIL_PERIOD_VALUE: &str = "30 seconds";
 pub const COPY_KEY: &str = "Copy key";
 pub const COPIED: &str = "Copied";
 pub const NAME_EMPTY: &str = "Enter a name";
-pub const NAME_LONG: &str = "Use at most 60 characters";
+pub const NAME_LONG: &str = "Use at most 64 characters";
 pub const SETUP_GONE: &str = "This set-up is over";
 pub const SETUP_GONE_WHY: &str =
     "It was finished, cancelled, or open for more than 15 minutes. You can start a new one.";

@@ -85,5 +85,6 @@ pub struct Confirmed {
     /// A path of ours or an address the gate made; never what a client sent.
     pub next: String,
     pub app: String,
+    /// Set when few are left: the page then waits to be read.
     pub codes_left: Option<u32>,
 }

@@ -24,15 +24,15 @@ pub struct Problem {
     /// `id` of the field.
     pub field: &'static str,
     pub message: String,
-    /// A further sentence, on top only.
-    pub more: Option<String>,
+    /// Further sentences, on top only.
+    pub more: Vec<String>,
 }
 
 impl Problem {
     /// A problem with one field.
     #[must_use]
     pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into(), more: None }
+        Self { field, message: message.into(), more: Vec::new() }
     }
 }
 

@@ -1,0 +1,120 @@
+//! Sign in and sign out (ux.md P-8, P-14).
+//!
+//! Before there is a session, a form is bound to the browser by a cookie of its own, so nobody can
+//! be signed in as somebody else from another page (security.md G05).
+
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode};
+
+use super::detour::{Detour, Reply, page, see_other};
+use super::fields::{Posted, Unproven};
+use super::onward::{Onward, Params};
+use super::state::Portal;
+use super::views::notice::{ConfirmAct, Notice};
+use super::views::sign_in::SignIn;
+use super::views::{Hidden, Link, Problem};
+use super::{pages, text};
+use crate::api::{Failure, Visit};
+use crate::gate::passage::{self, Visitor};
+
+/// The form; or on, for those who are signed in already.
+pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
+    let onward = portal.return_address(&params).await?;
+    if visit.visitor.caller.is_some() {
+        return Err(Detour::To(portal.next_page(&onward)));
+    }
+    if !portal.services.passage.has_local_sign_in() {
+        return Ok(page(elsewhere(&portal), Vec::new()));
+    }
+    Ok(form(&portal, visit.visitor, &onward, String::new(), None).await)
+}
+
+/// A name and a password.
+pub async fn submit(State(portal): State<Portal>, params: Params, request: Unproven) -> Reply {
+    let Unproven { visit, form: fields } = request;
+    let passage = &portal.services.passage;
+    passage.admit(visit.visitor.address)?;
+    let (name, password) = (fields.get("username"), fields.get("password"));
+    let problem = if !fields.is_ours(&portal.services, &visit.visitor) {
+        text::SIGN_IN_STALE
+    } else if name.is_empty() || password.is_empty() {
+        text::SIGN_IN_EMPTY
+    } else {
+        match passage.sign_in(&visit.visitor, name, password).await? {
+            passage::SignIn::Welcome { cookies, .. } => {
+                return Ok(see_other(&portal.next_page(&params.onward), cookies));
+            }
+            passage::SignIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
+            passage::SignIn::Refused => text::SIGN_IN_FAILED,
+        }
+    };
+    let problem = Problem::new("username", problem);
+    Ok(form(&portal, visit.visitor, &params.onward, name.to_owned(), Some(problem)).await)
+}
+
+/// Asks before it acts.
+pub async fn ask_sign_out(State(portal): State<Portal>, visit: Visit) -> Reply {
+    Ok(page(sign_out_form(&portal, &visit, false), Vec::new()))
+}
+
+/// As [`ask_sign_out`], for every session of the person.
+pub async fn ask_sign_out_everywhere(State(portal): State<Portal>, visit: Visit) -> Reply {
+    portal.signed_in(&visit, &Onward::default().toward("my-mfa/sign-out-everywhere"))?;
+    Ok(page(sign_out_form(&portal, &visit, true), Vec::new()))
+}
+
+/// Ends the session, or all of them.
+pub async fn sign_out(State(portal): State<Portal>, posted: Posted) -> Reply {
+    let everywhere = posted.fields.get("everywhere") == "yes";
+    let cookies = portal.services.passage.sign_out(&posted.visit.visitor, everywhere).await?;
+    let again = portal.frame.url("sign-in");
+    let storage = portal.clear_storage;
+    Ok(page(pages::signed_out(&portal.frame, everywhere, storage, Some(&again)), cookies))
+}
+
+async fn form(
+    portal: &Portal,
+    visitor: Visitor,
+    onward: &Onward,
+    username: String,
+    problem: Option<Problem>,
+) -> Response {
+    let (visitor, cookie) = portal.services.passage.pre_session(visitor);
+    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let view = SignIn {
+        shell: portal.frame.shell(text::SIGN_IN).failed(problem.is_some()),
+        action: onward.on(&portal.frame.url("sign-in")),
+        hidden: Hidden::token(portal.services.passage.csrf_token(&visitor)),
+        username,
+        app: portal.app_of(onward).await,
+        invited: onward.invitation.is_some(),
+        problem,
+    };
+    page(portal.frame.page(status, &view), cookie.into_iter().collect::<Vec<HeaderValue>>())
+}
+
+fn elsewhere(portal: &Portal) -> super::frame::Page {
+    let shell = portal.frame.shell(text::SIGN_IN);
+    let view = Notice { shell, lines: vec![text::SIGN_IN_ELSEWHERE.into()], links: Vec::new() };
+    portal.frame.page(StatusCode::OK, &view)
+}
+
+fn sign_out_form(portal: &Portal, visit: &Visit, everywhere: bool) -> super::frame::Page {
+    let (title, line) = if everywhere {
+        (text::SIGN_OUT_EVERYWHERE, text::SIGN_OUT_EVERYWHERE_TEXT)
+    } else {
+        (text::SIGN_OUT, text::SIGN_OUT_TEXT)
+    };
+    let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor));
+    let view = ConfirmAct {
+        shell: portal.shell(title, visit),
+        action: portal.frame.url("sign-out"),
+        hidden: if everywhere { hidden.with("everywhere", "yes") } else { hidden },
+        lines: vec![line.into()],
+        button: title,
+        danger: false,
+        back: Some(Link::new(portal.frame.url("my-mfa"), text::CANCEL)),
+    };
+    portal.frame.page(StatusCode::OK, &view)
+}
