@@ -42,8 +42,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
         .as_ref()
         .iter()
         .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 });
 
 /// Path below the reserved prefix under which the asset of this name is served.

@@ -11,9 +11,9 @@ use super::detour::{Detour, Reply, page, see_other};
 use super::fields::Posted;
 use super::onward::{Onward, Params};
 use super::state::Portal;
+use super::text;
 use super::views::challenge::{Challenge, Confirmed, Ways};
 use super::views::{Hidden, Problem};
-use super::{pages, text};
 use crate::api::{Failure, Standing, Visit};
 use crate::challenge::view::{Caller, ChallengeView, Outcome, Way};
 use crate::config::FactorKind;
@@ -130,7 +130,11 @@ fn told(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> (Problem, 
             (Problem::new("code", text::malformed(factor, why)), value)
         }
         Some(Outcome::Wrong { attempts_left }) => {
-            let message = if recovery { text::WRONG_RECOVERY } else { text::WRONG };
+            let message = if recovery {
+                text::WRONG_RECOVERY
+            } else {
+                text::WRONG
+            };
             let mut problem = Problem::new("code", message);
             if *attempts_left <= TELL_ATTEMPTS {
                 problem.more.push(text::attempts_left(*attempts_left));
@@ -157,7 +161,11 @@ fn form(
     told: Option<(Problem, String)>,
 ) -> Response {
     let (problem, value) = told.unzip();
-    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if problem.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor))
         .with("challenge", view.id.as_str())
         .with("way", &*way.enrolment.0);
@@ -203,9 +211,16 @@ async fn go_on(
     browser: Option<String>,
     codes_left: Option<u32>,
 ) -> Reply {
-    let journey = if onward.to.is_some() { None } else { portal.journey(onward).await? };
-    let arrival =
-        portal.services.passage.arrive(&visit.visitor, Some(proof), browser, journey.as_ref()).await?;
+    let journey = if onward.to.is_some() {
+        None
+    } else {
+        portal.journey(onward).await?
+    };
+    let arrival = portal
+        .services
+        .passage
+        .arrive(&visit.visitor, Some(proof), browser, journey.as_ref())
+        .await?;
     let codes_left = codes_left.filter(|left| *left <= FEW_CODES);
     let (next, app) = match &journey {
         Some(_) => (arrival.next, arrival.app),
@@ -220,7 +235,11 @@ async fn go_on(
 
 /// Nothing is missing: another tab did it, or the page was reloaded.
 async fn arrive(portal: &Portal, visit: &Visit, journey: &Journey) -> Result<Response, Failure> {
-    let arrival = portal.services.passage.arrive(&visit.visitor, None, None, Some(journey)).await?;
+    let arrival = portal
+        .services
+        .passage
+        .arrive(&visit.visitor, None, None, Some(journey))
+        .await?;
     Ok(page(confirmed(portal, visit, arrival.next, arrival.app, None), arrival.cookies))
 }
 

@@ -101,7 +101,8 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
-        let visit = <Visit as axum::extract::FromRequestParts<S>>::from_request_parts(&mut parts, state).await?;
+        let visit =
+            <Visit as axum::extract::FromRequestParts<S>>::from_request_parts(&mut parts, state).await?;
         let form = Form::read(&visit, Request::from_parts(parts, body), state).await?;
         Ok(Self { visit, form })
     }
@@ -113,7 +114,11 @@ mod tests {
 
     #[test]
     fn a_field_that_comes_twice_is_no_field() {
-        let form = Form(vec![("code".into(), "1".into()), ("code".into(), "2".into()), ("way".into(), "w".into())]);
+        let form = Form(vec![
+            ("code".into(), "1".into()),
+            ("code".into(), "2".into()),
+            ("way".into(), "w".into()),
+        ]);
         assert_eq!(form.get("code"), "");
         assert_eq!(form.get("way"), "w");
         assert_eq!(form.get("csrf"), "");

@@ -4,12 +4,25 @@
 //! words into markup; they verify nothing and decide nothing. A GET never changes anything.
 
 pub mod assets;
+mod challenge;
+mod detour;
+mod enrol;
+mod fields;
 pub mod frame;
 #[cfg(test)]
 mod gallery;
 #[cfg(test)]
 mod lint;
+mod my_mfa;
+mod onward;
 pub mod pages;
-pub mod qr;
+mod qr;
+mod routes;
+mod sign_in;
+mod state;
 pub mod text;
 pub mod views;
+
+pub use frame::Frame;
+pub use routes::router;
+pub use state::Portal;

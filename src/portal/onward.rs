@@ -66,14 +66,22 @@ impl Onward {
     #[must_use]
     pub fn on(&self, path: &str) -> String {
         let mut query = Serializer::new(String::new());
-        let members = [("journey", &self.journey), ("to", &self.to), ("invitation", &self.invitation)];
+        let members = [
+            ("journey", &self.journey),
+            ("to", &self.to),
+            ("invitation", &self.invitation),
+        ];
         for (name, value) in members {
             if let Some(value) = value {
                 query.append_pair(name, value);
             }
         }
         let query = query.finish();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        if query.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{query}")
+        }
     }
 
     /// The same, on the way to a page of ours.
@@ -92,7 +100,9 @@ impl Onward {
 /// An opaque id of ours.
 fn is_token(value: &str) -> bool {
     (1..=128).contains(&value.len())
-        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// `enrol`, `my-mfa` or a page below it.
@@ -125,7 +135,17 @@ mod tests {
         for good in ["enrol", "my-mfa", "my-mfa/remove/abc", "my-mfa/recovery-codes"] {
             assert!(is_own_page(good), "{good}");
         }
-        for bad in ["", "/", "//evil.example", "my-mfa/..", "my-mfa//x", "https://x", "my-mfa\\x", "admin", "enrol?x"] {
+        for bad in [
+            "",
+            "/",
+            "//evil.example",
+            "my-mfa/..",
+            "my-mfa//x",
+            "https://x",
+            "my-mfa\\x",
+            "admin",
+            "enrol?x",
+        ] {
             assert!(!is_own_page(bad), "{bad}");
         }
     }

@@ -1,5 +1,7 @@
 //! A QR code as the path of an inline SVG, so that the page needs no image and no script.
 
+use std::fmt::Write as _;
+
 use qrcode::{Color, EcLevel, QrCode};
 
 /// Light modules around the code that readers need (ISO/IEC 18004).
@@ -20,13 +22,12 @@ impl Qr {
     pub fn new(text: &str) -> Option<Self> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
         let width = code.width();
-        let path = code
-            .to_colors()
-            .chunks(width)
-            .enumerate()
-            .flat_map(|(y, row)| dark_runs(row).map(move |(x, length)| (x, y, length)))
-            .map(|(x, y, length)| format!("M{} {}h{length}v1h-{length}z", x + QUIET, y + QUIET))
-            .collect();
+        let mut path = String::new();
+        for (y, row) in code.to_colors().chunks(width).enumerate() {
+            for (x, length) in dark_runs(row) {
+                write!(path, "M{} {}h{length}v1h-{length}z", x + QUIET, y + QUIET).ok()?;
+            }
+        }
         Some(Self { size: width + 2 * QUIET, path })
     }
 }

@@ -81,7 +81,11 @@ async fn form(
     problem: Option<Problem>,
 ) -> Response {
     let (visitor, cookie) = portal.services.passage.pre_session(visitor);
-    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if problem.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
     let view = SignIn {
         shell: portal.frame.shell(text::SIGN_IN).failed(problem.is_some()),
         action: onward.on(&portal.frame.url("sign-in")),
@@ -110,7 +114,11 @@ fn sign_out_form(portal: &Portal, visit: &Visit, everywhere: bool) -> super::fra
     let view = ConfirmAct {
         shell: portal.shell(title, visit),
         action: portal.frame.url("sign-out"),
-        hidden: if everywhere { hidden.with("everywhere", "yes") } else { hidden },
+        hidden: if everywhere {
+            hidden.with("everywhere", "yes")
+        } else {
+            hidden
+        },
         lines: vec![line.into()],
         button: title,
         danger: false,

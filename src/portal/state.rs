@@ -37,7 +37,9 @@ impl Portal {
     /// The surroundings of a page for whoever is there.
     #[must_use]
     pub fn shell(&self, title: impl Into<String>, visit: &Visit) -> Shell {
-        self.frame.shell(title).of(visit.visitor.caller.as_ref().map(|caller| caller.identity.display_name()))
+        self.frame
+            .shell(title)
+            .of(visit.visitor.caller.as_ref().map(|caller| caller.identity.display_name()))
     }
 
     /// A return address that another proxy or an API answer sent along is checked, kept here, and

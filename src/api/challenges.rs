@@ -1,0 +1,142 @@
+//! Begin, start and answer a challenge: the challenge page's steps as JSON.
+
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::call::{Call, Reply, json};
+use super::failure::Failure;
+use super::problem::Problem;
+use super::services::{Services, Standing};
+use crate::challenge::view::{Caller, ChallengeView, Outcome, Way};
+use crate::config::FactorKind;
+use crate::factors::Answer;
+use crate::gate::passage::Journey;
+use crate::policy::EnrolmentId;
+
+/// `POST challenges`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    /// Where the person is going: a path of the portal's origin, or a URL of a site of ours.
+    /// Without it the challenge is for a fresh proof by any own factor.
+    #[serde(rename = "return")]
+    to: Option<String>,
+}
+
+/// `POST challenges/{id}/start`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    enrolment: EnrolmentId,
+}
+
+/// `POST challenges/{id}/answer`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answered {
+    factor: Option<FactorKind>,
+    enrolment: Option<EnrolmentId>,
+    code: String,
+}
+
+/// Opens a challenge, or says that nothing is missing.
+pub async fn begin(State(services): State<Services>, call: Call<Begin>) -> Reply {
+    let Call { visit, body } = call;
+    let caller = visit.caller()?;
+    services.passage.admit(visit.visitor.address)?;
+    let Some(to) = body.to else {
+        let view = services.fresh_proof(caller, "api", "A fresh proof").await?;
+        return Ok(json(StatusCode::CREATED, &view, Vec::new()));
+    };
+    let journey = services.passage.begin_journey(&to, "GET").await?;
+    match services.standing(caller, &journey).await? {
+        Standing::Asked(view) => Ok(json(StatusCode::CREATED, &*view, Vec::new())),
+        Standing::Denied => Err(Failure::NotAllowed.into()),
+        Standing::Clear => {
+            let arrival = services.passage.arrive(&visit.visitor, None, None, Some(&journey)).await?;
+            let body =
+                json!({ "id": null, "app": arrival.app, "levels": [], "ways": [], "return": arrival.next });
+            Ok(json(StatusCode::OK, &body, arrival.cookies))
+        }
+    }
+}
+
+/// Chooses a way, and begins what it needs: a message, a ceremony. A code from an app needs
+/// nothing, so this only says what to answer with.
+pub async fn start(State(services): State<Services>, Path(id): Path<String>, call: Call<Start>) -> Reply {
+    let caller = call.visit.caller()?;
+    services.passage.admit(call.visit.visitor.address)?;
+    let view = services.challenges.view(caller, &id).await?.ok_or(Failure::NotFound)?;
+    let way = view
+        .ways
+        .iter()
+        .find(|way| way.enrolment == call.body.enrolment && way.accepted);
+    let way = way.ok_or(Failure::NotFound)?;
+    let body = json!({
+        "enrolment": way.enrolment,
+        "factor": way.factor,
+        "prompt": way.prompt,
+        "expires_at": view.expires_at,
+    });
+    Ok(json(StatusCode::OK, &body, Vec::new()))
+}
+
+/// Judges an answer. A right one sets the cookie and says where to go on.
+pub async fn answer(State(services): State<Services>, Path(id): Path<String>, call: Call<Answered>) -> Reply {
+    let Call { visit, body } = call;
+    let caller = visit.caller()?;
+    services.passage.admit(visit.visitor.address)?;
+    let enrolment = match (&body.enrolment, body.factor) {
+        (Some(enrolment), _) => enrolment.clone(),
+        (None, Some(factor)) => best_of(&services, caller, &id, factor).await?,
+        (None, None) => return Err(Failure::BadRequest("`factor` or `enrolment` is missing").into()),
+    };
+    let answer = Answer::Code(body.code);
+    let outcome = services.challenges.answer(caller, &id, &enrolment, answer).await?;
+    let outcome = outcome.ok_or(Failure::NotFound)?;
+    if let Some(problem) = Problem::of(&outcome) {
+        return Err(problem);
+    }
+    let Outcome::Passed { proof, browser, recovery_codes_left } = outcome else {
+        return Err(Failure::NotFound.into());
+    };
+    let journey = journey_of(&services, caller, &id).await?;
+    let arrival = services
+        .passage
+        .arrive(&visit.visitor, Some(proof.clone()), browser, journey.as_ref())
+        .await?;
+    let body = json!({
+        "factor": proof.factor,
+        "enrolment": proof.enrolment,
+        "at": proof.at,
+        "return": arrival.next,
+        "recovery_codes_left": recovery_codes_left,
+    });
+    Ok(json(StatusCode::OK, &body, arrival.cookies))
+}
+
+/// The person's best way of this kind that counts for the challenge.
+async fn best_of(
+    services: &Services,
+    caller: &Caller,
+    id: &str,
+    factor: FactorKind,
+) -> Result<EnrolmentId, Problem> {
+    let view = services.challenges.view(caller, id).await?.ok_or(Failure::NotFound)?;
+    let way = way_of(&view, factor).ok_or(Failure::BadRequest("no accepted way of this kind"))?;
+    Ok(way.enrolment.clone())
+}
+
+fn way_of(view: &ChallengeView, factor: FactorKind) -> Option<&Way> {
+    view.ways.iter().find(|way| way.factor == factor && way.accepted)
+}
+
+/// Where the person was going when the challenge began.
+async fn journey_of(services: &Services, caller: &Caller, id: &str) -> Result<Option<Journey>, Failure> {
+    match services.challenges.origin(caller, id).await? {
+        Some((Some(journey), _)) => Ok(services.passage.journey(&journey).await?),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,279 @@
+//! Adding a way to confirm (ux.md P-20, P-21, P-27) and the landing of an invitation.
+//!
+//! What is shown of a secret lives on the server until it is confirmed, and is shown only to the
+//! person in the session that began it.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+
+use super::detour::{Detour, Reply, page, see_other};
+use super::fields::{Fields, Posted};
+use super::onward::{Onward, Params};
+use super::qr::Qr;
+use super::state::Portal;
+use super::text;
+use super::views::enrol::{Choose, Offer, RecoveryCodes, Totp};
+use super::views::notice::{ConfirmAct, Notice};
+use super::views::{Hidden, Link, Problem};
+use crate::api::{Failure, Visit};
+use crate::challenge::ChallengeError;
+use crate::challenge::view::{Caller, ChangePermission, Outcome, PendingEnrolment};
+use crate::config::FactorKind;
+use crate::factors::{Answer, SAVED, Setup};
+
+/// What can be added; or, with an invitation, the question whether to take it.
+pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
+    let onward = &params.onward;
+    let caller = portal.signed_in(&visit, &onward.toward("enrol"))?;
+    if let Some(invitation) = &onward.invitation {
+        return Ok(invitation_page(&portal, &visit, onward, invitation));
+    }
+    may_change(&portal, caller, onward, "enrol").await?;
+    let lead = match portal.app_of(onward).await {
+        Some(app) => text::app_needs_more(&app),
+        None => text::ADD_WHY.to_owned(),
+    };
+    let view = Choose {
+        shell: portal.shell(text::ADD_A_WAY, &visit),
+        action: onward.journey_only().on(&portal.frame.url("enrol")),
+        hidden: Hidden::token(portal.services.passage.csrf_token(&visit.visitor)),
+        lead,
+        until: None,
+        offers: portal.services.enabled.iter().map(Offer::from).collect(),
+        back: Some(Link::new(portal.frame.url("my-mfa"), text::CANCEL)),
+    };
+    Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
+}
+
+/// Takes an invitation. A second click finds it taken already, and that is fine.
+pub async fn redeem(State(portal): State<Portal>, params: Params, posted: Posted) -> Reply {
+    let Posted { visit, fields } = posted;
+    let onward = params.onward.journey_only();
+    let caller = portal.signed_in(&visit, &params.onward)?;
+    portal.services.passage.admit(visit.visitor.address)?;
+    let challenges = &portal.services.challenges;
+    let taken = challenges.redeem_invitation(caller, fields.get("invitation")).await?;
+    if taken || challenges.permission(caller).await? == ChangePermission::Granted {
+        return Err(Detour::To(onward.on(&portal.frame.url("enrol"))));
+    }
+    let view = Notice {
+        shell: portal.shell(text::INVITATION_USELESS, &visit),
+        lines: vec![text::INVITATION_USELESS_WHY.into()],
+        links: Vec::new(),
+    };
+    Ok(page(portal.frame.page(StatusCode::FORBIDDEN, &view), Vec::new()))
+}
+
+/// Begins an enrolment of the chosen kind.
+pub async fn begin(State(portal): State<Portal>, params: Params, posted: Posted) -> Reply {
+    let Posted { visit, fields } = posted;
+    let onward = params.onward.journey_only();
+    let caller = portal.signed_in(&visit, &onward.toward("enrol"))?;
+    portal.services.passage.admit(visit.visitor.address)?;
+    may_change(&portal, caller, &onward, "enrol").await?;
+    let kind = FactorKind::from_name(fields.get("factor"));
+    let kind = kind.ok_or(Failure::BadRequest("there is no such way to confirm"))?;
+    let pending = portal.services.challenges.begin_enrolment(caller, kind).await?;
+    Err(Detour::To(onward.on(&portal.frame.url(&format!("enrol/{}", pending.id)))))
+}
+
+/// Key and QR code, or the codes, until they are confirmed.
+pub async fn show_pending(
+    State(portal): State<Portal>,
+    Path(id): Path<String>,
+    params: Params,
+    visit: Visit,
+) -> Reply {
+    let caller = portal.signed_in(&visit, &params.onward)?;
+    match portal.services.challenges.pending(caller, &id).await? {
+        Some(pending) => pending_page(&portal, &visit, &params.onward, pending, None),
+        None => Ok(gone(&portal, &visit, &params.onward)),
+    }
+}
+
+/// The codes as a file, as long as the page shows them.
+pub async fn download(State(portal): State<Portal>, Path(id): Path<String>, visit: Visit) -> Reply {
+    let caller = portal.signed_in(&visit, &Onward::default())?;
+    let pending = portal.services.challenges.pending(caller, &id).await?;
+    let Some(Setup::RecoveryCodes { codes }) = pending.map(|pending| pending.setup) else {
+        return Err(Failure::NotFound.into());
+    };
+    let head = text::recovery_file_head(portal.frame.brand(), caller.identity.display_name());
+    let body = format!("{head}\n{}\n", codes.join("\n"));
+    let file = portal.frame.text_file(body, "attachment; filename=\"recovery-codes.txt\"");
+    Ok(page(file, Vec::new()))
+}
+
+/// A first code back, or the word that the codes are saved.
+pub async fn confirm(
+    State(portal): State<Portal>,
+    Path(id): Path<String>,
+    params: Params,
+    posted: Posted,
+) -> Reply {
+    let Posted { visit, fields } = posted;
+    let onward = &params.onward;
+    let caller = portal.signed_in(&visit, onward)?;
+    portal.services.passage.admit(visit.visitor.address)?;
+    let code = if fields.get("saved") == "yes" {
+        SAVED
+    } else {
+        fields.get("code")
+    };
+    let answer = Answer::Code(code.to_owned());
+    let outcome = portal
+        .services
+        .challenges
+        .confirm_enrolment(caller, &id, fields.get("name"), answer)
+        .await;
+    let problem = match outcome {
+        Ok(Some(Outcome::Passed { proof, browser, .. })) => {
+            let arrival = portal
+                .services
+                .passage
+                .arrive(&visit.visitor, Some(proof.clone()), browser, None)
+                .await?;
+            let caller = Caller { proofs: [caller.proofs.as_slice(), &[proof]].concat(), ..caller.clone() };
+            return Ok(see_other(&next(&portal, &caller, onward).await?, arrival.cookies));
+        }
+        Ok(Some(Outcome::Saved)) => return Ok(see_other(&added(&portal, onward), Vec::new())),
+        Ok(Some(Outcome::Locked(locked))) => return Err(Failure::Locked(locked).into()),
+        Ok(None | Some(Outcome::Expired)) => return Ok(gone(&portal, &visit, onward)),
+        Ok(Some(outcome)) => code_problem(&outcome),
+        Err(ChallengeError::BadName) => Problem::new("name", text::NAME_LONG),
+        Err(ChallengeError::NotPermitted(_)) => return Err(needs_proof(&portal, onward, "enrol")),
+        Err(error) => return Err(error.into()),
+    };
+    match portal.services.challenges.pending(caller, &id).await? {
+        Some(pending) => pending_page(&portal, &visit, onward, pending, Some((problem, &fields))),
+        None => Ok(gone(&portal, &visit, onward)),
+    }
+}
+
+/// After a first way: codes for the day the phone is gone. Else where the person was going.
+async fn next(portal: &Portal, caller: &Caller, onward: &Onward) -> Result<String, Failure> {
+    if portal.services.lacks_recovery_codes(caller).await? {
+        let codes = portal
+            .services
+            .challenges
+            .begin_enrolment(caller, FactorKind::RecoveryCode)
+            .await;
+        // The way that was just added counts whether or not codes can be offered now.
+        if let Ok(codes) = codes {
+            return Ok(onward.journey_only().on(&portal.frame.url(&format!("enrol/{}", codes.id))));
+        }
+    }
+    Ok(added(portal, onward))
+}
+
+fn added(portal: &Portal, onward: &Onward) -> String {
+    match onward.journey {
+        Some(_) => onward.journey_only().on(&portal.frame.url("challenge")),
+        None => portal.frame.url("my-mfa?done=added"),
+    }
+}
+
+/// Leads away from a change that is not permitted yet.
+///
+/// # Errors
+/// When a proof or an invitation is needed first.
+pub async fn may_change(portal: &Portal, caller: &Caller, onward: &Onward, page: &str) -> Result<(), Detour> {
+    match portal.services.challenges.permission(caller).await? {
+        ChangePermission::Granted => Ok(()),
+        ChangePermission::NeedsProof => Err(needs_proof(portal, onward, page)),
+        ChangePermission::NeedsInvitation => Err(Failure::InvitationNeeded.into()),
+    }
+}
+
+fn needs_proof(portal: &Portal, onward: &Onward, page: &str) -> Detour {
+    Detour::To(onward.journey_only().toward(page).on(&portal.frame.url("challenge")))
+}
+
+fn code_problem(outcome: &Outcome) -> Problem {
+    match outcome {
+        Outcome::Malformed(why) => Problem::new("code", text::malformed(FactorKind::Totp, why)),
+        Outcome::Used { .. } => Problem::new("code", text::USED),
+        _ => Problem { more: vec![text::CHECK_CLOCK.to_owned()], ..Problem::new("code", text::WRONG) },
+    }
+}
+
+fn pending_page(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    pending: PendingEnrolment,
+    told: Option<(Problem, &Fields)>,
+) -> Reply {
+    let status = if told.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor));
+    let place = portal.frame.url(&format!("enrol/{}", pending.id));
+    let action = onward.on(&place);
+    let shell = |title: &str| portal.shell(title, visit).failed(told.is_some());
+    let html = match pending.setup {
+        Setup::Totp { key, uri } => {
+            let qr =
+                Qr::new(&uri).ok_or_else(|| Failure::Unavailable("the key fits no QR code".to_owned()))?;
+            let name = told
+                .as_ref()
+                .map_or(pending.name.as_str(), |(_, fields)| fields.get("name"))
+                .to_owned();
+            let view = Totp {
+                shell: shell(text::TOTP_TITLE),
+                action,
+                hidden,
+                qr,
+                uri,
+                key: Totp::grouped(&key),
+                name,
+                value: String::new(),
+                back: portal.frame.url("my-mfa"),
+                problem: told.map(|(problem, _)| problem),
+            };
+            portal.frame.page(status, &view)
+        }
+        Setup::RecoveryCodes { codes } => {
+            let view = RecoveryCodes {
+                shell: shell(text::RECOVERY_TITLE),
+                action,
+                hidden,
+                codes,
+                download: format!("{place}/{}", text::RECOVERY_FILE_NAME),
+                problem: told.map(|_| Problem::new("saved", text::SAVED_MISSING)),
+            };
+            portal.frame.page(status, &view)
+        }
+    };
+    Ok(page(html, Vec::new()))
+}
+
+fn gone(portal: &Portal, visit: &Visit, onward: &Onward) -> Response {
+    let again = onward.journey_only().on(&portal.frame.url("enrol"));
+    let view = Notice {
+        shell: portal.shell(text::SETUP_GONE, visit),
+        lines: vec![text::SETUP_GONE_WHY.into()],
+        links: vec![
+            Link::new(portal.frame.url("my-mfa"), text::GO_TO_SETTINGS),
+            Link::new(again, text::START_AGAIN),
+        ],
+    };
+    page(portal.frame.page(StatusCode::GONE, &view), Vec::new())
+}
+
+fn invitation_page(portal: &Portal, visit: &Visit, onward: &Onward, invitation: &str) -> Response {
+    let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor));
+    let view = ConfirmAct {
+        shell: portal.shell(text::INVITATION, visit),
+        action: onward.journey_only().on(&portal.frame.url("enrol/invitation")),
+        hidden: hidden.with("invitation", invitation),
+        lines: vec![text::INVITATION_LEAD.into()],
+        button: text::CONTINUE,
+        danger: false,
+        back: None,
+    };
+    page(portal.frame.page(StatusCode::OK, &view), Vec::new())
+}

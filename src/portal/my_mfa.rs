@@ -1,0 +1,180 @@
+//! My MFA settings (ux.md P-28, P-29): what a person has, and changing it.
+//!
+//! Every change needs a fresh confirmation and happens by POST. An id that is not the caller's own
+//! is answered like one that does not exist.
+
+use axum::extract::{Path, State};
+use http::StatusCode;
+
+use super::detour::{Detour, Reply, page};
+use super::enrol::may_change;
+use super::fields::Posted;
+use super::onward::{Onward, Params};
+use super::state::Portal;
+use super::text;
+use super::views::my_mfa::{MyMfa, Rename, Row};
+use super::views::notice::ConfirmAct;
+use super::views::{Hidden, Line, Link, Problem};
+use crate::api::{Failure, Visit};
+use crate::challenge::ChallengeError;
+use crate::challenge::view::{Caller, EnrolmentView};
+use crate::config::FactorKind;
+use crate::policy::EnrolmentId;
+
+/// The list.
+pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
+    let caller = portal.signed_in(&visit, &Onward::default().toward("my-mfa"))?;
+    let enrolments = portal.services.challenges.enrolments(caller).await?;
+    let usable = enrolments.iter().filter(|one| one.factor != FactorKind::RecoveryCode).count();
+    let has_codes = usable < enrolments.len();
+    let view = MyMfa {
+        shell: portal.shell(text::SETTINGS, &visit).wide(),
+        hidden: token(&portal, &visit),
+        done: params.done.as_deref().and_then(done),
+        rows: enrolments.iter().map(Row::from).collect(),
+        status: text::ways_status(usable),
+        offer_codes: usable > 0 && !has_codes && portal.services.enabled.contains(FactorKind::RecoveryCode),
+    };
+    Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
+}
+
+/// The form for another name.
+pub async fn ask_rename(State(portal): State<Portal>, Path(id): Path<String>, visit: Visit) -> Reply {
+    let place = format!("my-mfa/rename/{id}");
+    let caller = changing(&portal, &visit, &place).await?;
+    let enrolment = own(&portal, caller, &id).await?;
+    let value = enrolment.name.clone();
+    Ok(rename_form(&portal, &visit, &enrolment, value, None))
+}
+
+/// Another name.
+pub async fn rename(State(portal): State<Portal>, Path(id): Path<String>, posted: Posted) -> Reply {
+    let Posted { visit, fields } = posted;
+    let caller = changing(&portal, &visit, &format!("my-mfa/rename/{id}")).await?;
+    let name = fields.get("name");
+    match portal
+        .services
+        .challenges
+        .rename(caller, &EnrolmentId(id.as_str().into()), name)
+        .await
+    {
+        Ok(true) => Err(Detour::To(portal.frame.url("my-mfa?done=saved"))),
+        Ok(false) => Err(Failure::NotFound.into()),
+        Err(ChallengeError::BadName) => {
+            let enrolment = own(&portal, caller, &id).await?;
+            let why = if name.trim().is_empty() {
+                text::NAME_EMPTY
+            } else {
+                text::NAME_LONG
+            };
+            let problem = Some(Problem::new("name", why));
+            Ok(rename_form(&portal, &visit, &enrolment, name.to_owned(), problem))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says what removing does, and asks.
+pub async fn ask_remove(State(portal): State<Portal>, Path(id): Path<String>, visit: Visit) -> Reply {
+    let caller = changing(&portal, &visit, &format!("my-mfa/remove/{id}")).await?;
+    let enrolments = portal.services.challenges.enrolments(caller).await?;
+    let enrolment = enrolments.iter().find(|one| *one.id.0 == *id).ok_or(Failure::NotFound)?;
+    let mut lines: Vec<Line> = vec![text::remove_effect(enrolment.factor).into()];
+    let others = enrolments.iter().filter(|one| one.id != enrolment.id);
+    if others.filter(|one| one.factor != FactorKind::RecoveryCode).count() == 0 {
+        lines.push(text::REMOVE_LAST.into());
+    }
+    let view = ConfirmAct {
+        shell: portal.shell(text::remove_title(&enrolment.name), &visit),
+        action: portal.frame.url(&format!("my-mfa/remove/{}", enrolment.id.0)),
+        hidden: token(&portal, &visit),
+        lines,
+        button: text::REMOVE,
+        danger: true,
+        back: Some(Link::new(portal.frame.url("my-mfa"), text::KEEP)),
+    };
+    Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
+}
+
+/// Removes. A second click finds it removed already, and that is fine.
+pub async fn remove(State(portal): State<Portal>, Path(id): Path<String>, posted: Posted) -> Reply {
+    let onward = Onward::default().toward("my-mfa");
+    let caller = portal.signed_in(&posted.visit, &onward)?;
+    let gone = || Detour::To(portal.frame.url("my-mfa?done=removed"));
+    if own(&portal, caller, &id).await.is_err() {
+        return Err(gone());
+    }
+    may_change(&portal, caller, &onward, &format!("my-mfa/remove/{id}")).await?;
+    portal
+        .services
+        .challenges
+        .remove(caller, &EnrolmentId(id.as_str().into()))
+        .await?;
+    Err(gone())
+}
+
+/// Says what a new list of codes does to the old one, and asks.
+pub async fn ask_renew(State(portal): State<Portal>, visit: Visit) -> Reply {
+    changing(&portal, &visit, "my-mfa/recovery-codes").await?;
+    let view = ConfirmAct {
+        shell: portal.shell(text::RENEW_CODES_TITLE, &visit),
+        action: portal.frame.url("enrol"),
+        hidden: token(&portal, &visit).with("factor", FactorKind::RecoveryCode.name()),
+        lines: vec![text::RENEW_CODES_TEXT.into()],
+        button: text::RENEW_CODES,
+        danger: false,
+        back: Some(Link::new(portal.frame.url("my-mfa"), text::CANCEL)),
+    };
+    Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
+}
+
+/// The person, permitted to change things now; or the way to that.
+async fn changing<'a>(portal: &Portal, visit: &'a Visit, place: &str) -> Result<&'a Caller, Detour> {
+    let onward = Onward::default();
+    let caller = portal.signed_in(visit, &onward.toward(place))?;
+    may_change(portal, caller, &onward, place).await?;
+    Ok(caller)
+}
+
+async fn own(portal: &Portal, caller: &Caller, id: &str) -> Result<EnrolmentView, Failure> {
+    let enrolments = portal.services.challenges.enrolments(caller).await?;
+    enrolments.into_iter().find(|one| *one.id.0 == *id).ok_or(Failure::NotFound)
+}
+
+fn rename_form(
+    portal: &Portal,
+    visit: &Visit,
+    enrolment: &EnrolmentView,
+    value: String,
+    problem: Option<Problem>,
+) -> axum::response::Response {
+    let status = if problem.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    let view = Rename {
+        shell: portal
+            .shell(text::rename_title(&enrolment.name), visit)
+            .failed(problem.is_some()),
+        action: portal.frame.url(&format!("my-mfa/rename/{}", enrolment.id.0)),
+        hidden: token(portal, visit),
+        value,
+        problem,
+    };
+    page(portal.frame.page(status, &view), Vec::new())
+}
+
+fn token(portal: &Portal, visit: &Visit) -> Hidden {
+    Hidden::token(portal.services.passage.csrf_token(&visit.visitor))
+}
+
+/// What was just done, in words: only these, never the parameter.
+fn done(what: &str) -> Option<&'static str> {
+    match what {
+        "added" => Some(text::ADDED_NOTICE),
+        "removed" => Some(text::REMOVED_NOTICE),
+        "saved" => Some(text::SAVED_NOTICE),
+        _ => None,
+    }
+}

@@ -1,0 +1,134 @@
+//! The portal's routes, and the layer that gives every failure its page.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::detour::{Detour, page};
+use super::state::Portal;
+use super::views::Link;
+use super::views::notice::Notice;
+use super::{assets, challenge, enrol, my_mfa, pages, sign_in, text};
+use crate::api::{self, Entry, Failure};
+use crate::gate::passage::Passage;
+
+/// The longest form or document anyone sends here.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Pages, assets and API below the reserved prefix. Every request must carry an [`Entry`].
+pub fn router(portal: Portal) -> Router {
+    let prefix = portal.frame.url("");
+    let prefix = prefix.trim_end_matches('/');
+    let api = api::router(portal.services.clone());
+    let inside = pages_router()
+        .fallback(nothing)
+        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+        .layer(from_fn_with_state(portal.clone(), dress))
+        .nest("/api/v1", api)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::from_fn(portal_only))
+        .with_state(portal);
+    Router::new().nest(prefix, inside)
+}
+
+fn pages_router() -> Router<Portal> {
+    Router::new()
+        .route("/", get(front))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-out", get(sign_in::ask_sign_out).post(sign_in::sign_out))
+        .route("/challenge", get(challenge::show).post(challenge::answer))
+        .route("/challenge/ways", get(challenge::ways))
+        .route("/enrol", get(enrol::show).post(enrol::begin))
+        .route("/enrol/invitation", axum::routing::post(enrol::redeem))
+        .route("/enrol/{id}", get(enrol::show_pending).post(enrol::confirm))
+        .route("/enrol/{id}/recovery-codes.txt", get(enrol::download))
+        .route("/my-mfa", get(my_mfa::show))
+        .route("/my-mfa/rename/{id}", get(my_mfa::ask_rename).post(my_mfa::rename))
+        .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
+        .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
+        .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))
+        .route("/assets/{version}/{name}", get(asset))
+}
+
+async fn front(State(portal): State<Portal>) -> Detour {
+    Detour::To(portal.frame.url("my-mfa"))
+}
+
+async fn nothing() -> Failure {
+    Failure::NotFound
+}
+
+async fn asset(Path((version, name)): Path<(String, String)>) -> Result<Response, Failure> {
+    assets::serve(&version, &name)
+        .map(|asset| page(asset, Vec::new()))
+        .ok_or(Failure::NotFound)
+}
+
+/// Pages and API exist on the portal's origin only (decision 1).
+async fn portal_only(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Entry>() {
+        Some(entry) if entry.is_portal => next.run(request).await,
+        Some(_) => StatusCode::NOT_FOUND.into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// Draws what went wrong, and sees to the headers of whatever leaves.
+async fn dress(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let reference = request
+        .extensions()
+        .get::<Entry>()
+        .map_or_else(String::new, |entry| entry.reference.clone());
+    let response = next.run(request).await;
+    if let Some(failure) = response.extensions().get::<Failure>() {
+        return failed(&portal, failure, &reference);
+    }
+    let status = response.status();
+    if (status.is_client_error() || status.is_server_error())
+        && !response.headers().contains_key(http::header::CONTENT_SECURITY_POLICY)
+    {
+        return page(pages::error(&portal.frame, status, &reference), Vec::new());
+    }
+    let mut response = response;
+    if !response.headers().contains_key(http::header::CACHE_CONTROL) {
+        portal.frame.protect(response.headers_mut());
+    }
+    response
+}
+
+fn failed(portal: &Portal, failure: &Failure, reference: &str) -> Response {
+    let frame = &portal.frame;
+    let now = |passage: &Passage| passage.now();
+    let drawn = match failure {
+        Failure::Unavailable(why) => {
+            tracing::error!(request_id = %reference, %why, "A page could not be served.");
+            pages::unavailable(frame, None, reference)
+        }
+        Failure::BadRequest(_) => pages::bad_request(frame, reference),
+        Failure::Foreign => pages::stale_form(frame, reference),
+        Failure::NotFound => pages::not_found(frame, reference),
+        Failure::NotAllowed | Failure::SignInRequired | Failure::SignInFailed | Failure::ProofNeeded => {
+            pages::not_allowed(frame, None, None, reference)
+        }
+        Failure::InvitationNeeded => invitation_needed(portal),
+        Failure::TooMany { retry_after } => {
+            pages::too_many_requests(frame, *retry_after, now(&portal.services.passage), reference)
+        }
+        Failure::Locked(locked) => {
+            pages::locked(frame, None, *locked, now(&portal.services.passage), reference)
+        }
+    };
+    page(drawn, Vec::new())
+}
+
+fn invitation_needed(portal: &Portal) -> super::frame::Page {
+    let view = Notice {
+        shell: portal.frame.shell(text::INVITATION_NEEDED),
+        lines: vec![text::INVITATION_NEEDED_WHY.into(), text::INVITATION_HOW.into()],
+        links: vec![Link::new(portal.frame.url("sign-out"), text::SWITCH_ACCOUNT)],
+    };
+    portal.frame.page(StatusCode::FORBIDDEN, &view)
+}
