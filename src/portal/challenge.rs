@@ -185,7 +185,7 @@ fn form(
 fn ways_page(portal: &Portal, visit: &Visit, onward: &Onward, view: &ChallengeView) -> Response {
     let mut hidden = Hidden::default();
     if let Some(journey) = &onward.journey {
-        hidden = hidden.with("journey", journey.as_str());
+        hidden = hidden.with("j", journey.as_str());
     }
     if let Some(to) = &onward.to {
         hidden = hidden.with("to", to.as_str());

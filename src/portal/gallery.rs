@@ -54,12 +54,12 @@ fn way(factor: FactorKind, name: &str) -> Way {
 fn challenge(frame: &Frame, way: Way, problem: Option<Problem>, value: &str) -> Page {
     let view = Challenge {
         shell: frame.shell(text::CONFIRM).of(Some(NAME)).failed(problem.is_some()),
-        action: frame.url("challenge?journey=j1"),
+        action: frame.url("challenge?j=j1"),
         hidden: hidden(),
         purpose: purpose(),
         way,
         value: value.to_owned(),
-        ways_url: frame.url("challenge/ways?journey=j1"),
+        ways_url: frame.url("challenge/ways?j=j1"),
         problem,
     };
     frame.page(StatusCode::OK, &view)
@@ -92,11 +92,11 @@ fn ways(frame: &Frame) -> Page {
     ];
     let view = Ways {
         shell: frame.shell(text::ANOTHER_WAY).of(Some(NAME)),
-        hidden: Hidden::default().with("journey", "j1"),
+        hidden: Hidden::default().with("j", "j1"),
         app: "Payroll".to_owned(),
         ways: Ways::rows(&ways, "Payroll"),
         any_accepted: true,
-        add_url: Some(frame.url("enrol?journey=j1")),
+        add_url: Some(frame.url("enrol?j=j1")),
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -248,7 +248,7 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("unavailable", pages::unavailable(frame, Some("/reports"), REFERENCE)),
         ("form-not-sent", pages::form_not_sent(frame, Some(NAME), "Payroll", "/")),
         ("send-it-now", pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/")),
-        ("signed-out", pages::signed_out(frame, false, true, Some("/.stepgate/sign-in"))),
+        ("signed-out", pages::signing_out(frame, false, true, "/.stepgate/sign-in")),
         ("bad-request", pages::bad_request(frame, REFERENCE)),
         ("stale-form", pages::stale_form(frame, REFERENCE)),
         ("not-found", pages::not_found(frame, REFERENCE)),

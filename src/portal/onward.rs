@@ -39,7 +39,7 @@ impl Params {
         let mut params = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let place = match &*name {
-                "journey" if is_token(&value) => &mut params.onward.journey,
+                "j" if is_token(&value) => &mut params.onward.journey,
                 "to" if is_own_page(&value) => &mut params.onward.to,
                 "invitation" if is_token(&value) => &mut params.onward.invitation,
                 "rd" | "return" => &mut params.rd,
@@ -67,7 +67,7 @@ impl Onward {
     pub fn on(&self, path: &str) -> String {
         let mut query = Serializer::new(String::new());
         let members = [
-            ("journey", &self.journey),
+            ("j", &self.journey),
             ("to", &self.to),
             ("invitation", &self.invitation),
         ];
@@ -125,7 +125,7 @@ mod tests {
             invitation: Some("abc".to_owned()),
         };
         let url = onward.on("/.stepgate/sign-in");
-        assert_eq!(url, "/.stepgate/sign-in?journey=j-1&to=my-mfa%2Fremove%2Fe_1&invitation=abc");
+        assert_eq!(url, "/.stepgate/sign-in?j=j-1&to=my-mfa%2Fremove%2Fe_1&invitation=abc");
         assert_eq!(Params::parse(url.split_once('?').unwrap().1).onward, onward);
         assert_eq!(Onward::default().on("/x"), "/x");
     }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_first_of_several_counts() {
-        assert_eq!(Params::parse("journey=a&journey=b").onward.journey.as_deref(), Some("a"));
+        assert_eq!(Params::parse("j=a&j=b").onward.journey.as_deref(), Some("a"));
     }
 
     proptest! {

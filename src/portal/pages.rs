@@ -105,9 +105,9 @@ pub fn send_it_now(
     frame.page(StatusCode::OK, &view)
 }
 
-/// P-14. On the portal's own origin `storage` may be cleared too, where no app lives there.
+/// P-14, as told on the sites where the sign-out did not happen.
 #[must_use]
-pub fn signed_out(frame: &Frame, everywhere: bool, clear_storage: bool, sign_in: Option<&str>) -> Page {
+pub fn signed_out(frame: &Frame, everywhere: bool, sign_in: Option<&str>) -> Page {
     let line = if everywhere {
         text::SIGNED_OUT_EVERYWHERE_TEXT
     } else {
@@ -115,8 +115,15 @@ pub fn signed_out(frame: &Frame, everywhere: bool, clear_storage: bool, sign_in:
     };
     let links = sign_in.map(|path| Link::new(path, text::SIGN_IN_AGAIN)).into_iter().collect();
     let view = Notice { shell: frame.shell(text::SIGNED_OUT), lines: vec![line.into()], links };
-    let mut page = frame.page(StatusCode::OK, &view);
-    let clear = if clear_storage {
+    frame.page(StatusCode::OK, &view)
+}
+
+/// P-14, as the answer to the sign-out itself: what this origin left in the browser goes too.
+/// `storage` only where no app lives on the origin (decision 1).
+#[must_use]
+pub fn signing_out(frame: &Frame, everywhere: bool, storage: bool, sign_in: &str) -> Page {
+    let mut page = signed_out(frame, everywhere, Some(sign_in));
+    let clear = if storage {
         "\"cache\", \"storage\""
     } else {
         "\"cache\""

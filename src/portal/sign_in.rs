@@ -53,8 +53,13 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
     Ok(form(&portal, visit.visitor, &params.onward, name.to_owned(), Some(problem)).await)
 }
 
-/// Asks before it acts.
-pub async fn ask_sign_out(State(portal): State<Portal>, visit: Visit) -> Reply {
+/// Asks before it acts; says so when it is done, as after a sign-out from another site.
+pub async fn ask_sign_out(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
+    if visit.visitor.caller.is_none() && params.done.is_some() {
+        let again = portal.frame.url("sign-in");
+        let done = pages::signed_out(&portal.frame, false, Some(&again));
+        return Ok(page(done, Vec::new()));
+    }
     Ok(page(sign_out_form(&portal, &visit, false), Vec::new()))
 }
 
@@ -69,8 +74,8 @@ pub async fn sign_out(State(portal): State<Portal>, posted: Posted) -> Reply {
     let everywhere = posted.fields.get("everywhere") == "yes";
     let cookies = portal.services.passage.sign_out(&posted.visit.visitor, everywhere).await?;
     let again = portal.frame.url("sign-in");
-    let storage = portal.clear_storage;
-    Ok(page(pages::signed_out(&portal.frame, everywhere, storage, Some(&again)), cookies))
+    let done = pages::signing_out(&portal.frame, everywhere, portal.clear_storage, &again);
+    Ok(page(done, cookies))
 }
 
 async fn form(
