@@ -1,0 +1,203 @@
+//! Our cookies: their names, how they are read from a request and how they are set.
+//!
+//! Always host-only (decision 2). Names are compared byte for byte, values are never unquoted or
+//! decoded, and a request that carries one of our names twice has none of it (security.md F10).
+
+use cookie::{Cookie, SameSite};
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+/// Values longer than this are not ours.
+const LONGEST_VALUE: usize = 4096;
+
+/// Which of our cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ours {
+    /// Opaque; stands for the first-factor session.
+    Id,
+    /// The session claim; exists only with at least one proof.
+    Claim,
+    /// Known browser at the portal; elsewhere what ties a hand-off to the browser that asked for it.
+    Browser,
+    /// Points at a kept request, for the one POST that sends it on.
+    Held,
+}
+
+impl Ours {
+    const ALL: [Self; 4] = [Self::Id, Self::Claim, Self::Browser, Self::Held];
+
+    const fn plain_name(self) -> &'static str {
+        match self {
+            Self::Id => "stepgate-id",
+            Self::Claim => "stepgate",
+            Self::Browser => "stepgate-browser",
+            Self::Held => "stepgate-held",
+        }
+    }
+
+    const fn host_name(self) -> &'static str {
+        match self {
+            Self::Id => "__Host-stepgate-id",
+            Self::Claim => "__Host-stepgate",
+            Self::Browser => "__Host-stepgate-browser",
+            Self::Held => "__Host-stepgate-held",
+        }
+    }
+}
+
+/// Whether `name` is one of our cookies in either mode: never forwarded, never accepted from an upstream.
+#[must_use]
+pub fn is_ours(name: &str) -> bool {
+    name.len() >= 8
+        && Ours::ALL.iter().any(|ours| name.eq_ignore_ascii_case(ours.plain_name()) || name.eq_ignore_ascii_case(ours.host_name()))
+}
+
+/// Follows the scheme of `public_url`, never the socket (decision 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookieMode {
+    /// `__Host-` names, Secure.
+    Secure,
+    /// Loopback over plain HTTP.
+    Loopback,
+}
+
+/// What a request carries of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried<'a> {
+    pub id: Option<&'a str>,
+    pub claim: Option<&'a str>,
+    pub browser: Option<&'a str>,
+    pub held: Option<&'a str>,
+}
+
+impl CookieMode {
+    /// The mode for a portal with this scheme.
+    #[must_use]
+    pub const fn for_https(https: bool) -> Self {
+        if https { Self::Secure } else { Self::Loopback }
+    }
+
+    /// The cookie's name in this mode.
+    #[must_use]
+    pub const fn name(self, ours: Ours) -> &'static str {
+        match self {
+            Self::Secure => ours.host_name(),
+            Self::Loopback => ours.plain_name(),
+        }
+    }
+
+    /// Reads our cookies from all `Cookie` fields (HTTP/2 clients split them).
+    #[must_use]
+    pub fn read<'a>(self, headers: &'a HeaderMap) -> Carried<'a> {
+        let mut seen = [None; Ours::ALL.len()];
+        let mut twice = [false; Ours::ALL.len()];
+        for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            for (index, ours) in Ours::ALL.into_iter().enumerate() {
+                if name == self.name(ours)
+                    && let (Some(slot), Some(double)) = (seen.get_mut(index), twice.get_mut(index))
+                {
+                    *double |= slot.replace(value).is_some();
+                }
+            }
+        }
+        let [id, claim, browser, held] = seen;
+        let [id_twice, claim_twice, browser_twice, held_twice] = twice;
+        let once = |value: Option<&'a str>, double: bool| value.filter(|v| !double && is_value(v));
+        Carried {
+            id: once(id, id_twice),
+            claim: once(claim, claim_twice),
+            browser: once(browser, browser_twice),
+            held: once(held, held_twice),
+        }
+    }
+
+    /// A `Set-Cookie` value for this browser session, or for `seconds`.
+    #[must_use]
+    pub fn set(self, ours: Ours, value: &str, seconds: Option<i64>) -> HeaderValue {
+        let mut cookie = self.build(ours, value.to_owned());
+        cookie.set_max_age(seconds.map(cookie::time::Duration::seconds));
+        header(&cookie)
+    }
+
+    /// A `Set-Cookie` value that removes the cookie.
+    #[must_use]
+    pub fn clear(self, ours: Ours) -> HeaderValue {
+        let mut cookie = self.build(ours, String::new());
+        cookie.set_max_age(cookie::time::Duration::ZERO);
+        header(&cookie)
+    }
+
+    fn build(self, ours: Ours, value: String) -> Cookie<'static> {
+        Cookie::build((self.name(ours), value))
+            .path("/")
+            .secure(self == Self::Secure)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .build()
+    }
+}
+
+fn pairs(field: &HeaderValue) -> impl Iterator<Item = &str> {
+    field.to_str().unwrap_or_default().split(';').map(|pair| pair.trim_matches([' ', '\t']))
+}
+
+/// Only the characters that our own values have; anything else was not set by us.
+fn is_value(value: &str) -> bool {
+    !value.is_empty()
+        && value.len() <= LONGEST_VALUE
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Our values are URL-safe base64 and dots, so this cannot fail; an impossible one clears nothing and sets nothing.
+fn header(cookie: &Cookie<'_>) -> HeaderValue {
+    HeaderValue::try_from(cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static("stepgate-none=; Max-Age=0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[&'static str]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for field in fields {
+            map.append(COOKIE, HeaderValue::from_static(field));
+        }
+        map
+    }
+
+    #[test]
+    fn reads_across_split_fields() {
+        let map = headers(&["a=b; __Host-stepgate=x.y.z", "__Host-stepgate-id=abc"]);
+        let carried = CookieMode::Secure.read(&map);
+        assert_eq!(carried.claim, Some("x.y.z"));
+        assert_eq!(carried.id, Some("abc"));
+        assert_eq!(carried.browser, None);
+    }
+
+    #[test]
+    fn f10_duplicates_and_disguises_count_as_absent() {
+        for fields in [
+            &["__Host-stepgate-id=a; __Host-stepgate-id=b"][..],
+            &["__Host-stepgate-id=a", "__Host-stepgate-id=a"],
+            &["__host-stepgate-id=a"],
+            &["stepgate-id=a"],
+            &["__Host-stepgate-id=\"a\""],
+            &["__Host-stepgate-id =a"],
+            &["__Host-stepgate-id="],
+            &["$Version=1; x=__Host-stepgate-id=a"],
+        ] {
+            assert_eq!(CookieMode::Secure.read(&headers(fields)).id, None, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn set_cookies_are_host_only() {
+        let value = CookieMode::Secure.set(Ours::Claim, "x", Some(60));
+        let text = value.to_str().unwrap();
+        for part in ["__Host-stepgate=x", "Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=60"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("Domain"));
+    }
+}

@@ -1,0 +1,168 @@
+//! What has been revoked, known in every process within a second (decision 13).
+//!
+//! One task reads the store's numbered rows; everyone else asks memory. A feed that has not been
+//! read for [`OLDEST_FEED`] seconds can vouch for nothing, and protected routes close.
+
+use std::collections::HashMap;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crate::ambient::UnixTime;
+use crate::policy::{EnrolmentId, SubjectKey};
+use crate::store::{Revocation, RevocationKind};
+
+/// Seconds after which an unread feed closes protected routes.
+pub const OLDEST_FEED: i64 = 60;
+
+/// No claim lives longer than this many seconds, so no revocation matters for longer.
+pub const LONGEST_SESSION: i64 = 24 * 3600;
+
+/// How many revocations are kept before old ones are looked for.
+const SWEEP_AT: usize = 10_000;
+
+/// The revocations of one process. Cheap to ask: a caller that remembers the
+/// [`generation`](Self::generation) it was checked at needs one atomic load per request.
+#[derive(Default)]
+pub struct Revocations {
+    sets: RwLock<Sets>,
+    generation: AtomicU64,
+    read_at: AtomicI64,
+    last: AtomicI64,
+    keys: AtomicU64,
+}
+
+#[derive(Default)]
+struct Sets {
+    sessions: HashMap<String, UnixTime>,
+    /// Everything of this person issued up to the time is void.
+    subjects: HashMap<String, UnixTime>,
+    enrolments: HashMap<String, UnixTime>,
+    /// Row number of the last change to what this person has enrolled.
+    enrolled: HashMap<String, (i64, UnixTime)>,
+}
+
+impl Revocations {
+    /// Number of the last row taken in.
+    #[must_use]
+    pub fn last(&self) -> i64 {
+        self.last.load(Ordering::Acquire)
+    }
+
+    /// Changes whenever anything was revoked.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Changes whenever the key ring's file did.
+    #[must_use]
+    pub fn keys_generation(&self) -> u64 {
+        self.keys.load(Ordering::Acquire)
+    }
+
+    /// Whether the feed is too old to vouch for anything.
+    #[must_use]
+    pub fn is_stale(&self, now: UnixTime) -> bool {
+        now.since(UnixTime(self.read_at.load(Ordering::Acquire))) > OLDEST_FEED
+    }
+
+    /// Takes in what the store had after [`Revocations::last`], read at `now`.
+    pub fn apply(&self, rows: &[Revocation], now: UnixTime) {
+        if !rows.is_empty() {
+            let mut sets = self.sets.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for row in rows {
+                sets.take(row);
+                if row.kind == RevocationKind::Keys {
+                    self.keys.fetch_add(1, Ordering::Release);
+                }
+                self.last.fetch_max(row.n, Ordering::AcqRel);
+            }
+            sets.sweep(now.plus(-LONGEST_SESSION));
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        self.read_at.fetch_max(now.0, Ordering::AcqRel);
+    }
+
+    /// Whether this session, or everything of this person issued at `issued`, is void.
+    #[must_use]
+    pub fn is_void(&self, session: &str, subject: &SubjectKey, issued: UnixTime) -> bool {
+        let sets = self.read();
+        sets.sessions.contains_key(session)
+            || sets.subjects.get(subject.as_str()).is_some_and(|until| issued <= *until)
+    }
+
+    /// Whether a proof by this enrolment no longer counts.
+    #[must_use]
+    pub fn is_removed(&self, enrolment: &EnrolmentId) -> bool {
+        self.read().enrolments.contains_key(&*enrolment.0)
+    }
+
+    /// Row number of the last change to what this person has enrolled; 0 without one.
+    #[must_use]
+    pub fn enrolled_version(&self, subject: &SubjectKey) -> i64 {
+        self.read().enrolled.get(subject.as_str()).map_or(0, |(n, _)| *n)
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Sets> {
+        self.sets.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Sets {
+    fn take(&mut self, row: &Revocation) {
+        match row.kind {
+            RevocationKind::Session => drop(self.sessions.insert(row.key.clone(), row.at)),
+            RevocationKind::Subject => drop(self.subjects.insert(row.key.clone(), row.at)),
+            RevocationKind::Enrolment => drop(self.enrolments.insert(row.key.clone(), row.at)),
+            RevocationKind::Enrolled => drop(self.enrolled.insert(row.key.clone(), (row.n, row.at))),
+            RevocationKind::Keys => {}
+        }
+    }
+
+    /// Forgets what no living claim can depend on.
+    fn sweep(&mut self, limit: UnixTime) {
+        for set in [&mut self.sessions, &mut self.subjects, &mut self.enrolments] {
+            if set.len() > SWEEP_AT {
+                set.retain(|_, at| *at > limit);
+            }
+        }
+        if self.enrolled.len() > SWEEP_AT {
+            self.enrolled.retain(|_, (_, at)| *at > limit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(n: i64, kind: RevocationKind, key: &str, at: i64) -> Revocation {
+        Revocation { n, kind, key: key.to_owned(), at: UnixTime(at) }
+    }
+
+    #[test]
+    fn f07_sessions_people_and_enrolments_end() {
+        let feed = Revocations::default();
+        let anna = SubjectKey::new("local", "anna");
+        assert!(feed.is_stale(UnixTime(1000)), "never read");
+        feed.apply(&[], UnixTime(1000));
+        assert!(!feed.is_stale(UnixTime(1060)) && feed.is_stale(UnixTime(1061)));
+        let before = feed.generation();
+        feed.apply(
+            &[
+                row(1, RevocationKind::Session, "s1", 1000),
+                row(2, RevocationKind::Subject, "local:anna", 1000),
+                row(3, RevocationKind::Enrolment, "e1", 1000),
+                row(4, RevocationKind::Enrolled, "local:anna", 1000),
+            ],
+            UnixTime(1001),
+        );
+        assert_ne!(feed.generation(), before);
+        assert_eq!((feed.last(), feed.enrolled_version(&anna)), (4, 4));
+        let bob = SubjectKey::new("local", "bob");
+        assert!(feed.is_void("s1", &bob, UnixTime(2000)));
+        assert!(feed.is_void("s2", &anna, UnixTime(1000)), "issued before the reset");
+        assert!(!feed.is_void("s2", &anna, UnixTime(1001)), "issued after it");
+        assert!(feed.is_removed(&EnrolmentId("e1".into())) && !feed.is_removed(&EnrolmentId("e2".into())));
+    }
+}

@@ -1,0 +1,228 @@
+//! First-factor sessions of our own: what the opaque identity cookie stands for.
+//!
+//! The store keeps them; each process remembers the live ones. Idle time is judged from the later
+//! of memory and store, and flushed in batches (decision 14). No proof lives here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use dashmap::DashMap;
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+
+use super::revocations::Revocations;
+use crate::ambient::{self, UnixTime};
+use crate::policy::{Binding, Identity, SubjectKey};
+use crate::store::{NewSession, RevocationKind, SessionRecord, Store, StoreError};
+
+/// Sessions remembered at most.
+const REMEMBERED: usize = 50_000;
+
+/// Limits of a session, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    pub idle: i64,
+    pub absolute: i64,
+}
+
+/// What the store keeps of an identity, so that no source has to be asked again.
+#[derive(Serialize, Deserialize)]
+struct Snapshot {
+    name: Option<String>,
+    email: Option<String>,
+    groups: Vec<String>,
+    attributes: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// A session that was good when it was last looked at.
+pub struct LiveSession {
+    pub id: Arc<str>,
+    pub site: Box<str>,
+    pub identity: Arc<Identity>,
+    pub created: UnixTime,
+    pub expires: UnixTime,
+    last_seen: Arc<AtomicI64>,
+    generation: AtomicU64,
+}
+
+/// The sessions of one process.
+pub struct Sessions {
+    store: Store,
+    revocations: Arc<Revocations>,
+    lifetimes: Lifetimes,
+    cache: Cache<Box<str>, Arc<LiveSession>>,
+    /// Last activity per session id since the last flush reached the store.
+    activity: DashMap<Arc<str>, Arc<AtomicI64>>,
+}
+
+impl Sessions {
+    #[must_use]
+    pub fn new(store: Store, revocations: Arc<Revocations>, lifetimes: Lifetimes) -> Self {
+        Self { store, revocations, lifetimes, cache: Cache::new(REMEMBERED), activity: DashMap::new() }
+    }
+
+    /// The session behind `token` at `site`, if this process remembers it as live. No I/O.
+    #[must_use]
+    pub fn remembered(&self, token: &str, site: &str, now: UnixTime) -> Option<Arc<LiveSession>> {
+        let session = self.cache.get(token)?;
+        let seen = UnixTime(session.last_seen.load(Ordering::Relaxed));
+        if *session.site != *site || session.expires <= now || now.since(seen) > self.lifetimes.idle {
+            return None;
+        }
+        let generation = self.revocations.generation();
+        if session.generation.load(Ordering::Acquire) != generation {
+            if self.revocations.is_void(&session.id, &session.identity.key, session.created) {
+                self.cache.remove(token);
+                return None;
+            }
+            session.generation.store(generation, Ordering::Release);
+        }
+        session.last_seen.fetch_max(now.0, Ordering::Relaxed);
+        Some(session)
+    }
+
+    /// The session behind `token` at `site`, asking the store if need be.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn resolve(&self, token: &str, site: &str, now: UnixTime) -> Result<Option<Arc<LiveSession>>, StoreError> {
+        if let Some(session) = self.remembered(token, site, now) {
+            return Ok(Some(session));
+        }
+        let generation = self.revocations.generation();
+        let Some(record) = self.store.session_by_token(&token_hash(token), site).await? else {
+            return Ok(None);
+        };
+        let Some(session) = self.revive(record, site, now, generation) else { return Ok(None) };
+        let session = Arc::new(session);
+        self.cache.insert(token.into(), Arc::clone(&session));
+        Ok(Some(session))
+    }
+
+    fn revive(&self, record: SessionRecord, site: &str, now: UnixTime, generation: u64) -> Option<LiveSession> {
+        let id: Arc<str> = record.id.as_str().into();
+        let activity = self.activity.entry(Arc::clone(&id)).or_insert_with(|| Arc::new(AtomicI64::new(record.last_seen.0)));
+        let last_seen = Arc::clone(activity.value());
+        drop(activity);
+        let seen = UnixTime(last_seen.load(Ordering::Relaxed)).max(record.last_seen);
+        let void = self.revocations.is_void(&id, &record.subject_key, record.created);
+        if record.ended || void || record.expires <= now || now.since(seen) > self.lifetimes.idle {
+            self.activity.remove(&id);
+            return None;
+        }
+        last_seen.fetch_max(now.0, Ordering::Relaxed);
+        let snapshot: Snapshot = serde_json::from_str(&record.identity).ok()?;
+        let identity = identity_of(&record, snapshot);
+        Some(LiveSession {
+            id,
+            site: site.into(),
+            identity: Arc::new(identity),
+            created: record.created,
+            expires: record.expires,
+            last_seen,
+            generation: AtomicU64::new(generation),
+        })
+    }
+
+    /// Begins a session for a person whose first factor has just been verified.
+    ///
+    /// # Errors
+    /// When the store cannot be written: there is no session then.
+    pub async fn start(&self, person: &NewPerson, site: &str, now: UnixTime) -> Result<(String, String), StoreError> {
+        let id = ambient::random_token();
+        let snapshot = Snapshot {
+            name: person.name.clone(),
+            email: person.email.clone(),
+            groups: person.groups.clone(),
+            attributes: person.attributes.clone(),
+        };
+        let identity = serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
+        self.store
+            .start_session(NewSession {
+                id: id.clone(),
+                subject_key: SubjectKey::new(&person.source, &person.subject),
+                source: person.source.clone(),
+                subject: person.subject.clone(),
+                identity,
+                created: now,
+                expires: now.plus(self.lifetimes.absolute),
+            })
+            .await?;
+        let token = self.token_for(&id, site, now).await?;
+        Ok((id, token))
+    }
+
+    /// A fresh identity cookie value for this session at one more site.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn token_for(&self, session: &str, site: &str, now: UnixTime) -> Result<String, StoreError> {
+        let token = ambient::random_token();
+        self.store.add_site_token(&token_hash(&token), session, site, now).await?;
+        Ok(token)
+    }
+
+    /// Ends one session, or all of the person's; durable before it returns, everywhere within a second.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn end(&self, session: &str, everywhere: Option<&SubjectKey>, now: UnixTime) -> Result<(), StoreError> {
+        match everywhere {
+            Some(subject) => self.store.end_sessions_of(subject, now).await?,
+            None => self.store.end_session(session, now).await?,
+        }
+        // This process need not wait for its next look at the feed.
+        let rows = self.store.revocations_after(self.revocations.last()).await?;
+        self.revocations.apply(&rows, now);
+        Ok(())
+    }
+
+    /// Writes the activity since the last call to the store, in one batch, and forgets idle sessions.
+    ///
+    /// # Errors
+    /// When the store cannot be written; nothing is forgotten then.
+    pub async fn flush(&self, now: UnixTime) -> Result<(), StoreError> {
+        let batch: Vec<(String, UnixTime)> = self
+            .activity
+            .iter()
+            .map(|entry| (entry.key().to_string(), UnixTime(entry.value().load(Ordering::Relaxed))))
+            .collect();
+        self.store.touch_sessions(&batch).await?;
+        let idle = self.lifetimes.idle;
+        self.activity.retain(|_, seen| now.since(UnixTime(seen.load(Ordering::Relaxed))) <= idle);
+        Ok(())
+    }
+}
+
+/// A person at the moment their first factor was verified.
+#[derive(Clone, Debug)]
+pub struct NewPerson {
+    pub source: String,
+    /// The source's canonical spelling.
+    pub subject: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub groups: Vec<String>,
+    pub attributes: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+fn identity_of(record: &SessionRecord, snapshot: Snapshot) -> Identity {
+    Identity {
+        source: record.source.as_str().into(),
+        subject: record.subject.as_str().into(),
+        key: record.subject_key.clone(),
+        groups: snapshot.groups.iter().map(|g| g.as_str().into()).collect(),
+        name: snapshot.name.map(Into::into),
+        email: snapshot.email.map(Into::into),
+        attributes: snapshot.attributes,
+        binding: Binding::new(&record.source, &record.subject, &record.id),
+        authenticated_at: Some(record.created),
+    }
+}
+
+/// Tokens are stored hashed; they are 128 random bits, so a plain hash is enough.
+#[must_use]
+pub fn token_hash(token: &str) -> Vec<u8> {
+    digest(&SHA256, token.as_bytes()).as_ref().to_vec()
+}
