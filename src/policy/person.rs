@@ -61,7 +61,7 @@ impl Binding {
 }
 
 /// A person as an identity source established them, for one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Name of the configured source.
     pub source: Arc<str>,

@@ -16,4 +16,4 @@ pub use cookies::{Carried, CookieMode, Ours};
 pub use keys::KeyRing;
 pub use remembered::{Claims, Remembered};
 pub use revocations::Revocations;
-pub use sessions::{LiveSession, NewPerson, Sessions};
+pub use sessions::{Ending, LiveSession, NewPerson, Sessions};

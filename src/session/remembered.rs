@@ -57,14 +57,14 @@ impl Claims {
         if remembered.generation.load(Ordering::Acquire) == self.revocations.generation() {
             return Some(remembered);
         }
-        self.recheck(token, remembered, identity)
+        self.recheck(token, remembered, identity, now)
     }
 
     fn verify(&self, token: &str, now: UnixTime) -> Option<Arc<Remembered>> {
         let claim = self.ring.load().verify_claim(token, now).ok()?;
         // No generation is this large: the first use checks the revocations.
         let remembered = Arc::new(Remembered {
-            deadlines: self.policy.deadlines(&claim.proofs),
+            deadlines: self.policy.deadlines(&claim.proofs, now),
             claim,
             generation: AtomicU64::new(u64::MAX),
         });
@@ -73,7 +73,7 @@ impl Claims {
     }
 
     /// Something has been revoked since this claim was last used: was it this?
-    fn recheck(&self, token: &str, old: Arc<Remembered>, identity: &Identity) -> Option<Arc<Remembered>> {
+    fn recheck(&self, token: &str, old: Arc<Remembered>, identity: &Identity, now: UnixTime) -> Option<Arc<Remembered>> {
         let generation = self.revocations.generation();
         let claim = &old.claim;
         if claim.subject != subject_name(&identity.key)
@@ -89,7 +89,7 @@ impl Claims {
         let mut claim = claim.clone();
         claim.proofs.retain(|p| !removed(p));
         let lesser = Arc::new(Remembered {
-            deadlines: self.policy.deadlines(&claim.proofs),
+            deadlines: self.policy.deadlines(&claim.proofs, now),
             claim,
             generation: AtomicU64::new(generation),
         });

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use dashmap::DashMap;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::revocations::Revocations;
 use crate::ambient::{self, UnixTime};
 use crate::policy::{Binding, Identity, SubjectKey};
-use crate::store::{NewSession, RevocationKind, SessionRecord, Store, StoreError};
+use crate::store::{AuditEvent, NewSession, SessionRecord, Store, StoreError};
 
 /// Sessions remembered at most.
 const REMEMBERED: usize = 50_000;
@@ -91,7 +90,7 @@ impl Sessions {
             return Ok(Some(session));
         }
         let generation = self.revocations.generation();
-        let Some(record) = self.store.session_by_token(&token_hash(token), site).await? else {
+        let Some(record) = self.store.session_by_token(token, site).await? else {
             return Ok(None);
         };
         let Some(session) = self.revive(record, site, now, generation) else { return Ok(None) };
@@ -101,18 +100,18 @@ impl Sessions {
     }
 
     fn revive(&self, record: SessionRecord, site: &str, now: UnixTime, generation: u64) -> Option<LiveSession> {
-        let id: Arc<str> = record.id.as_str().into();
+        let id: Arc<str> = record.sid.as_str().into();
         let activity = self.activity.entry(Arc::clone(&id)).or_insert_with(|| Arc::new(AtomicI64::new(record.last_seen.0)));
         let last_seen = Arc::clone(activity.value());
         drop(activity);
         let seen = UnixTime(last_seen.load(Ordering::Relaxed)).max(record.last_seen);
-        let void = self.revocations.is_void(&id, &record.subject_key, record.created);
-        if record.ended || void || record.expires <= now || now.since(seen) > self.lifetimes.idle {
+        let void = self.revocations.is_void(&id, &record.key, record.created);
+        if record.ended.is_some() || void || record.expires <= now || now.since(seen) > self.lifetimes.idle {
             self.activity.remove(&id);
             return None;
         }
         last_seen.fetch_max(now.0, Ordering::Relaxed);
-        let snapshot: Snapshot = serde_json::from_str(&record.identity).ok()?;
+        let snapshot: Snapshot = serde_json::from_str(&record.snapshot).ok()?;
         let identity = identity_of(&record, snapshot);
         Some(LiveSession {
             id,
@@ -125,11 +124,18 @@ impl Sessions {
         })
     }
 
-    /// Begins a session for a person whose first factor has just been verified.
+    /// Begins a session for a person whose first factor has just been verified; returns the value of
+    /// the identity cookie at `site`.
     ///
     /// # Errors
     /// When the store cannot be written: there is no session then.
-    pub async fn start(&self, person: &NewPerson, site: &str, now: UnixTime) -> Result<(String, String), StoreError> {
+    pub async fn start(
+        &self,
+        person: &NewPerson,
+        site: &str,
+        audit: AuditEvent,
+        now: UnixTime,
+    ) -> Result<String, StoreError> {
         let id = ambient::random_token();
         let snapshot = Snapshot {
             name: person.name.clone(),
@@ -137,40 +143,39 @@ impl Sessions {
             groups: person.groups.clone(),
             attributes: person.attributes.clone(),
         };
-        let identity = serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
-        self.store
-            .start_session(NewSession {
-                id: id.clone(),
-                subject_key: SubjectKey::new(&person.source, &person.subject),
-                source: person.source.clone(),
-                subject: person.subject.clone(),
-                identity,
-                created: now,
-                expires: now.plus(self.lifetimes.absolute),
-            })
-            .await?;
-        let token = self.token_for(&id, site, now).await?;
-        Ok((id, token))
+        let snapshot = serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
+        let session = NewSession {
+            sid: id.clone(),
+            key: SubjectKey::new(&person.source, &person.subject),
+            source: person.source.clone(),
+            subject: person.subject.clone(),
+            snapshot,
+            created: now,
+            expires: now.plus(self.lifetimes.absolute),
+        };
+        let token = ambient::random_token();
+        self.store.start_session(session, &token, site, Some(audit)).await?;
+        Ok(token)
     }
 
     /// A fresh identity cookie value for this session at one more site.
     ///
     /// # Errors
-    /// When the store cannot be written.
-    pub async fn token_for(&self, session: &str, site: &str, now: UnixTime) -> Result<String, StoreError> {
+    /// When the store cannot be written. `None`: the session has ended.
+    pub async fn token_for(&self, session: &str, site: &str, now: UnixTime) -> Result<Option<String>, StoreError> {
         let token = ambient::random_token();
-        self.store.add_site_token(&token_hash(&token), session, site, now).await?;
-        Ok(token)
+        let added = self.store.add_site_token(&token, session, site, now).await?;
+        Ok(added.then_some(token))
     }
 
     /// Ends one session, or all of the person's; durable before it returns, everywhere within a second.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn end(&self, session: &str, everywhere: Option<&SubjectKey>, now: UnixTime) -> Result<(), StoreError> {
-        match everywhere {
-            Some(subject) => self.store.end_sessions_of(subject, now).await?,
-            None => self.store.end_session(session, now).await?,
+    pub async fn end(&self, ending: Ending<'_>, audit: AuditEvent, now: UnixTime) -> Result<(), StoreError> {
+        match ending {
+            Ending::One(session) => drop(self.store.end_session(session, now, Some(audit)).await?),
+            Ending::AllOf(subject) => drop(self.store.end_sessions_of(subject, now, Some(audit)).await?),
         }
         // This process need not wait for its next look at the feed.
         let rows = self.store.revocations_after(self.revocations.last()).await?;
@@ -195,6 +200,15 @@ impl Sessions {
     }
 }
 
+/// What is ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending<'a> {
+    /// One session, by its id.
+    One(&'a str),
+    /// All of a person's.
+    AllOf(&'a SubjectKey),
+}
+
 /// A person at the moment their first factor was verified.
 #[derive(Clone, Debug)]
 pub struct NewPerson {
@@ -211,18 +225,12 @@ fn identity_of(record: &SessionRecord, snapshot: Snapshot) -> Identity {
     Identity {
         source: record.source.as_str().into(),
         subject: record.subject.as_str().into(),
-        key: record.subject_key.clone(),
+        key: record.key.clone(),
         groups: snapshot.groups.iter().map(|g| g.as_str().into()).collect(),
         name: snapshot.name.map(Into::into),
         email: snapshot.email.map(Into::into),
         attributes: snapshot.attributes,
-        binding: Binding::new(&record.source, &record.subject, &record.id),
+        binding: Binding::new(&record.source, &record.subject, &record.sid),
         authenticated_at: Some(record.created),
     }
-}
-
-/// Tokens are stored hashed; they are 128 random bits, so a plain hash is enough.
-#[must_use]
-pub fn token_hash(token: &str) -> Vec<u8> {
-    digest(&SHA256, token.as_bytes()).as_ref().to_vec()
 }

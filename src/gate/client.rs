@@ -1,0 +1,135 @@
+//! What kind of client asks: a person who navigates, or anything else.
+//!
+//! `Sec-Fetch-*` first, because scripts cannot forge it; then `Accept`, where `*/*` does not mean
+//! a person.
+
+use http::{HeaderMap, Method, header};
+
+/// Whether the answer will be seen by a person as a page of its own.
+#[must_use]
+pub fn navigates(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(mode) = text("sec-fetch-mode") {
+        return mode == "navigate" && text("sec-fetch-dest").is_none_or(|dest| dest == "document");
+    }
+    if let Some(dest) = text("sec-fetch-dest") {
+        return dest == "document";
+    }
+    let script = text("x-requested-with").is_some_and(|v| v.eq_ignore_ascii_case("xmlhttprequest"));
+    let upgrade = headers.contains_key(header::UPGRADE);
+    !script && !upgrade && accepts_html(headers)
+}
+
+/// Whether `Accept` names HTML itself.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| matches!(range.trim(), "text/html" | "application/xhtml+xml"))
+}
+
+/// Whether a browser page, any page, made this request: then no code may ride on it (decision 17).
+#[must_use]
+pub fn shows_a_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"))
+}
+
+/// Whether a request that changes something comes from one of our own pages.
+/// `None`: it does not say, as non-browser clients do not.
+#[must_use]
+pub fn same_origin(headers: &HeaderMap, origin: &str) -> Option<bool> {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        // "none" is the person's own doing (address bar, bookmark).
+        let ours = matches!(site.as_bytes(), b"same-origin" | b"none");
+        let origin_fits = headers.get(header::ORIGIN).is_none_or(|value| value.as_bytes() == origin.as_bytes());
+        return Some(ours && origin_fits);
+    }
+    headers.get(header::ORIGIN).map(|value| value.as_bytes() == origin.as_bytes())
+}
+
+/// Methods that may be sent again without asking.
+#[must_use]
+pub fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// "Firefox on Linux", for lists of last uses; never the whole header.
+#[must_use]
+pub fn agent(headers: &HeaderMap) -> String {
+    let text = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // The order matters: Edge and Opera say "Chrome", Chrome says "Safari".
+    let browser = [
+        ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Chromium/", "Chrome"),
+        ("Safari/", "Safari"), ("curl/", "curl"), ("python", "Python"), ("Python", "Python"),
+    ];
+    let system = [
+        ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
+        ("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+    ];
+    let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
+    match (find(&browser), find(&system)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => "another program".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn people_and_programs_are_told_apart() {
+        let cases: [(&[(&str, &str)], bool); 12] = [
+            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
+            (&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], false),
+            (&[("sec-fetch-mode", "cors"), ("accept", "text/html")], false),
+            (&[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")], false),
+            (&[("sec-fetch-dest", "document")], true),
+            (&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")], true),
+            (&[("accept", "*/*")], false),
+            (&[("accept", "application/json, text/plain, */*")], false),
+            (&[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")], false),
+            (&[("accept", "text/*")], false),
+            (&[("accept", "text/html"), ("upgrade", "websocket")], false),
+            (&[], false),
+        ];
+        for (lines, expected) in cases {
+            let map: HeaderMap = lines
+                .iter()
+                .map(|(n, v)| (http::HeaderName::try_from(*n).unwrap(), HeaderValue::try_from(*v).unwrap()))
+                .collect();
+            assert_eq!(navigates(&map), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn g04_only_our_own_origin_changes_things() {
+        let ours = "https://mfa.example.com";
+        assert_eq!(same_origin(&headers(&[("origin", "https://mfa.example.com")]), ours), Some(true));
+        assert_eq!(same_origin(&headers(&[("origin", "https://evil.example")]), ours), Some(false));
+        assert_eq!(same_origin(&headers(&[("origin", "null")]), ours), Some(false));
+        assert_eq!(same_origin(&headers(&[("sec-fetch-site", "same-site")]), ours), Some(false));
+        assert_eq!(same_origin(&headers(&[("sec-fetch-site", "cross-site")]), ours), Some(false));
+        assert_eq!(same_origin(&headers(&[("sec-fetch-site", "same-origin")]), ours), Some(true));
+        assert_eq!(same_origin(&headers(&[]), ours), None);
+    }
+
+    #[test]
+    fn agents_are_named_in_short() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+        let edge = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0";
+        assert_eq!(agent(&headers(&[("user-agent", firefox)])), "Firefox on Linux");
+        assert_eq!(agent(&headers(&[("user-agent", edge)])), "Edge on Windows");
+        assert_eq!(agent(&headers(&[])), "another program");
+    }
+}

@@ -1,0 +1,32 @@
+//! Log lines: JSON in containers, human on a terminal. Always to stderr; stdout is for data.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Human,
+}
+
+impl Format {
+    /// Human on a terminal, JSON elsewhere.
+    #[must_use]
+    pub fn detect() -> Self {
+        if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
+    }
+}
+
+/// Starts logging for the process; a second call changes nothing. `STEPGATE_LOG` overrides the level.
+pub fn start(format: Format, level: &str) {
+    let directives = std::env::var("STEPGATE_LOG").unwrap_or_else(|_| format!("{level},sqlx=warn,h2=warn,hyper=warn"));
+    let filter = EnvFilter::builder().parse_lossy(directives);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        Format::Json => builder.json().flatten_event(true).try_init(),
+        Format::Human => builder.compact().with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    drop(started);
+}

@@ -1,0 +1,139 @@
+//! Every metric there is, declared once (names: `stepgate_`, base units, `_total` on counters).
+//!
+//! Labels are bounded sets: routes, levels and outcomes from the configuration and the code.
+
+use std::sync::LazyLock;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+/// Labels of `stepgate_decisions_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DecisionLabels {
+    pub route: String,
+    /// `allow`, `grace`, `sign_in`, `challenge`, `deny`, `refuse` or `error`.
+    pub decision: &'static str,
+}
+
+/// Labels of `stepgate_challenges_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ChallengeLabels {
+    pub factor: &'static str,
+    pub outcome: &'static str,
+}
+
+/// Labels of `stepgate_enrolments_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EnrolmentLabels {
+    pub factor: &'static str,
+    pub action: &'static str,
+}
+
+/// Labels of counters that only have an outcome.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct OutcomeLabels {
+    pub outcome: &'static str,
+}
+
+/// Labels of `stepgate_limited_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct LimitLabels {
+    pub limit: &'static str,
+}
+
+/// All metrics of the process.
+pub struct Metrics {
+    registry: Registry,
+    pub decisions: Family<DecisionLabels, Counter>,
+    pub challenges: Family<ChallengeLabels, Counter>,
+    pub enrolments: Family<EnrolmentLabels, Counter>,
+    pub sign_ins: Family<OutcomeLabels, Counter>,
+    pub limited: Family<LimitLabels, Counter>,
+    pub upstream_errors: Family<OutcomeLabels, Counter>,
+    pub audit_events: Counter,
+    pub audit_lost: Counter,
+    pub reload_successful: Gauge,
+    pub reload_time: Gauge,
+    pub revocations_age: Gauge,
+    pub signing_key_age: Gauge,
+    pub held_requests: Counter,
+}
+
+/// The metrics of this process.
+pub fn metrics() -> &'static Metrics {
+    static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+    &METRICS
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let mut all = Self {
+            registry: Registry::with_prefix("stepgate"),
+            decisions: Family::default(),
+            challenges: Family::default(),
+            enrolments: Family::default(),
+            sign_ins: Family::default(),
+            limited: Family::default(),
+            upstream_errors: Family::default(),
+            audit_events: Counter::default(),
+            audit_lost: Counter::default(),
+            reload_successful: Gauge::default(),
+            reload_time: Gauge::default(),
+            revocations_age: Gauge::default(),
+            signing_key_age: Gauge::default(),
+            held_requests: Counter::default(),
+        };
+        all.register();
+        all
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What is running", build);
+        registry.register("decisions", "Decisions of the gate by route", self.decisions.clone());
+        registry.register("challenges", "Answers to challenges by factor and outcome", self.challenges.clone());
+        registry.register("enrolments", "Factors added, removed or renamed", self.enrolments.clone());
+        registry.register("sign_ins", "Sign-ins of local users by outcome", self.sign_ins.clone());
+        registry.register("limited", "Requests refused by a limit", self.limited.clone());
+        registry.register("upstream_errors", "Requests that the upstream did not answer", self.upstream_errors.clone());
+        registry.register("audit_events", "Audit records written", self.audit_events.clone());
+        registry.register("audit_events_lost", "Audit records that could not be written", self.audit_lost.clone());
+        registry.register("config_last_reload_successful", "Whether the newest configuration is the one in use", self.reload_successful.clone());
+        registry.register("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded", self.reload_time.clone());
+        registry.register("revocation_feed_age_seconds", "Seconds since revocations were last read", self.revocations_age.clone());
+        registry.register("signing_key_age_seconds", "Age of the key that signs session claims", self.signing_key_age.clone());
+        registry.register("held_requests", "Form posts kept over a challenge", self.held_requests.clone());
+    }
+
+    /// The text of `/metrics` (OpenMetrics).
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        drop(prometheus_client::encoding::text::encode(&mut text, &self.registry));
+        text
+    }
+
+    /// Counts one decision that is not a plain allow.
+    pub fn decided(&self, route: &str, decision: &'static str) {
+        self.decisions.get_or_create(&DecisionLabels { route: route.to_owned(), decision }).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_shown() {
+        metrics().decided("wiki", "challenge");
+        let text = metrics().render();
+        assert!(text.contains(r#"stepgate_decisions_total{route="wiki",decision="challenge"} "#), "{text}");
+        assert!(text.contains("stepgate_build_info"), "{text}");
+    }
+}
