@@ -1,0 +1,324 @@
+//! One request, judged: the steps from canonical request to the door's next move, top to bottom.
+//!
+//! Everything an ordinary request needs is in memory. What is looked up (a session not seen by
+//! this process yet, a grant, what somebody has enrolled) is looked up only when the decision
+//! hangs on it.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Response, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::answer::Problem;
+use super::{Gate, Judgement, canonical, held};
+use crate::ambient::UnixTime;
+use crate::identity::{Credentials, Established, IdentityError, Recall};
+use crate::observe::metrics;
+use crate::policy::{
+    AllowReason, CanonicalRequest, Decision, Demand, DenyReason, Enrolled, Facts, LevelSet, Missing, Permit, Question,
+    Reserved, Route,
+};
+use crate::session::{Carried, Remembered};
+use crate::store::AuditEvent;
+use crate::upstream::{Body, Outgoing, Peer};
+
+/// What is known about who asks, while one request is judged.
+struct Asker {
+    established: Established,
+    claim: Option<Arc<Remembered>>,
+}
+
+/// Facts that are looked up only for a second look.
+#[derive(Clone, Copy)]
+struct Learned {
+    enrolled: Enrolled,
+    grace_until: Option<UnixTime>,
+    granted: LevelSet,
+}
+
+impl Learned {
+    /// Nothing looked up yet: nothing relaxes.
+    const NOTHING: Self = Self { enrolled: Enrolled::Unknown, grace_until: None, granted: LevelSet::EMPTY };
+}
+
+impl Gate {
+    /// Judges one request. `body` is taken only where a form is kept over a challenge.
+    pub async fn judge(&self, parts: &mut Parts, body: &mut Option<Incoming>, peer: Peer) -> Judgement {
+        let settings = self.policy.settings();
+        let request = match canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy) {
+            Ok(request) => request,
+            Err(refusal) => return Judgement::Answer(self.refused(parts, &refusal)),
+        };
+        match request.reserved(&settings.server.prefix) {
+            Reserved::Outside => {}
+            Reserved::Inside if *request.host == *settings.server.public_url.host => return Judgement::Portal,
+            Reserved::Inside => return Judgement::Answer(self.site_endpoint(&request, parts).await),
+            Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &canonical::Refusal::RESERVED)),
+        }
+        let Some(route) = self.policy.route_for(&request.host).cloned() else {
+            return self.without_route(parts, request).await;
+        };
+        self.judge_on(&route, request, parts, body, peer).await
+    }
+
+    /// A host without a route: the portal's own, or nobody's, which is denied.
+    async fn without_route(&self, parts: &Parts, request: CanonicalRequest) -> Judgement {
+        if *request.host == *self.policy.settings().server.public_url.host {
+            return Judgement::Portal;
+        }
+        let event = AuditEvent::new(self.now(), "request.denied", "no_route")
+            .from(request.client)
+            .with("host", &*request.host);
+        Judgement::Answer(self.denied(parts, "none", None, event).await)
+    }
+
+    async fn judge_on(
+        &self,
+        route: &Arc<Route>,
+        request: CanonicalRequest,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        peer: Peer,
+    ) -> Judgement {
+        let now = self.now();
+        if route.may_be_public {
+            let demand = self.policy.demand(route, &request, &Facts { identity: None, now });
+            if demand.is_public() || demand.is_deny() {
+                let decision = self.policy.decide(question(request, route, demand, None, Learned::NOTHING, now));
+                return self.carry_out(decision, route, parts, body, None, peer).await;
+            }
+        }
+        if self.shared.revocations.is_stale(now) {
+            return Judgement::Answer(self.answers.unavailable(&parts.headers, &"the revocation feed is stale"));
+        }
+        let cookies = self.shared.mode.read(&parts.headers);
+        let credentials = Credentials { site: &request.host, headers: &parts.headers, peer: peer.ip(), cookies };
+        let asker = match self.identify(credentials, now).await {
+            Ok(established) => established.map(|established| self.asker(established, cookies, &request.host, now)),
+            Err(IdentityError::Refused(why)) => {
+                let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
+                return Judgement::Answer(self.refused(parts, &refusal));
+            }
+            Err(error) => return Judgement::Answer(self.answers.unavailable(&parts.headers, &error)),
+        };
+        let identity = asker.as_ref().map(|asker| &*asker.established.identity);
+        let demand = self.policy.demand(route, &request, &Facts { identity, now });
+        let first = question(request, route, demand, asker.as_ref(), Learned::NOTHING, now);
+        let decision = match (self.policy.decide(first), &asker) {
+            (Decision::Challenge(request, missing), Some(asker)) => {
+                let learned = match self.learn(&request, &missing, asker, parts, peer, now).await {
+                    Ok(learned) => learned,
+                    Err(answer) => return Judgement::Answer(answer),
+                };
+                self.policy.decide(question(request, route, demand, Some(asker), learned, now))
+            }
+            (decision, _) => decision,
+        };
+        self.carry_out(decision, route, parts, body, asker.as_ref(), peer).await
+    }
+
+    /// Who it is: from memory if possible.
+    async fn identify(&self, credentials: Credentials<'_>, now: UnixTime) -> Result<Option<Established>, IdentityError> {
+        match self.sources.recall(&credentials, now)? {
+            Recall::Known(established) => Ok(Some(established)),
+            Recall::Nothing => Ok(None),
+            Recall::Ask => self.sources.establish(credentials, now).await,
+        }
+    }
+
+    fn asker(&self, established: Established, cookies: Carried<'_>, site: &str, now: UnixTime) -> Asker {
+        let claim = cookies.claim.and_then(|token| self.claims.verified(token, site, &established.identity, now));
+        Asker { established, claim }
+    }
+
+    /// Looks up what could still turn a challenge into an allow.
+    async fn learn(
+        &self,
+        request: &CanonicalRequest,
+        missing: &Missing,
+        asker: &Asker,
+        parts: &Parts,
+        peer: Peer,
+        now: UnixTime,
+    ) -> Result<Learned, Response<Body>> {
+        let person = &asker.established.identity.key;
+        let settings = self.policy.settings();
+        let mut learned = Learned::NOTHING;
+        let period = settings.enrolment.grace_period;
+        if !missing.demand.optional().is_empty() || period.is_some() {
+            learned.enrolled = self.people.enrolled(person, settings.factors.enabled).await;
+        }
+        if let (Some(period), Enrolled::Kinds(kinds)) = (period, learned.enrolled)
+            && kinds.is_empty()
+        {
+            learned.grace_until = self.people.grace_until(person, seconds(period), now).await;
+        }
+        if !missing.levels.intersection(self.policy.once()).is_empty() {
+            let taken = self.take_grant(request, &asker.established.identity.binding, now).await;
+            learned.granted = taken.map_err(|error| self.answers.unavailable(&parts.headers, &error))?;
+        }
+        let inline = self.inline_code(request, asker.established.clone(), asker.claim.as_ref(), parts, peer).await?;
+        learned.granted = learned.granted.union(inline);
+        Ok(learned)
+    }
+
+    /// Turns the decision into what the door does, and tells the audit log of all but a plain allow.
+    async fn carry_out(
+        &self,
+        decision: Decision,
+        route: &Arc<Route>,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        asker: Option<&Asker>,
+        peer: Peer,
+    ) -> Judgement {
+        match decision {
+            Decision::Allow(permit) => self.let_through(permit, route, parts, body, asker).await,
+            Decision::SignIn(request) => {
+                let event = self.event("request.sign_in", "unknown", &request, route, route.line);
+                self.ask(parts, body, request, route, event, None, peer).await
+            }
+            Decision::Challenge(request, missing) => {
+                let levels = self.policy.level_names(missing.levels).collect::<Vec<_>>().join(" ");
+                let event = self
+                    .event("request.challenged", "insufficient", &request, route, route.line_of(&missing.demand))
+                    .with("levels", levels);
+                let event = with_person(event, asker);
+                let identity = asker.map(|asker| Arc::clone(&asker.established.identity));
+                self.ask(parts, body, request, route, event, identity.map(|who| (who, missing)), peer).await
+            }
+            Decision::Deny(request, reason) => {
+                let event = self.event("request.denied", reason.name(), &request, route, route.line);
+                let account = asker.map(|asker| asker.established.identity.display_name());
+                Judgement::Answer(self.denied(parts, &route.name, account, with_person(event, asker)).await)
+            }
+        }
+    }
+
+    async fn let_through(
+        &self,
+        permit: Permit,
+        route: &Arc<Route>,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        asker: Option<&Asker>,
+    ) -> Judgement {
+        if permit.reason() == AllowReason::Grace {
+            let event = with_person(self.event("request.allowed", "grace", permit.request(), route, route.line), asker);
+            metrics().decided(&route.name, "grace");
+            if let Err(error) = self.shared.audit.record(event).await {
+                return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
+            }
+        } else {
+            self.allowed(route);
+        }
+        let outgoing = match (permit.identity(), asker) {
+            (Some(identity), Some(asker)) => {
+                let ring = self.shared.ring.load();
+                self.informer.outgoing(identity, asker.claim.as_ref(), route, permit.met(), (&self.policy, &ring, self.now()))
+            }
+            _ => Outgoing::none(),
+        };
+        let replacement = match held::exchange(self, parts, body, permit.request(), permit.identity()).await {
+            Ok(replacement) => replacement,
+            Err(answer) => return Judgement::Answer(answer),
+        };
+        Judgement::Forward(permit, outgoing, replacement)
+    }
+
+    /// Asks for a sign-in or for more proof: people are led there, programs are told how.
+    #[expect(clippy::too_many_arguments, reason = "one private step of the judgement, kept flat to be read in order")]
+    async fn ask(
+        &self,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        request: CanonicalRequest,
+        route: &Arc<Route>,
+        event: AuditEvent,
+        missing: Option<(Arc<crate::policy::Identity>, Missing)>,
+        peer: Peer,
+    ) -> Judgement {
+        let _ = peer;
+        metrics().decided(&route.name, if missing.is_some() { "challenge" } else { "sign_in" });
+        if let Err(error) = self.shared.audit.record(event).await {
+            return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
+        }
+        let answer = missing.as_ref().map_or(crate::config::settings::Answer::Auto, |(_, m)| route.answer(&m.demand));
+        let person = answer == crate::config::settings::Answer::Auto && super::client::navigates(&parts.headers);
+        let origin = self.origin_of(&request.host);
+        Judgement::Answer(match (person, missing) {
+            (false, Some((_, missing))) => {
+                self.answers.insufficient(&self.policy, &request, LevelSet::EMPTY.with(missing.next), &origin)
+            }
+            (false, None) => self.answers.unknown(&request, &origin, self.has_local_sign_in()),
+            (true, missing) => {
+                let identity = missing.map(|(identity, _)| identity);
+                self.lead_away(parts, body, &request, route, identity).await
+            }
+        })
+    }
+
+    /// An audit event about one request.
+    fn event(&self, what: &str, result: &str, request: &CanonicalRequest, route: &Route, line: u32) -> AuditEvent {
+        AuditEvent::new(self.now(), what, result)
+            .from(request.client)
+            .route(&route.name)
+            .rule(&format!("line {line}"))
+            .with("method", request.method.as_str())
+            .with("path", request.target.path())
+    }
+
+    async fn denied(&self, parts: &Parts, route: &str, account: Option<&str>, event: AuditEvent) -> Response<Body> {
+        metrics().decided(route, "deny");
+        if let Err(error) = self.shared.audit.record(event).await {
+            return self.answers.unavailable(&parts.headers, &error);
+        }
+        let problem = Problem::new(StatusCode::FORBIDDEN, "denied", "Not allowed");
+        self.answers.either(&parts.headers, problem, |pages, reference| pages.not_allowed(account, reference))
+    }
+
+    /// A request that has no single meaning never reaches the policy.
+    fn refused(&self, parts: &Parts, refusal: &canonical::Refusal) -> Response<Body> {
+        metrics().decided("none", "refuse");
+        tracing::warn!(code = refusal.code, why = refusal.why, "a request was refused");
+        let problem = Problem::new(refusal.status, refusal.code, "The request was refused").with("detail", refusal.why);
+        let mut response = self.answers.either(&parts.headers, problem, |pages, reference| pages.bad_request(reference));
+        *response.status_mut() = refusal.status;
+        // Whatever follows on this connection is not trusted to be a new request.
+        response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+        response
+    }
+}
+
+fn question<'a>(
+    request: CanonicalRequest,
+    route: &'a Arc<Route>,
+    demand: Demand,
+    asker: Option<&'a Asker>,
+    learned: Learned,
+    now: UnixTime,
+) -> Question<'a> {
+    Question {
+        request,
+        route,
+        demand,
+        identity: asker.map(|asker| Arc::clone(&asker.established.identity)),
+        deadlines: asker.and_then(|asker| asker.claim.as_ref()).map(|claim| &claim.deadlines),
+        enrolled: learned.enrolled,
+        grace_until: learned.grace_until,
+        granted: learned.granted,
+        now,
+    }
+}
+
+fn with_person(event: AuditEvent, asker: Option<&Asker>) -> AuditEvent {
+    match asker {
+        Some(asker) => event.who(asker.established.identity.key.as_str()),
+        None => event,
+    }
+}
+
+fn seconds(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

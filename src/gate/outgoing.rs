@@ -1,0 +1,190 @@
+//! What the app is told about the person: identity headers, how surely, and the signed assertion.
+//!
+//! Prepared once per session, route and set of met levels, and remembered; an allowed request
+//! costs one look-up. The assertion is renewed at half its life (decision 16).
+
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue};
+use quick_cache::sync::Cache;
+use serde::Serialize;
+
+use crate::ambient::UnixTime;
+use crate::config::settings::ToUpstream;
+use crate::policy::{Binding, Identity, LevelSet, Policy, Route};
+use crate::session::claim::{Claim, subject_name};
+use crate::session::{KeyRing, Remembered};
+use crate::upstream::Outgoing;
+
+/// Prepared sets remembered at most.
+const REMEMBERED: usize = 50_000;
+/// Seconds an assertion is valid.
+const ASSERTION_LIFE: i64 = 60;
+/// Seconds after which it is made anew.
+const ASSERTION_RENEWAL: i64 = 30;
+
+/// Which prepared headers fit: everything they say hangs on these.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    binding: Binding,
+    /// Address of the remembered claim, kept alive by [`Prepared`]; 0 without a claim.
+    claim: usize,
+    /// Address of the compiled route, kept alive likewise.
+    route: usize,
+    met: u64,
+}
+
+struct Prepared {
+    identity: Arc<Identity>,
+    /// Keep the addresses in the key from meaning anything else.
+    _claim: Option<Arc<Remembered>>,
+    _route: Arc<Route>,
+    headers: Arc<[(HeaderName, HeaderValue)]>,
+    made: UnixTime,
+}
+
+/// Makes and remembers what is added to requests.
+pub struct Informer {
+    names: Names,
+    issuer: String,
+    cache: Cache<Key, Arc<Prepared>>,
+}
+
+struct Names {
+    user: HeaderName,
+    groups: HeaderName,
+    name: HeaderName,
+    email: HeaderName,
+    assertion: Option<HeaderName>,
+}
+
+const ACR: HeaderName = HeaderName::from_static("stepgate-acr");
+const AMR: HeaderName = HeaderName::from_static("stepgate-amr");
+const AUTH_TIME: HeaderName = HeaderName::from_static("stepgate-auth-time");
+
+/// The payload of `Stepgate-Assertion`.
+#[derive(Serialize)]
+struct Assertion<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: String,
+    iat: UnixTime,
+    exp: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<UnixTime>,
+    amr: Vec<String>,
+    acr: &'a str,
+    user: &'a str,
+    groups: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+}
+
+/// A configured header name is none.
+#[derive(Debug, thiserror::Error)]
+#[error("to_upstream: `{0}` is not a header name")]
+pub struct BadHeaderName(String);
+
+impl Informer {
+    /// # Errors
+    /// When a configured name is not a header name.
+    pub fn new(settings: &ToUpstream, issuer: String) -> Result<Self, BadHeaderName> {
+        let name = |text: &String| HeaderName::try_from(text).map_err(|_| BadHeaderName(text.clone()));
+        let names = Names {
+            user: name(&settings.user)?,
+            groups: name(&settings.groups)?,
+            name: name(&settings.name)?,
+            email: name(&settings.email)?,
+            assertion: settings.assertion.as_ref().map(name).transpose()?,
+        };
+        Ok(Self { names, issuer, cache: Cache::new(REMEMBERED) })
+    }
+
+    /// The headers for this person, with this claim, on this route, where `met` was met.
+    pub fn outgoing(
+        &self,
+        identity: &Arc<Identity>,
+        claim: Option<&Arc<Remembered>>,
+        route: &Arc<Route>,
+        met: LevelSet,
+        context: (&Policy, &KeyRing, UnixTime),
+    ) -> Outgoing {
+        let now = context.2;
+        let key = Key {
+            binding: identity.binding,
+            claim: claim.map_or(0, |claim| Arc::as_ptr(claim) as usize),
+            route: Arc::as_ptr(route) as usize,
+            met: met.bits(),
+        };
+        if let Some(prepared) = self.cache.get(&key)
+            && now.since(prepared.made) < ASSERTION_RENEWAL
+            && (Arc::ptr_eq(&prepared.identity, identity) || prepared.identity == *identity)
+        {
+            return Outgoing::shared(Arc::clone(&prepared.headers));
+        }
+        let headers: Arc<[_]> = self.headers(identity, claim, route, met, context).into();
+        let prepared = Prepared {
+            identity: Arc::clone(identity),
+            _claim: claim.cloned(),
+            _route: Arc::clone(route),
+            headers: Arc::clone(&headers),
+            made: now,
+        };
+        self.cache.insert(key, Arc::new(prepared));
+        Outgoing::shared(headers)
+    }
+
+    fn headers(
+        &self,
+        identity: &Identity,
+        claim: Option<&Arc<Remembered>>,
+        route: &Route,
+        met: LevelSet,
+        (policy, ring, now): (&Policy, &KeyRing, UnixTime),
+    ) -> Vec<(HeaderName, HeaderValue)> {
+        let proofs = claim.map_or(&[][..], |claim| &claim.claim.proofs);
+        let auth_time = proofs.iter().map(|p| p.at).max().or(identity.authenticated_at);
+        let amr = if proofs.is_empty() { Vec::new() } else { Claim::amr(proofs) };
+        let acr = policy.level_names(met).collect::<Vec<_>>().join(" ");
+        let groups: Vec<&str> = identity.groups.iter().map(|group| &**group).collect();
+        let names = &self.names;
+        let mut headers = vec![
+            (names.user.clone(), value(&identity.subject)),
+            (names.groups.clone(), value(&groups.join(","))),
+            (names.name.clone(), value(identity.name.as_deref().unwrap_or_default())),
+            (names.email.clone(), value(identity.email.as_deref().unwrap_or_default())),
+            (ACR, value(&acr)),
+            (AMR, value(&amr.join(" "))),
+            (AUTH_TIME, auth_time.map_or_else(|| value(""), |time| HeaderValue::from(time.0))),
+        ];
+        let upstream = route.upstream.as_ref().map(|u| format!("http://{}:{}", u.host, u.port));
+        if let (Some(name), Some(upstream)) = (&names.assertion, upstream) {
+            let assertion = Assertion {
+                iss: &self.issuer,
+                aud: &upstream,
+                sub: subject_name(&identity.key),
+                iat: now,
+                exp: now.plus(ASSERTION_LIFE),
+                auth_time,
+                amr,
+                acr: &acr,
+                user: &identity.subject,
+                groups,
+                name: identity.name.as_deref(),
+                email: identity.email.as_deref(),
+            };
+            match ring.sign_assertion(&assertion) {
+                Ok(token) => headers.push((name.clone(), value(&token))),
+                Err(error) => tracing::error!(%error, "no assertion could be signed"),
+            }
+        }
+        headers
+    }
+}
+
+/// As a header value; UTF-8 passes as the bytes it is. Identity grammar allows no controls, so this cannot fail.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
