@@ -1,5 +1,6 @@
 //! What a door gets from the gate for one request.
 
+use bytes::Bytes;
 use http::Response;
 
 use crate::policy::Permit;
@@ -9,7 +10,13 @@ use crate::upstream::{Body, Outgoing};
 #[derive(Debug)]
 pub enum Judgement {
     /// Send it on, with this permit and these headers of ours.
-    Forward(Permit, Outgoing),
+    Forward {
+        permit: Permit,
+        outgoing: Outgoing,
+        /// A form kept over a challenge: takes the place of the client's body, whose headers have
+        /// been changed to fit.
+        body: Option<Bytes>,
+    },
     /// Below the reserved prefix: the portal's or the API's to answer.
     Portal,
     /// Answered already: a challenge, a refusal, a redirect.
