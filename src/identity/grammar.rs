@@ -61,7 +61,15 @@ mod tests {
 
     #[test]
     fn b07_malformed_values_are_refused() {
-        for bad in ["", " anna", "anna\n", "a\u{0}b", "a@b@c", "x\u{1b}[0m", &"a".repeat(257)] {
+        for bad in [
+            "",
+            " anna",
+            "anna\n",
+            "a\u{0}b",
+            "a@b@c",
+            "x\u{1b}[0m",
+            &"a".repeat(257),
+        ] {
             assert!(value(bad).is_err(), "{bad:?}");
         }
         for good in ["anna", "anna@example.com", "Ünal, Ayşe", "o'neill"] {
@@ -77,7 +85,8 @@ mod tests {
 
     #[test]
     fn groups_are_split_and_trimmed() {
-        let names: Vec<String> = groups("admin, finance ,,hr").unwrap().iter().map(ToString::to_string).collect();
+        let names: Vec<String> =
+            groups("admin, finance ,,hr").unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(names, ["admin", "finance", "hr"]);
         assert!(groups(&vec!["g"; 257].join(",")).is_err());
     }

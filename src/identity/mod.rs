@@ -63,7 +63,8 @@ pub enum IdentityError {
 }
 
 /// The answer of a source that may have to wait.
-pub type Establishing<'a> = Pin<Box<dyn Future<Output = Result<Option<Established>, IdentityError>> + Send + 'a>>;
+pub type Establishing<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<Established>, IdentityError>> + Send + 'a>>;
 
 /// One way to learn who a person is.
 pub trait IdentitySource: Send + Sync {
@@ -93,7 +94,9 @@ impl Sources {
             .map(|source| -> Result<Box<dyn IdentitySource>, SourceError> {
                 Ok(match &source.kind {
                     IdentityKind::Local => Box::new(local::Local::new(&source.name, Arc::clone(sessions))),
-                    IdentityKind::TrustedHeader(header) => Box::new(trusted_header::TrustedHeaders::new(&source.name, header)?),
+                    IdentityKind::TrustedHeader(header) => {
+                        Box::new(trusted_header::TrustedHeaders::new(&source.name, header)?)
+                    }
                     IdentityKind::Jwt(jwt) => Box::new(jwt::Jwt::new(&source.name, jwt)?),
                 })
             })

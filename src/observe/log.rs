@@ -15,13 +15,18 @@ impl Format {
     /// Human on a terminal, JSON elsewhere.
     #[must_use]
     pub fn detect() -> Self {
-        if std::io::stderr().is_terminal() { Self::Human } else { Self::Json }
+        if std::io::stderr().is_terminal() {
+            Self::Human
+        } else {
+            Self::Json
+        }
     }
 }
 
 /// Starts logging for the process; a second call changes nothing. `STEPGATE_LOG` overrides the level.
 pub fn start(format: Format, level: &str) {
-    let directives = std::env::var("STEPGATE_LOG").unwrap_or_else(|_| format!("{level},sqlx=warn,h2=warn,hyper=warn"));
+    let directives =
+        std::env::var("STEPGATE_LOG").unwrap_or_else(|_| format!("{level},sqlx=warn,h2=warn,hyper=warn"));
     let filter = EnvFilter::builder().parse_lossy(directives);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {

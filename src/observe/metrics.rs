@@ -96,17 +96,45 @@ impl Metrics {
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What is running", build);
         registry.register("decisions", "Decisions of the gate by route", self.decisions.clone());
-        registry.register("challenges", "Answers to challenges by factor and outcome", self.challenges.clone());
+        registry.register(
+            "challenges",
+            "Answers to challenges by factor and outcome",
+            self.challenges.clone(),
+        );
         registry.register("enrolments", "Factors added, removed or renamed", self.enrolments.clone());
         registry.register("sign_ins", "Sign-ins of local users by outcome", self.sign_ins.clone());
         registry.register("limited", "Requests refused by a limit", self.limited.clone());
-        registry.register("upstream_errors", "Requests that the upstream did not answer", self.upstream_errors.clone());
+        registry.register(
+            "upstream_errors",
+            "Requests that the upstream did not answer",
+            self.upstream_errors.clone(),
+        );
         registry.register("audit_events", "Audit records written", self.audit_events.clone());
-        registry.register("audit_events_lost", "Audit records that could not be written", self.audit_lost.clone());
-        registry.register("config_last_reload_successful", "Whether the newest configuration is the one in use", self.reload_successful.clone());
-        registry.register("config_last_reload_success_timestamp_seconds", "When the configuration in use was loaded", self.reload_time.clone());
-        registry.register("revocation_feed_age_seconds", "Seconds since revocations were last read", self.revocations_age.clone());
-        registry.register("signing_key_age_seconds", "Age of the key that signs session claims", self.signing_key_age.clone());
+        registry.register(
+            "audit_events_lost",
+            "Audit records that could not be written",
+            self.audit_lost.clone(),
+        );
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the newest configuration is the one in use",
+            self.reload_successful.clone(),
+        );
+        registry.register(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration in use was loaded",
+            self.reload_time.clone(),
+        );
+        registry.register(
+            "revocation_feed_age_seconds",
+            "Seconds since revocations were last read",
+            self.revocations_age.clone(),
+        );
+        registry.register(
+            "signing_key_age_seconds",
+            "Age of the key that signs session claims",
+            self.signing_key_age.clone(),
+        );
         registry.register("held_requests", "Form posts kept over a challenge", self.held_requests.clone());
     }
 
@@ -121,7 +149,9 @@ impl Metrics {
 
     /// Counts one decision that is not a plain allow.
     pub fn decided(&self, route: &str, decision: &'static str) {
-        self.decisions.get_or_create(&DecisionLabels { route: route.to_owned(), decision }).inc();
+        self.decisions
+            .get_or_create(&DecisionLabels { route: route.to_owned(), decision })
+            .inc();
     }
 }
 

@@ -98,8 +98,11 @@ impl Claim {
     }
 
     pub(super) fn from_wire(wire: Wire, issuer: &str, now: UnixTime) -> Result<Self, ClaimError> {
-        let binding: [u8; 32] =
-            BASE64.decode(&wire.bnd).ok().and_then(|b| b.try_into().ok()).ok_or(ClaimError::Malformed)?;
+        let binding: [u8; 32] = BASE64
+            .decode(&wire.bnd)
+            .ok()
+            .and_then(|b| b.try_into().ok())
+            .ok_or(ClaimError::Malformed)?;
         if wire.iss != issuer || wire.proofs.is_empty() || wire.proofs.len() > MOST_PROOFS {
             return Err(ClaimError::Malformed);
         }

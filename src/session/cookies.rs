@@ -49,7 +49,9 @@ impl Ours {
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
     name.len() >= 8
-        && Ours::ALL.iter().any(|ours| name.eq_ignore_ascii_case(ours.plain_name()) || name.eq_ignore_ascii_case(ours.host_name()))
+        && Ours::ALL.iter().any(|ours| {
+            name.eq_ignore_ascii_case(ours.plain_name()) || name.eq_ignore_ascii_case(ours.host_name())
+        })
 }
 
 /// Follows the scheme of `public_url`, never the socket (decision 3).
@@ -92,7 +94,9 @@ impl CookieMode {
         let mut seen = [None; Ours::ALL.len()];
         let mut twice = [false; Ours::ALL.len()];
         for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
-            let Some((name, value)) = pair.split_once('=') else { continue };
+            let Some((name, value)) = pair.split_once('=') else {
+                continue;
+            };
             for (index, ours) in Ours::ALL.into_iter().enumerate() {
                 if name == self.name(ours)
                     && let (Some(slot), Some(double)) = (seen.get_mut(index), twice.get_mut(index))
@@ -139,19 +143,26 @@ impl CookieMode {
 }
 
 fn pairs(field: &HeaderValue) -> impl Iterator<Item = &str> {
-    field.to_str().unwrap_or_default().split(';').map(|pair| pair.trim_matches([' ', '\t']))
+    field
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .map(|pair| pair.trim_matches([' ', '\t']))
 }
 
 /// Only the characters that our own values have; anything else was not set by us.
 fn is_value(value: &str) -> bool {
     !value.is_empty()
         && value.len() <= LONGEST_VALUE
-        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 /// Our values are URL-safe base64 and dots, so this cannot fail; an impossible one clears nothing and sets nothing.
 fn header(cookie: &Cookie<'_>) -> HeaderValue {
-    HeaderValue::try_from(cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static("stepgate-none=; Max-Age=0"))
+    HeaderValue::try_from(cookie.to_string())
+        .unwrap_or_else(|_| HeaderValue::from_static("stepgate-none=; Max-Age=0"))
 }
 
 #[cfg(test)]
@@ -195,7 +206,14 @@ mod tests {
     fn set_cookies_are_host_only() {
         let value = CookieMode::Secure.set(Ours::Claim, "x", Some(60));
         let text = value.to_str().unwrap();
-        for part in ["__Host-stepgate=x", "Path=/", "Secure", "HttpOnly", "SameSite=Lax", "Max-Age=60"] {
+        for part in [
+            "__Host-stepgate=x",
+            "Path=/",
+            "Secure",
+            "HttpOnly",
+            "SameSite=Lax",
+            "Max-Age=60",
+        ] {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("Domain"));

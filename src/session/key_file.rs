@@ -59,15 +59,26 @@ fn read(path: &Path) -> Result<Option<StoredRing>, KeyError> {
         return Err(KeyError::Broken(path.to_owned()));
     }
     let text = zeroize::Zeroizing::new(io::read_to_string(file).map_err(failed)?);
-    serde_json::from_str(&text).map(Some).map_err(|_| KeyError::Broken(path.to_owned()))
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|_| KeyError::Broken(path.to_owned()))
 }
 
 fn write_draft(state: &Path, ring: &StoredRing) -> Result<PathBuf, KeyError> {
     let draft = state.join(format!(".keys-{}", ambient::random_token()));
     let failed = |source| KeyError::Io { path: draft.clone(), source };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(failed)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .map_err(failed)?;
     let text = zeroize::Zeroizing::new(serde_json::to_vec_pretty(ring).map_err(|e| failed(e.into()))?);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(failed)?;
     file.write_all(&text).and_then(|()| file.sync_all()).map_err(failed)?;
     Ok(draft)
 }

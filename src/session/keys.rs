@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -101,7 +101,9 @@ pub enum KeyError {
     Io { path: PathBuf, source: std::io::Error },
     #[error("{0} is readable by other users; `chmod 0600` it")]
     Open(PathBuf),
-    #[error("{0} is not a key ring: restore it from a backup, or remove it to make new keys (everyone proves again)")]
+    #[error(
+        "{0} is not a key ring: restore it from a backup, or remove it to make new keys (everyone proves again)"
+    )]
     Broken(PathBuf),
 }
 
@@ -141,9 +143,18 @@ impl KeyRing {
     fn from_stored(stored: &StoredRing, issuer: String) -> Option<Self> {
         let keys: Option<Vec<Key>> = stored.keys.iter().map(Key::from_stored).collect();
         let keys = keys?;
-        let complete = [Purpose::Claim, Purpose::Assertion].iter().all(|p| keys.iter().any(|k| k.purpose == *p));
-        let forms = BASE64.decode(stored.forms.0.expose_secret()).ok().filter(|bytes| bytes.len() == 32)?;
-        complete.then(|| Self { issuer, keys, forms: aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &forms) })
+        let complete = [Purpose::Claim, Purpose::Assertion]
+            .iter()
+            .all(|p| keys.iter().any(|k| k.purpose == *p));
+        let forms = BASE64
+            .decode(stored.forms.0.expose_secret())
+            .ok()
+            .filter(|bytes| bytes.len() == 32)?;
+        complete.then(|| Self {
+            issuer,
+            keys,
+            forms: aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &forms),
+        })
     }
 
     fn newest(&self, purpose: Purpose) -> Option<&Key> {
@@ -289,7 +300,7 @@ impl StoredKey {
     #[expect(clippy::expect_used, reason = "key generation fails only without system randomness")]
     fn new(purpose: Purpose, now: UnixTime) -> Self {
         let pair = Ed25519KeyPair::generate().expect("the operating system gives randomness");
-        let der = pair.as_der().expect("a fresh key has an encoding");
+        let der: Pkcs8V1Der<'_> = pair.as_der().expect("a fresh key has an encoding");
         let secret = SecretString::from(BASE64.encode(der.as_ref()));
         let kid = BASE64.encode(ambient::random_bytes::<6>());
         Self { purpose, kid, created: now, private: Hidden(secret) }
@@ -299,7 +310,10 @@ impl StoredKey {
 impl StoredRing {
     fn new(now: UnixTime) -> Self {
         Self {
-            keys: vec![StoredKey::new(Purpose::Claim, now), StoredKey::new(Purpose::Assertion, now)],
+            keys: vec![
+                StoredKey::new(Purpose::Claim, now),
+                StoredKey::new(Purpose::Assertion, now),
+            ],
             forms: Hidden(BASE64.encode(ambient::random_bytes::<32>()).into()),
         }
     }
@@ -308,7 +322,9 @@ impl StoredRing {
     fn forget_old(&mut self, limit: UnixTime) {
         let mut successor = [None; 2];
         self.keys.retain(|key| {
-            let Some(slot) = successor.get_mut(key.purpose as usize) else { return true };
+            let Some(slot) = successor.get_mut(key.purpose as usize) else {
+                return true;
+            };
             let keep = slot.is_none_or(|newer: UnixTime| newer > limit);
             *slot = Some(key.created);
             keep
@@ -320,9 +336,125 @@ impl StoredRing {
         self.keys
             .iter()
             .map(|key| {
-                let signs = signing.get_mut(key.purpose as usize).is_some_and(|s| std::mem::replace(s, false));
+                let signs = signing
+                    .get_mut(key.purpose as usize)
+                    .is_some_and(|s| std::mem::replace(s, false));
                 KeyInfo { purpose: key.purpose, kid: key.kid.clone(), created: key.created, signs }
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::FactorKind;
+    use crate::policy::{Binding, EnrolmentId, Proof};
+
+    const NOW: UnixTime = UnixTime(1_700_000_000);
+    const PORTAL: &str = "https://mfa.example";
+
+    fn ring(state: &Path) -> KeyRing {
+        KeyRing::open(state, PORTAL.to_owned(), NOW).unwrap()
+    }
+
+    fn claim() -> Claim {
+        Claim {
+            site: "app.example".to_owned(),
+            subject: "local:anna".to_owned(),
+            session: "s1".to_owned(),
+            issued_at: NOW,
+            expires_at: NOW.plus(3600),
+            binding: Binding::new("local", "anna", "s1"),
+            proofs: vec![Proof { factor: FactorKind::Totp, enrolment: EnrolmentId("e1".into()), at: NOW }],
+        }
+    }
+
+    #[test]
+    fn a_signed_claim_comes_back_whole_and_small() {
+        let state = tempfile::tempdir().unwrap();
+        let mut largest = claim();
+        for n in 0..9 {
+            largest.add(Proof {
+                factor: FactorKind::Totp,
+                enrolment: EnrolmentId(format!("enrolmt{n}").into()),
+                at: NOW,
+            });
+        }
+        assert_eq!(largest.proofs.len(), super::super::claim::MOST_PROOFS);
+        let token = ring(state.path()).sign_claim(&largest).unwrap();
+        assert!(token.len() < 1400, "{} bytes", token.len());
+        assert!(ring(state.path()).sign_claim(&claim()).unwrap().len() < 1024);
+        assert_eq!(ring(state.path()).verify_claim(&token, NOW).unwrap(), largest);
+    }
+
+    #[test]
+    fn f02_every_changed_or_missing_byte_refuses_the_claim() {
+        let state = tempfile::tempdir().unwrap();
+        let ring = ring(state.path());
+        let token = ring.sign_claim(&claim()).unwrap();
+        for index in 0..token.len() {
+            assert!(ring.verify_claim(token.get(..index).unwrap(), NOW).is_err(), "cut at {index}");
+            for bit in 0..7 {
+                let mut bytes = token.clone().into_bytes();
+                bytes[index] ^= 1 << bit;
+                let Ok(changed) = String::from_utf8(bytes) else {
+                    continue;
+                };
+                assert!(ring.verify_claim(&changed, NOW).is_err(), "byte {index} bit {bit}");
+            }
+        }
+        assert!(ring.verify_claim(&format!("{token}="), NOW).is_err());
+    }
+
+    #[test]
+    fn f04_an_assertion_is_no_claim_and_another_ring_signs_nothing_here() {
+        let state = tempfile::tempdir().unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let ring = ring(state.path());
+        let assertion = ring.sign_assertion(&claim().to_wire(PORTAL)).unwrap();
+        assert!(ring.verify_claim(&assertion, NOW).is_err());
+        let foreign = KeyRing::open(other.path(), PORTAL.to_owned(), NOW)
+            .unwrap()
+            .sign_claim(&claim())
+            .unwrap();
+        assert_eq!(ring.verify_claim(&foreign, NOW), Err(ClaimError::BadSignature));
+    }
+
+    #[test]
+    fn dates_are_judged() {
+        let state = tempfile::tempdir().unwrap();
+        let ring = ring(state.path());
+        let token = ring.sign_claim(&claim()).unwrap();
+        assert_eq!(ring.verify_claim(&token, NOW.plus(3600)), Err(ClaimError::Expired));
+        assert_eq!(ring.verify_claim(&token, NOW.plus(-61)), Err(ClaimError::FromTheFuture));
+        assert!(ring.verify_claim(&token, NOW.plus(-60)).is_ok());
+    }
+
+    #[test]
+    fn old_keys_verify_until_their_claims_have_expired() {
+        let state = tempfile::tempdir().unwrap();
+        let token = ring(state.path()).sign_claim(&claim()).unwrap();
+        KeyRing::rotate(state.path(), NOW.plus(10), 3600).unwrap();
+        assert!(ring(state.path()).verify_claim(&token, NOW.plus(20)).is_ok());
+        let newer = ring(state.path()).sign_claim(&claim()).unwrap();
+        assert_ne!(token.split('.').next(), newer.split('.').next(), "the new key signs");
+        let infos = KeyRing::rotate(state.path(), NOW.plus(4000), 3600).unwrap();
+        assert_eq!(infos.len(), 4, "the first pair can have signed nothing that still counts: {infos:?}");
+        assert_eq!(ring(state.path()).verify_claim(&token, NOW.plus(20)), Err(ClaimError::BadSignature));
+    }
+
+    #[test]
+    fn r31_open_or_broken_files_are_refused_by_name() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let state = tempfile::tempdir().unwrap();
+        drop(ring(state.path()));
+        let path = state.path().join("keys.json");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(KeyRing::open(state.path(), String::new(), NOW), Err(KeyError::Open(_))));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::write(&path, "{").unwrap();
+        assert!(matches!(KeyRing::open(state.path(), String::new(), NOW), Err(KeyError::Broken(_))));
     }
 }

@@ -44,7 +44,13 @@ impl Claims {
 
     /// The claim in `token`, if it holds now, at `site`, for this person in this first-factor session.
     #[must_use]
-    pub fn verified(&self, token: &str, site: &str, identity: &Identity, now: UnixTime) -> Option<Arc<Remembered>> {
+    pub fn verified(
+        &self,
+        token: &str,
+        site: &str,
+        identity: &Identity,
+        now: UnixTime,
+    ) -> Option<Arc<Remembered>> {
         let remembered = match self.cache.get(token) {
             Some(hit) => hit,
             None => self.verify(token, now)?,
@@ -73,7 +79,13 @@ impl Claims {
     }
 
     /// Something has been revoked since this claim was last used: was it this?
-    fn recheck(&self, token: &str, old: Arc<Remembered>, identity: &Identity, now: UnixTime) -> Option<Arc<Remembered>> {
+    fn recheck(
+        &self,
+        token: &str,
+        old: Arc<Remembered>,
+        identity: &Identity,
+        now: UnixTime,
+    ) -> Option<Arc<Remembered>> {
         let generation = self.revocations.generation();
         let claim = &old.claim;
         if claim.subject != subject_name(&identity.key)

@@ -58,7 +58,13 @@ pub struct Sessions {
 impl Sessions {
     #[must_use]
     pub fn new(store: Store, revocations: Arc<Revocations>, lifetimes: Lifetimes) -> Self {
-        Self { store, revocations, lifetimes, cache: Cache::new(REMEMBERED), activity: DashMap::new() }
+        Self {
+            store,
+            revocations,
+            lifetimes,
+            cache: Cache::new(REMEMBERED),
+            activity: DashMap::new(),
+        }
     }
 
     /// The session behind `token` at `site`, if this process remembers it as live. No I/O.
@@ -85,7 +91,12 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn resolve(&self, token: &str, site: &str, now: UnixTime) -> Result<Option<Arc<LiveSession>>, StoreError> {
+    pub async fn resolve(
+        &self,
+        token: &str,
+        site: &str,
+        now: UnixTime,
+    ) -> Result<Option<Arc<LiveSession>>, StoreError> {
         if let Some(session) = self.remembered(token, site, now) {
             return Ok(Some(session));
         }
@@ -93,15 +104,26 @@ impl Sessions {
         let Some(record) = self.store.session_by_token(token, site).await? else {
             return Ok(None);
         };
-        let Some(session) = self.revive(record, site, now, generation) else { return Ok(None) };
+        let Some(session) = self.revive(record, site, now, generation) else {
+            return Ok(None);
+        };
         let session = Arc::new(session);
         self.cache.insert(token.into(), Arc::clone(&session));
         Ok(Some(session))
     }
 
-    fn revive(&self, record: SessionRecord, site: &str, now: UnixTime, generation: u64) -> Option<LiveSession> {
+    fn revive(
+        &self,
+        record: SessionRecord,
+        site: &str,
+        now: UnixTime,
+        generation: u64,
+    ) -> Option<LiveSession> {
         let id: Arc<str> = record.sid.as_str().into();
-        let activity = self.activity.entry(Arc::clone(&id)).or_insert_with(|| Arc::new(AtomicI64::new(record.last_seen.0)));
+        let activity = self
+            .activity
+            .entry(Arc::clone(&id))
+            .or_insert_with(|| Arc::new(AtomicI64::new(record.last_seen.0)));
         let last_seen = Arc::clone(activity.value());
         drop(activity);
         let seen = UnixTime(last_seen.load(Ordering::Relaxed)).max(record.last_seen);
@@ -143,7 +165,8 @@ impl Sessions {
             groups: person.groups.clone(),
             attributes: person.attributes.clone(),
         };
-        let snapshot = serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
+        let snapshot =
+            serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
         let session = NewSession {
             sid: id.clone(),
             key: SubjectKey::new(&person.source, &person.subject),
@@ -162,7 +185,12 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store cannot be written. `None`: the session has ended.
-    pub async fn token_for(&self, session: &str, site: &str, now: UnixTime) -> Result<Option<String>, StoreError> {
+    pub async fn token_for(
+        &self,
+        session: &str,
+        site: &str,
+        now: UnixTime,
+    ) -> Result<Option<String>, StoreError> {
         let token = ambient::random_token();
         let added = self.store.add_site_token(&token, session, site, now).await?;
         Ok(added.then_some(token))
@@ -195,7 +223,8 @@ impl Sessions {
             .collect();
         self.store.touch_sessions(&batch).await?;
         let idle = self.lifetimes.idle;
-        self.activity.retain(|_, seen| now.since(UnixTime(seen.load(Ordering::Relaxed))) <= idle);
+        self.activity
+            .retain(|_, seen| now.since(UnixTime(seen.load(Ordering::Relaxed))) <= idle);
         Ok(())
     }
 }

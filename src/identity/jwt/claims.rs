@@ -50,11 +50,15 @@ pub(super) fn established(
     claims: &Map<String, Value>,
     now: UnixTime,
 ) -> Result<Option<Established>, IdentityError> {
-    let Some(expires) = dates(claims, now) else { return Ok(None) };
+    let Some(expires) = dates(claims, now) else {
+        return Ok(None);
+    };
     if text(claims, "iss") != Some(&settings.issuer) || !for_audience(claims, &settings.audience) {
         return Ok(None);
     }
-    let (Some(_), Some(user)) = (text(claims, "sub"), text(claims, &settings.user)) else { return Ok(None) };
+    let (Some(_), Some(user)) = (text(claims, "sub"), text(claims, &settings.user)) else {
+        return Ok(None);
+    };
     let subject = grammar::value(user)?;
     let handle = text(claims, &settings.session).unwrap_or_default();
     let optional = |name: &str| text(claims, name).map(|v| grammar::value(v).map(Arc::from)).transpose();
@@ -100,8 +104,13 @@ fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 
 fn number(claims: &Map<String, Value>, name: &str) -> Option<i64> {
     let value = claims.get(name)?;
-    #[expect(clippy::cast_possible_truncation, reason = "NumericDate may have a fraction; whole seconds are meant")]
-    value.as_i64().or_else(|| value.as_f64().filter(|f| f.abs() < 1e15).map(|f| f as i64))
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "NumericDate may have a fraction; whole seconds are meant"
+    )]
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|f| f.abs() < 1e15).map(|f| f as i64))
 }
 
 fn many(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, IdentityError> {
@@ -110,7 +119,11 @@ fn many(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Identity
         Some(Value::String(one)) => vec![one],
         Some(Value::Array(list)) => list
             .iter()
-            .map(|v| v.as_str().ok_or(IdentityError::Refused("a list in the identity token holds something else than text")))
+            .map(|v| {
+                v.as_str().ok_or(IdentityError::Refused(
+                    "a list in the identity token holds something else than text",
+                ))
+            })
             .collect::<Result<_, _>>()?,
         Some(_) => return Err(IdentityError::Refused("a claim of the identity token has the wrong type")),
     };
@@ -120,7 +133,10 @@ fn many(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Identity
     values.into_iter().map(|v| grammar::value(v).map(str::to_owned)).collect()
 }
 
-fn attributes(settings: &Jwt, claims: &Map<String, Value>) -> Result<BTreeMap<String, Vec<String>>, IdentityError> {
+fn attributes(
+    settings: &Jwt,
+    claims: &Map<String, Value>,
+) -> Result<BTreeMap<String, Vec<String>>, IdentityError> {
     let mut attributes = BTreeMap::new();
     for (attribute, claim) in &settings.attributes {
         let values = many(claims, claim)?;

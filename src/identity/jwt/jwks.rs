@@ -52,7 +52,11 @@ impl Jwks {
     }
 
     /// The key that a token names (or the only one), if it is of the algorithm's kind.
-    pub(super) async fn key(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Option<DecodingKey>, String> {
+    pub(super) async fn key(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Option<DecodingKey>, String> {
         let mut cached = self.cached.lock().await;
         let fresh = cached.fetched.is_some_and(|at| at.elapsed() < FRESH);
         if fresh && let Some(key) = cached.find(kid, algorithm) {
@@ -66,8 +70,12 @@ impl Jwks {
                     cached.keys = keys;
                     cached.fetched = cached.tried;
                 }
-                Ok(Err(why)) => tracing::warn!(url = %self.uri, %why, "the identity provider's keys could not be fetched"),
-                Err(_) => tracing::warn!(url = %self.uri, "the identity provider's keys did not come within 3 s"),
+                Ok(Err(why)) => {
+                    tracing::warn!(url = %self.uri, %why, "the identity provider's keys could not be fetched")
+                }
+                Err(_) => {
+                    tracing::warn!(url = %self.uri, "the identity provider's keys did not come within 3 s")
+                }
             }
         }
         match cached.fetched {
@@ -85,7 +93,8 @@ impl Jwks {
             None => self.get(TokioIo::new(stream)).await?,
             Some(connector) => {
                 let name = rustls_pki_types::ServerName::try_from(host.to_owned()).map_err(|e| text(&e))?;
-                self.get(TokioIo::new(connector.connect(name, stream).await.map_err(|e| text(&e))?)).await?
+                self.get(TokioIo::new(connector.connect(name, stream).await.map_err(|e| text(&e))?))
+                    .await?
             }
         };
         let set: JwkSet = serde_json::from_slice(&body).map_err(|e| text(&e))?;
@@ -110,7 +119,10 @@ impl Jwks {
         if response.status() != http::StatusCode::OK {
             return Err(format!("answered {}", response.status()));
         }
-        let body = Limited::new(response.into_body(), LARGEST).collect().await.map_err(|e| e.to_string())?;
+        let body = Limited::new(response.into_body(), LARGEST)
+            .collect()
+            .await
+            .map_err(|e| e.to_string())?;
         driver.abort();
         Ok(body.to_bytes())
     }
@@ -141,10 +153,11 @@ fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
 fn connector() -> Result<tokio_rustls::TlsConnector, String> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .map_err(|e| e.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config =
+        rustls::ClientConfig::builder_with_provider(rustls::crypto::aws_lc_rs::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
     Ok(std::sync::Arc::new(config).into())
 }

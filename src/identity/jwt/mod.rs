@@ -62,20 +62,38 @@ impl Jwt {
             (JwtKey::Secret(secret), Algorithm::HS256) if secret.expose_secret().len() >= 32 => {
                 Keys::Fixed(DecodingKey::from_secret(secret.expose_secret().as_bytes()))
             }
-            (JwtKey::Secret(_), Algorithm::HS256) => return Err(bad("an HS256 secret needs at least 32 bytes")),
-            (JwtKey::Public(pem), Algorithm::RS256) => Keys::Fixed(DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| bad("not an RSA public key in PEM"))?),
-            (JwtKey::Public(pem), Algorithm::ES256) => Keys::Fixed(DecodingKey::from_ec_pem(pem.as_bytes()).map_err(|_| bad("not a P-256 public key in PEM"))?),
-            (JwtKey::Public(pem), Algorithm::EdDSA) => Keys::Fixed(DecodingKey::from_ed_pem(pem.as_bytes()).map_err(|_| bad("not an Ed25519 public key in PEM"))?),
+            (JwtKey::Secret(_), Algorithm::HS256) => {
+                return Err(bad("an HS256 secret needs at least 32 bytes"));
+            }
+            (JwtKey::Public(pem), Algorithm::RS256) => Keys::Fixed(
+                DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| bad("not an RSA public key in PEM"))?,
+            ),
+            (JwtKey::Public(pem), Algorithm::ES256) => Keys::Fixed(
+                DecodingKey::from_ec_pem(pem.as_bytes()).map_err(|_| bad("not a P-256 public key in PEM"))?,
+            ),
+            (JwtKey::Public(pem), Algorithm::EdDSA) => Keys::Fixed(
+                DecodingKey::from_ed_pem(pem.as_bytes())
+                    .map_err(|_| bad("not an Ed25519 public key in PEM"))?,
+            ),
             (JwtKey::Jwks(url), Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA) => {
                 Keys::Fetched(Jwks::new(url).map_err(|why| bad(&why))?)
             }
             _ => return Err(bad("this kind of key does not fit the algorithm")),
         };
         let place = match &settings.place {
-            JwtPlace::Header(name) => Place::Header(HeaderName::try_from(name).map_err(|_| bad("not a header name"))?),
+            JwtPlace::Header(name) => {
+                Place::Header(HeaderName::try_from(name).map_err(|_| bad("not a header name"))?)
+            }
             JwtPlace::Cookie(name) => Place::Cookie(name.as_str().into()),
         };
-        Ok(Self { source: source.into(), settings: settings.clone(), place, algorithm, keys, cache: Cache::new(REMEMBERED) })
+        Ok(Self {
+            source: source.into(),
+            settings: settings.clone(),
+            place,
+            algorithm,
+            keys,
+            cache: Cache::new(REMEMBERED),
+        })
     }
 
     /// The token a request carries; two of them are refused.
@@ -89,7 +107,8 @@ impl Jwt {
             Place::Header(name) => {
                 for value in credentials.headers.get_all(name) {
                     let Ok(text) = value.to_str() else { continue };
-                    let bearer = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+                    let bearer =
+                        text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
                     match bearer {
                         Some((_, token)) => take(token.trim())?,
                         None if *name != AUTHORIZATION => take(text.trim())?,
@@ -116,7 +135,9 @@ impl Jwt {
     }
 
     async fn verify(&self, token: &str, now: UnixTime) -> Result<Option<Established>, IdentityError> {
-        let Some(header) = claims::header(token) else { return Ok(None) };
+        let Some(header) = claims::header(token) else {
+            return Ok(None);
+        };
         let key = match &self.keys {
             Keys::Fixed(key) => key.clone(),
             Keys::Fetched(jwks) => {
@@ -132,7 +153,9 @@ impl Jwt {
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.required_spec_claims.clear();
-        let Ok(data) = jsonwebtoken::decode::<serde_json::Map<String, serde_json::Value>>(token, &key, &validation) else {
+        let Ok(data) =
+            jsonwebtoken::decode::<serde_json::Map<String, serde_json::Value>>(token, &key, &validation)
+        else {
             return Ok(None);
         };
         let Some(established) = claims::established(&self.source, &self.settings, &data.claims, now)? else {
@@ -145,13 +168,17 @@ impl Jwt {
 
 impl IdentitySource for Jwt {
     fn recall(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<Recall, IdentityError> {
-        let Some(token) = self.token(credentials)? else { return Ok(Recall::Nothing) };
+        let Some(token) = self.token(credentials)? else {
+            return Ok(Recall::Nothing);
+        };
         Ok(self.remembered(token, now).map_or(Recall::Ask, Recall::Known))
     }
 
     fn establish<'a>(&'a self, credentials: Credentials<'a>, now: UnixTime) -> Establishing<'a> {
         Box::pin(async move {
-            let Some(token) = self.token(&credentials)? else { return Ok(None) };
+            let Some(token) = self.token(&credentials)? else {
+                return Ok(None);
+            };
             match self.remembered(token, now) {
                 Some(established) => Ok(Some(established)),
                 None => self.verify(token, now).await,

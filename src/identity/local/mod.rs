@@ -32,7 +32,9 @@ impl Local {
 
 impl IdentitySource for Local {
     fn recall(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<Recall, IdentityError> {
-        let Some(token) = credentials.cookies.id else { return Ok(Recall::Nothing) };
+        let Some(token) = credentials.cookies.id else {
+            return Ok(Recall::Nothing);
+        };
         Ok(match self.sessions.remembered(token, credentials.site, now) {
             Some(session) => self.established(&session).map_or(Recall::Nothing, Recall::Known),
             None => Recall::Ask,
@@ -41,7 +43,9 @@ impl IdentitySource for Local {
 
     fn establish<'a>(&'a self, credentials: Credentials<'a>, now: UnixTime) -> Establishing<'a> {
         Box::pin(async move {
-            let Some(token) = credentials.cookies.id else { return Ok(None) };
+            let Some(token) = credentials.cookies.id else {
+                return Ok(None);
+            };
             let session = self
                 .sessions
                 .resolve(token, credentials.site, now)

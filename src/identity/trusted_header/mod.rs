@@ -9,7 +9,9 @@ use std::sync::Arc;
 use http::header::{AsHeaderName, HeaderName};
 use ipnet::IpNet;
 
-use super::{Credentials, Established, Establishing, IdentityError, IdentitySource, Recall, SourceError, grammar};
+use super::{
+    Credentials, Established, Establishing, IdentityError, IdentitySource, Recall, SourceError, grammar,
+};
 use crate::ambient::UnixTime;
 use crate::config::settings::TrustedHeader;
 use crate::policy::{Binding, Identity, SubjectKey};
@@ -31,8 +33,10 @@ impl TrustedHeaders {
     /// When a configured name is not a header name.
     pub fn new(source: &str, settings: &TrustedHeader) -> Result<Self, SourceError> {
         let header = |name: &String| {
-            HeaderName::try_from(name)
-                .map_err(|_| SourceError { name: source.to_owned(), why: format!("`{name}` is not a header name") })
+            HeaderName::try_from(name).map_err(|_| SourceError {
+                name: source.to_owned(),
+                why: format!("`{name}` is not a header name"),
+            })
         };
         let optional = |name: &Option<String>| name.as_ref().map(header).transpose();
         Ok(Self {
@@ -55,7 +59,9 @@ impl TrustedHeaders {
         if !self.from.iter().any(|net| net.contains(&credentials.peer)) {
             return Ok(None);
         }
-        let Some(user) = single(credentials, &self.user)? else { return Ok(None) };
+        let Some(user) = single(credentials, &self.user)? else {
+            return Ok(None);
+        };
         let subject = grammar::fold(grammar::value(user)?);
         let optional = |header: &Option<HeaderName>| match header {
             Some(name) => single(credentials, name),
@@ -84,9 +90,14 @@ impl TrustedHeaders {
 }
 
 /// The one value of a header; `None` when absent or empty.
-fn single<'a>(credentials: &Credentials<'a>, name: impl AsHeaderName) -> Result<Option<&'a str>, IdentityError> {
+fn single<'a>(
+    credentials: &Credentials<'a>,
+    name: impl AsHeaderName,
+) -> Result<Option<&'a str>, IdentityError> {
     let mut values = credentials.headers.get_all(name).iter();
-    let Some(first) = values.next() else { return Ok(None) };
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(IdentityError::Refused("an identity header came twice"));
     }
@@ -144,7 +155,12 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         let peer = peer.parse().unwrap();
-        source().read(&Credentials { site: "a.example", headers: &headers, peer, cookies: Carried::default() })
+        source().read(&Credentials {
+            site: "a.example",
+            headers: &headers,
+            peer,
+            cookies: Carried::default(),
+        })
     }
 
     #[test]
@@ -165,8 +181,12 @@ mod tests {
 
     #[test]
     fn f08_the_session_header_is_part_of_the_binding() {
-        let one = ask("10.0.0.10", &[("x-remote-user", "anna"), ("x-session", "1")]).unwrap().unwrap();
-        let two = ask("10.0.0.10", &[("x-remote-user", "anna"), ("x-session", "2")]).unwrap().unwrap();
+        let one = ask("10.0.0.10", &[("x-remote-user", "anna"), ("x-session", "1")])
+            .unwrap()
+            .unwrap();
+        let two = ask("10.0.0.10", &[("x-remote-user", "anna"), ("x-session", "2")])
+            .unwrap()
+            .unwrap();
         assert_ne!(one.binding, two.binding);
     }
 }
