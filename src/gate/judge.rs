@@ -16,12 +16,18 @@ use crate::ambient::UnixTime;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
 use crate::observe::metrics;
 use crate::policy::{
-    AllowReason, CanonicalRequest, Decision, Demand, DenyReason, Enrolled, Facts, LevelSet, Missing, Permit, Question,
+    AllowReason, CanonicalRequest, Decision, Demand, Enrolled, Facts, LevelSet, Missing, Permit, Question,
     Reserved, Route,
 };
 use crate::session::{Carried, Remembered};
 use crate::store::AuditEvent;
 use crate::upstream::{Body, Outgoing, Peer};
+
+const RESERVED: canonical::Refusal = canonical::Refusal {
+    status: StatusCode::BAD_REQUEST,
+    code: "reserved_ambiguous",
+    why: "the path could be read as the reserved prefix",
+};
 
 /// What is known about who asks, while one request is judged.
 struct Asker {
@@ -54,7 +60,7 @@ impl Gate {
             Reserved::Outside => {}
             Reserved::Inside if *request.host == *settings.server.public_url.host => return Judgement::Portal,
             Reserved::Inside => return Judgement::Answer(self.site_endpoint(&request, parts).await),
-            Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &canonical::Refusal::RESERVED)),
+            Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED)),
         }
         let Some(route) = self.policy.route_for(&request.host).cloned() else {
             return self.without_route(parts, request).await;
@@ -224,7 +230,7 @@ impl Gate {
             Ok(replacement) => replacement,
             Err(answer) => return Judgement::Answer(answer),
         };
-        Judgement::Forward(permit, outgoing, replacement)
+        Judgement::Forward { permit, outgoing, body: replacement }
     }
 
     /// Asks for a sign-in or for more proof: people are led there, programs are told how.
@@ -239,7 +245,6 @@ impl Gate {
         missing: Option<(Arc<crate::policy::Identity>, Missing)>,
         peer: Peer,
     ) -> Judgement {
-        let _ = peer;
         metrics().decided(&route.name, if missing.is_some() { "challenge" } else { "sign_in" });
         if let Err(error) = self.shared.audit.record(event).await {
             return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));

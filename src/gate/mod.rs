@@ -3,10 +3,136 @@
 //! The gate feeds the policy its facts, lazily, and turns the decision into what a door can
 //! answer. It never decides by itself and never talks to an upstream.
 
+pub mod answer;
+pub mod audit;
 pub mod canonical;
+pub mod client;
+mod facts;
+mod hand_off;
+mod held;
+mod inline;
+mod journeys;
+mod judge;
 pub mod judgement;
+pub mod limits;
+mod outgoing;
+pub mod pages;
 pub mod passage;
 pub mod readings;
+mod site;
 
-pub use canonical::Refusal;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::ambient::{Clock, UnixTime};
+use crate::challenge::Challenges;
+use crate::config::Settings;
+use crate::config::settings::IdentityKind;
+use crate::identity::{SourceError, Sources};
+use crate::observe::metrics;
+use crate::policy::{CompileError, Policy, Route};
+use crate::session::{Claims, CookieMode, KeyRing, Revocations, Sessions};
+use crate::store::Store;
+
+pub use audit::AuditQueue;
 pub use judgement::Judgement;
+pub use passage::Passage;
+
+/// What outlives a reload of the configuration.
+pub struct Shared {
+    pub store: Store,
+    pub clock: Clock,
+    pub ring: Arc<ArcSwap<KeyRing>>,
+    pub revocations: Arc<Revocations>,
+    pub sessions: Arc<Sessions>,
+    pub challenges: Challenges,
+    pub audit: AuditQueue,
+    pub mode: CookieMode,
+    /// Sign-in, challenge and enrolment, per client network.
+    pub attempts: limits::NetworkLimit,
+    /// Journeys begun, per client network.
+    pub journeys: limits::NetworkLimit,
+}
+
+/// The gate of one configuration.
+pub struct Gate {
+    shared: Arc<Shared>,
+    policy: Arc<Policy>,
+    sources: Sources,
+    claims: Claims,
+    people: facts::People,
+    informer: outgoing::Informer,
+    answers: answer::Answers,
+    allowed: Vec<(Arc<Route>, prometheus_client::metrics::counter::Counter)>,
+}
+
+/// Why there is no gate for a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    #[error(transparent)]
+    Policy(#[from] CompileError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Header(#[from] outgoing::BadHeaderName),
+}
+
+impl Gate {
+    /// Builds the gate of a configuration.
+    ///
+    /// # Errors
+    /// When something in it cannot be compiled, which `check` has already told.
+    pub fn new(shared: Arc<Shared>, settings: &Arc<Settings>, pages: Arc<dyn pages::Pages>) -> Result<Self, GateError> {
+        let policy = Arc::new(Policy::compile(settings)?);
+        Ok(Self {
+            sources: Sources::new(&settings.identity, &shared.sessions)?,
+            claims: Claims::new(Arc::clone(&shared.ring), Arc::clone(&shared.revocations), Arc::clone(&policy)),
+            people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations)),
+            informer: outgoing::Informer::new(&settings.to_upstream, settings.server.public_url.origin())?,
+            answers: answer::Answers::new(pages, settings),
+            allowed: Vec::new(),
+            policy,
+            shared,
+        })
+    }
+
+    /// The compiled rules.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// What outlives a reload.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The gate's own answers, for doors that meet an error of their own.
+    #[must_use]
+    pub fn answers(&self) -> &answer::Answers {
+        &self.answers
+    }
+
+    fn now(&self) -> UnixTime {
+        self.shared.clock.now()
+    }
+
+    /// The origin of a site: the portal's scheme and port, this host (security.md B06).
+    fn origin_of(&self, host: &str) -> String {
+        self.policy.settings().server.public_url.origin_of(host)
+    }
+
+    fn has_local_sign_in(&self) -> bool {
+        self.policy.settings().identity.iter().any(|source| matches!(source.kind, IdentityKind::Local))
+    }
+
+    /// Counts a plain allow without looking the counter up by its labels.
+    fn allowed(&self, route: &Arc<Route>) {
+        match self.allowed.iter().find(|(known, _)| Arc::ptr_eq(known, route)) {
+            Some((_, counter)) => drop(counter.inc()),
+            None => metrics().decided(&route.name, "allow"),
+        }
+    }
+}
