@@ -112,27 +112,45 @@ impl Answers {
         page: impl FnOnce(&dyn Pages, &str) -> Page,
     ) -> Response<Body> {
         let reference = reference();
-        if client::navigates(headers) { from_page(page(&*self.pages, &reference)) } else { problem.response(&reference) }
+        if client::navigates(headers) {
+            from_page(page(&*self.pages, &reference))
+        } else {
+            problem.response(&reference)
+        }
     }
 
     /// The 401 of RFC 9470: names exactly one unmet level (decision 11).
     #[must_use]
-    pub fn insufficient(&self, policy: &Policy, request: &CanonicalRequest, next: LevelSet, origin: &str) -> Response<Body> {
+    pub fn insufficient(
+        &self,
+        policy: &Policy,
+        request: &CanonicalRequest,
+        next: LevelSet,
+        origin: &str,
+    ) -> Response<Body> {
         let level = policy.level_names(next).next().unwrap_or_default();
         let settings = policy.settings();
         let ids: Vec<_> = next.iter().collect();
-        let factors: Vec<&str> = settings.kinds_for(&ids).iter().map(crate::config::FactorKind::name).collect();
+        let factors: Vec<&str> =
+            settings.kinds_for(&ids).iter().map(crate::config::FactorKind::name).collect();
         let max_age = ids.first().and_then(|id| settings.level(*id)).and_then(|level| level.valid_for);
         let mut problem = Problem::new(
             StatusCode::UNAUTHORIZED,
             "insufficient_user_authentication",
             "A different or more recent proof is needed",
         )
-        .with("detail", "Prove one of `factors` at `challenge_url` or through the API, then send the request again.")
+        .with(
+            "detail",
+            "Prove one of `factors` at `challenge_url` or through the API, then send the request again.",
+        )
         .with("level", level)
         .with("factors", factors)
-        .with("challenge_url", self.portal_url("challenge", "rd", &format!("{origin}{}", request.target)));
-        let mut challenge = format!("Bearer error=\"insufficient_user_authentication\", acr_values=\"{level}\"");
+        .with(
+            "challenge_url",
+            self.portal_url("challenge", "rd", &format!("{origin}{}", request.target)),
+        );
+        let mut challenge =
+            format!("Bearer error=\"insufficient_user_authentication\", acr_values=\"{level}\"");
         if let Some(age) = max_age {
             problem = problem.with("max_age", age.as_secs());
             challenge.push_str(&format!(", max_age=\"{}\"", age.as_secs()));
@@ -175,13 +193,16 @@ impl Answers {
     pub fn unavailable(&self, headers: &HeaderMap, why: &dyn std::fmt::Display) -> Response<Body> {
         let reference = reference();
         tracing::error!(request_id = %reference, %why, "a request could not be judged");
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "This cannot be checked right now");
+        let problem =
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "This cannot be checked right now");
         let mut response = if client::navigates(headers) {
             from_page(self.pages.unavailable(&reference))
         } else {
             problem.response(&reference)
         };
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         response
     }
 }

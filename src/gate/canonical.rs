@@ -155,7 +155,7 @@ fn is_port(port: &str) -> bool {
 
 /// The right-most address that no trusted proxy has. Lists from others count for nothing, and
 /// what is no address ends the walk.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     for line in headers.get_all("x-forwarded-for").iter().rev() {

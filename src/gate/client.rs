@@ -44,7 +44,9 @@ pub fn same_origin(headers: &HeaderMap, origin: &str) -> Option<bool> {
     if let Some(site) = headers.get("sec-fetch-site") {
         // "none" is the person's own doing (address bar, bookmark).
         let ours = matches!(site.as_bytes(), b"same-origin" | b"none");
-        let origin_fits = headers.get(header::ORIGIN).is_none_or(|value| value.as_bytes() == origin.as_bytes());
+        let origin_fits = headers
+            .get(header::ORIGIN)
+            .is_none_or(|value| value.as_bytes() == origin.as_bytes());
         return Some(ours && origin_fits);
     }
     headers.get(header::ORIGIN).map(|value| value.as_bytes() == origin.as_bytes())
@@ -59,17 +61,34 @@ pub fn is_safe(method: &Method) -> bool {
 /// "Firefox on Linux", for lists of last uses; never the whole header.
 #[must_use]
 pub fn agent(headers: &HeaderMap) -> String {
-    let text = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     // The order matters: Edge and Opera say "Chrome", Chrome says "Safari".
     let browser = [
-        ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Chromium/", "Chrome"),
-        ("Safari/", "Safari"), ("curl/", "curl"), ("python", "Python"), ("Python", "Python"),
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Chromium/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+        ("python", "Python"),
+        ("Python", "Python"),
     ];
     let system = [
-        ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"),
-        ("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("CrOS", "ChromeOS"),
+        ("Linux", "Linux"),
     ];
-    let find = |list: &[(&str, &'static str)]| list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name);
+    let find = |list: &[(&str, &'static str)]| {
+        list.iter().find(|(mark, _)| text.contains(mark)).map(|(_, name)| *name)
+    };
     match (find(&browser), find(&system)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
@@ -84,7 +103,10 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]

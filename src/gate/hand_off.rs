@@ -52,7 +52,14 @@ pub async fn send(store: &Store, site: &str, cargo: &Cargo, now: UnixTime) -> Re
 ///
 /// # Errors
 /// When the store cannot be asked.
-pub async fn receive(store: &Store, code: &str, site: &str, now: UnixTime) -> Result<Option<Cargo>, StoreError> {
-    let Some(hand_off) = store.take_hand_off(code, site, now).await? else { return Ok(None) };
+pub async fn receive(
+    store: &Store,
+    code: &str,
+    site: &str,
+    now: UnixTime,
+) -> Result<Option<Cargo>, StoreError> {
+    let Some(hand_off) = store.take_hand_off(code, site, now).await? else {
+        return Ok(None);
+    };
     Ok(serde_json::from_slice(hand_off.payload.expose_secret()).ok())
 }

@@ -46,11 +46,25 @@ impl Owner {
 }
 
 /// Reads the form of a request that is about to be led to a challenge, if it may be kept.
-pub async fn read(gate: &Gate, parts: &Parts, body: &mut Option<Incoming>, request: &CanonicalRequest) -> Option<HeldBody> {
+pub async fn read(
+    gate: &Gate,
+    parts: &Parts,
+    body: &mut Option<Incoming>,
+    request: &CanonicalRequest,
+) -> Option<HeldBody> {
     let content_type = parts.headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let is_form = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]
-        .iter()
-        .any(|kind| content_type.len() >= kind.len() && content_type.get(..kind.len()).is_some_and(|head| head.eq_ignore_ascii_case(kind)));
+    let is_form = [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/plain",
+    ]
+    .iter()
+    .any(|kind| {
+        content_type.len() >= kind.len()
+            && content_type
+                .get(..kind.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(kind))
+    });
     let own_page = client::same_origin(&parts.headers, &gate.origin_of(&request.host)) == Some(true);
     if request.method != Method::POST || !is_form || !own_page || length(&parts.headers)? > LARGEST {
         return None;
@@ -72,10 +86,16 @@ pub async fn exchange(
     identity: Option<&std::sync::Arc<Identity>>,
 ) -> Result<Option<Bytes>, Response<Body>> {
     let cookies = gate.shared.mode.read(&parts.headers);
-    let Some(id) = cookies.held.filter(|_| may_be_click(gate, parts, request)) else { return Ok(None) };
-    let Some(incoming) = body.take() else { return Ok(None) };
+    let Some(id) = cookies.held.filter(|_| may_be_click(gate, parts, request)) else {
+        return Ok(None);
+    };
+    let Some(incoming) = body.take() else {
+        return Ok(None);
+    };
     let Some(bytes) = collect(incoming, 128).await else {
-        return Err(gate.answers.unavailable(&parts.headers, &"the body of a short form did not come"));
+        return Err(gate
+            .answers
+            .unavailable(&parts.headers, &"the body of a short form did not come"));
     };
     if *bytes != *format!("{FIELD}={id}").as_bytes() {
         return Ok(Some(bytes));
@@ -100,7 +120,10 @@ pub async fn exchange(
 
 /// Whether a request has the shape of the click; only then is its body looked at.
 fn may_be_click(gate: &Gate, parts: &Parts, request: &CanonicalRequest) -> bool {
-    let form = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/x-www-form-urlencoded");
+    let form = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/x-www-form-urlencoded");
     request.method == Method::POST
         && form
         && length(&parts.headers).is_some_and(|length| length <= 128)
@@ -117,11 +140,19 @@ async fn take(
 ) -> Result<Option<HeldBody>, crate::store::StoreError> {
     let store = &gate.shared.store;
     let now = gate.now();
-    let Some(journey) = store.journey(id, now).await? else { return Ok(None) };
-    if journey.site != *request.host || journey.target != request.target.as_str() || journey.method != request.method.as_str() {
+    let Some(journey) = store.journey(id, now).await? else {
+        return Ok(None);
+    };
+    if journey.site != *request.host
+        || journey.target != request.target.as_str()
+        || journey.method != request.method.as_str()
+    {
         return Ok(None);
     }
-    let kept_before_sign_in = journey.subject.as_ref().is_some_and(|subject| subject.as_str().starts_with("browser:"));
+    let kept_before_sign_in = journey
+        .subject
+        .as_ref()
+        .is_some_and(|subject| subject.as_str().starts_with("browser:"));
     let owner = Owner::new(identity.filter(|_| !kept_before_sign_in), nonce);
     store.take_held(id, &owner.subject, &owner.binding, now).await
 }

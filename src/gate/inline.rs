@@ -11,13 +11,14 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use super::answer::{Problem, reference};
 use super::{Gate, client};
 use crate::ambient::UnixTime;
+use crate::challenge::ChallengeError;
 use crate::challenge::view::{Caller, Locked, Outcome};
 use crate::config::FactorKind;
 use crate::identity::Established;
 use crate::policy::{Binding, CanonicalRequest, LevelSet};
 use crate::session::Remembered;
 use crate::store::StoreError;
-use crate::upstream::{Body, Peer};
+use crate::upstream::Body;
 
 const CODE: HeaderName = HeaderName::from_static("stepgate-code");
 
@@ -53,18 +54,23 @@ impl Gate {
         established: Established,
         claim: Option<&Arc<Remembered>>,
         parts: &Parts,
-        peer: Peer,
     ) -> Result<LevelSet, Response<Body>> {
-        let _ = peer;
         let mut codes = parts.headers.get_all(CODE).iter();
-        let Some(code) = codes.next() else { return Ok(LevelSet::EMPTY) };
+        let Some(code) = codes.next() else {
+            return Ok(LevelSet::EMPTY);
+        };
         let refused = |code, title| Problem::new(StatusCode::BAD_REQUEST, code, title).response(&reference());
         if client::shows_a_browser(&parts.headers) {
             return Err(refused("code_from_browser", "Stepgate-Code is for programs, not for pages"));
         }
         let parsed = code.to_str().ok().and_then(|text| text.split_once(':'));
-        let (Some((factor, code)), None) = (parsed.and_then(|(f, c)| Some((FactorKind::from_name(f)?, c))), codes.next()) else {
-            return Err(refused("code_malformed", "Stepgate-Code is written factor:code, once, as in totp:123456"));
+        let (Some((factor, code)), None) =
+            (parsed.and_then(|(f, c)| Some((FactorKind::from_name(f)?, c))), codes.next())
+        else {
+            return Err(refused(
+                "code_malformed",
+                "Stepgate-Code is written factor:code, once, as in totp:123456",
+            ));
         };
         let proofs = claim.map(|claim| claim.claim.proofs.clone()).unwrap_or_default();
         let caller = Caller {
@@ -76,14 +82,17 @@ impl Gate {
             agent: client::agent(&parts.headers),
         };
         match self.shared.challenges.verify_inline(&caller, factor, code).await {
-            Ok(Outcome::Passed { proof, .. }) => {
+            Ok(Some(Outcome::Passed { proof, .. })) => {
                 let mut proofs = caller.proofs;
                 proofs.push(proof);
                 let now = self.now();
                 let fresh = self.policy.met_at_once(&proofs, now);
                 Ok(fresh.union(self.policy.deadlines(&proofs, now).met(fresh, now)))
             }
-            Ok(outcome) => Err(not_passed(&outcome, self.now())),
+            Ok(Some(outcome)) => Err(not_passed(&outcome, self.now())),
+            // A factor the person does not have proves nothing; the ordinary 401 says what would.
+            Ok(None) => Ok(LevelSet::EMPTY),
+            Err(ChallengeError::Locked(locked)) => Err(not_passed(&Outcome::Locked(locked), self.now())),
             Err(error) => Err(self.answers.unavailable(&parts.headers, &error)),
         }
     }
@@ -91,13 +100,18 @@ impl Gate {
 
 fn not_passed(outcome: &Outcome, now: UnixTime) -> Response<Body> {
     let (status, code, title, wait) = match outcome {
-        Outcome::Locked(Locked::Until(until)) => {
-            (StatusCode::TOO_MANY_REQUESTS, "too_many_tries", "Too many wrong answers", Some(until.since(now).max(1)))
-        }
+        Outcome::Locked(Locked::Until(until)) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_tries",
+            "Too many wrong answers",
+            Some(until.since(now).max(1)),
+        ),
         Outcome::Locked(Locked::Hard) => {
             (StatusCode::TOO_MANY_REQUESTS, "locked", "Locked: an administrator can help", Some(3600))
         }
-        Outcome::Malformed(_) => (StatusCode::BAD_REQUEST, "code_malformed", "The code does not have the right shape", None),
+        Outcome::Malformed(_) => {
+            (StatusCode::BAD_REQUEST, "code_malformed", "The code does not have the right shape", None)
+        }
         _ => (StatusCode::UNAUTHORIZED, "code_wrong", "The code was wrong or has been used", None),
     };
     let mut response = Problem::new(status, code, title).response(&reference());

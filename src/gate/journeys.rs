@@ -50,21 +50,31 @@ impl Gate {
     ) -> Response<Body> {
         if identity.is_none() && !self.has_local_sign_in() {
             let mut response = from_page(self.answers.pages().sign_in_elsewhere(&route.name, &reference()));
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stepgate\""));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stepgate\""));
             return response;
         }
         if let Err(wait) = self.shared.journeys.admit(request.client) {
-            let problem = Problem::new(http::StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");
+            let problem =
+                Problem::new(http::StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");
             let now = self.now();
-            let page = |pages: &dyn super::pages::Pages, reference: &str| pages.too_many(wait.retry_after, now, reference);
+            let page = |pages: &dyn super::pages::Pages, reference: &str| {
+                pages.too_many(wait.retry_after, now, reference)
+            };
             let mut response = self.answers.either(&parts.headers, problem, page);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after));
             return response;
         }
         let cookies = self.shared.mode.read(&parts.headers);
         let nonce = cookies.browser.map_or_else(ambient::random_token, str::to_owned);
         let on_portal = *request.host == *self.policy.settings().server.public_url.host;
-        let set_nonce = cookies.browser.is_none().then(|| self.shared.mode.set(Ours::Browser, &nonce, Some(LIFE)));
+        let set_nonce = cookies
+            .browser
+            .is_none()
+            .then(|| self.shared.mode.set(Ours::Browser, &nonce, Some(LIFE)));
         let owner = held::Owner::new(identity.as_deref(), &nonce);
         let kept = held::read(self, parts, body, request).await;
         let context = Context { nonce: (!on_portal).then(|| nonce_digest(&nonce)) };
@@ -84,7 +94,12 @@ impl Gate {
         if let Err(error) = self.shared.store.add_journey(journey).await {
             return self.answers.unavailable(&parts.headers, &error);
         }
-        let page = if identity.is_some() { "challenge" } else { "sign-in" };
-        self.answers.see_other(&self.answers.portal_url(page, "j", &id), set_nonce.into_iter().collect())
+        let page = if identity.is_some() {
+            "challenge"
+        } else {
+            "sign-in"
+        };
+        self.answers
+            .see_other(&self.answers.portal_url(page, "j", &id), set_nonce.into_iter().collect())
     }
 }

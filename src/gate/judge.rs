@@ -52,13 +52,16 @@ impl Gate {
     /// Judges one request. `body` is taken only where a form is kept over a challenge.
     pub async fn judge(&self, parts: &mut Parts, body: &mut Option<Incoming>, peer: Peer) -> Judgement {
         let settings = self.policy.settings();
-        let request = match canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy) {
+        let request = match canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy)
+        {
             Ok(request) => request,
             Err(refusal) => return Judgement::Answer(self.refused(parts, &refusal)),
         };
         match request.reserved(&settings.server.prefix) {
             Reserved::Outside => {}
-            Reserved::Inside if *request.host == *settings.server.public_url.host => return Judgement::Portal,
+            Reserved::Inside if *request.host == *settings.server.public_url.host => {
+                return Judgement::Portal;
+            }
             Reserved::Inside => return Judgement::Answer(self.site_endpoint(&request, parts).await),
             Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED)),
         }
@@ -91,17 +94,24 @@ impl Gate {
         if route.may_be_public {
             let demand = self.policy.demand(route, &request, &Facts { identity: None, now });
             if demand.is_public() || demand.is_deny() {
-                let decision = self.policy.decide(question(request, route, demand, None, Learned::NOTHING, now));
-                return self.carry_out(decision, route, parts, body, None, peer).await;
+                let decision =
+                    self.policy
+                        .decide(question(request, route, demand, None, Learned::NOTHING, now));
+                return self.carry_out(decision, route, parts, body, None).await;
             }
         }
         if self.shared.revocations.is_stale(now) {
-            return Judgement::Answer(self.answers.unavailable(&parts.headers, &"the revocation feed is stale"));
+            return Judgement::Answer(
+                self.answers.unavailable(&parts.headers, &"the revocation feed is stale"),
+            );
         }
         let cookies = self.shared.mode.read(&parts.headers);
-        let credentials = Credentials { site: &request.host, headers: &parts.headers, peer: peer.ip(), cookies };
+        let credentials =
+            Credentials { site: &request.host, headers: &parts.headers, peer: peer.ip(), cookies };
         let asker = match self.identify(credentials, now).await {
-            Ok(established) => established.map(|established| self.asker(established, cookies, &request.host, now)),
+            Ok(established) => {
+                established.map(|established| self.asker(established, cookies, &request.host, now))
+            }
             Err(IdentityError::Refused(why)) => {
                 let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
                 return Judgement::Answer(self.refused(parts, &refusal));
@@ -113,7 +123,7 @@ impl Gate {
         let first = question(request, route, demand, asker.as_ref(), Learned::NOTHING, now);
         let decision = match (self.policy.decide(first), &asker) {
             (Decision::Challenge(request, missing), Some(asker)) => {
-                let learned = match self.learn(&request, &missing, asker, parts, peer, now).await {
+                let learned = match self.learn(&request, &missing, asker, parts, now).await {
                     Ok(learned) => learned,
                     Err(answer) => return Judgement::Answer(answer),
                 };
@@ -121,11 +131,15 @@ impl Gate {
             }
             (decision, _) => decision,
         };
-        self.carry_out(decision, route, parts, body, asker.as_ref(), peer).await
+        self.carry_out(decision, route, parts, body, asker.as_ref()).await
     }
 
     /// Who it is: from memory if possible.
-    async fn identify(&self, credentials: Credentials<'_>, now: UnixTime) -> Result<Option<Established>, IdentityError> {
+    async fn identify(
+        &self,
+        credentials: Credentials<'_>,
+        now: UnixTime,
+    ) -> Result<Option<Established>, IdentityError> {
         match self.sources.recall(&credentials, now)? {
             Recall::Known(established) => Ok(Some(established)),
             Recall::Nothing => Ok(None),
@@ -134,7 +148,9 @@ impl Gate {
     }
 
     fn asker(&self, established: Established, cookies: Carried<'_>, site: &str, now: UnixTime) -> Asker {
-        let claim = cookies.claim.and_then(|token| self.claims.verified(token, site, &established.identity, now));
+        let claim = cookies
+            .claim
+            .and_then(|token| self.claims.verified(token, site, &established.identity, now));
         Asker { established, claim }
     }
 
@@ -145,7 +161,6 @@ impl Gate {
         missing: &Missing,
         asker: &Asker,
         parts: &Parts,
-        peer: Peer,
         now: UnixTime,
     ) -> Result<Learned, Response<Body>> {
         let person = &asker.established.identity.key;
@@ -164,7 +179,9 @@ impl Gate {
             let taken = self.take_grant(request, &asker.established.identity.binding, now).await;
             learned.granted = taken.map_err(|error| self.answers.unavailable(&parts.headers, &error))?;
         }
-        let inline = self.inline_code(request, asker.established.clone(), asker.claim.as_ref(), parts, peer).await?;
+        let inline = self
+            .inline_code(request, asker.established.clone(), asker.claim.as_ref(), parts)
+            .await?;
         learned.granted = learned.granted.union(inline);
         Ok(learned)
     }
@@ -177,22 +194,28 @@ impl Gate {
         parts: &mut Parts,
         body: &mut Option<Incoming>,
         asker: Option<&Asker>,
-        peer: Peer,
     ) -> Judgement {
         match decision {
             Decision::Allow(permit) => self.let_through(permit, route, parts, body, asker).await,
             Decision::SignIn(request) => {
                 let event = self.event("request.sign_in", "unknown", &request, route, route.line);
-                self.ask(parts, body, request, route, event, None, peer).await
+                self.ask(parts, body, request, route, event, None).await
             }
             Decision::Challenge(request, missing) => {
                 let levels = self.policy.level_names(missing.levels).collect::<Vec<_>>().join(" ");
                 let event = self
-                    .event("request.challenged", "insufficient", &request, route, route.line_of(&missing.demand))
+                    .event(
+                        "request.challenged",
+                        "insufficient",
+                        &request,
+                        route,
+                        route.line_of(&missing.demand),
+                    )
                     .with("levels", levels);
                 let event = with_person(event, asker);
                 let identity = asker.map(|asker| Arc::clone(&asker.established.identity));
-                self.ask(parts, body, request, route, event, identity.map(|who| (who, missing)), peer).await
+                self.ask(parts, body, request, route, event, identity.map(|who| (who, missing)))
+                    .await
             }
             Decision::Deny(request, reason) => {
                 let event = self.event("request.denied", reason.name(), &request, route, route.line);
@@ -211,7 +234,10 @@ impl Gate {
         asker: Option<&Asker>,
     ) -> Judgement {
         if permit.reason() == AllowReason::Grace {
-            let event = with_person(self.event("request.allowed", "grace", permit.request(), route, route.line), asker);
+            let event = with_person(
+                self.event("request.allowed", "grace", permit.request(), route, route.line),
+                asker,
+            );
             metrics().decided(&route.name, "grace");
             if let Err(error) = self.shared.audit.record(event).await {
                 return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
@@ -222,7 +248,13 @@ impl Gate {
         let outgoing = match (permit.identity(), asker) {
             (Some(identity), Some(asker)) => {
                 let ring = self.shared.ring.load();
-                self.informer.outgoing(identity, asker.claim.as_ref(), route, permit.met(), (&self.policy, &ring, self.now()))
+                self.informer.outgoing(
+                    identity,
+                    asker.claim.as_ref(),
+                    route,
+                    permit.met(),
+                    (&self.policy, &ring, self.now()),
+                )
             }
             _ => Outgoing::none(),
         };
@@ -234,7 +266,6 @@ impl Gate {
     }
 
     /// Asks for a sign-in or for more proof: people are led there, programs are told how.
-    #[expect(clippy::too_many_arguments, reason = "one private step of the judgement, kept flat to be read in order")]
     async fn ask(
         &self,
         parts: &mut Parts,
@@ -243,18 +274,21 @@ impl Gate {
         route: &Arc<Route>,
         event: AuditEvent,
         missing: Option<(Arc<crate::policy::Identity>, Missing)>,
-        peer: Peer,
     ) -> Judgement {
         metrics().decided(&route.name, if missing.is_some() { "challenge" } else { "sign_in" });
         if let Err(error) = self.shared.audit.record(event).await {
             return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
         }
-        let answer = missing.as_ref().map_or(crate::config::settings::Answer::Auto, |(_, m)| route.answer(&m.demand));
-        let person = answer == crate::config::settings::Answer::Auto && super::client::navigates(&parts.headers);
+        let answer = missing
+            .as_ref()
+            .map_or(crate::config::settings::Answer::Auto, |(_, m)| route.answer(&m.demand));
+        let person =
+            answer == crate::config::settings::Answer::Auto && super::client::navigates(&parts.headers);
         let origin = self.origin_of(&request.host);
         Judgement::Answer(match (person, missing) {
             (false, Some((_, missing))) => {
-                self.answers.insufficient(&self.policy, &request, LevelSet::EMPTY.with(missing.next), &origin)
+                self.answers
+                    .insufficient(&self.policy, &request, LevelSet::EMPTY.with(missing.next), &origin)
             }
             (false, None) => self.answers.unknown(&request, &origin, self.has_local_sign_in()),
             (true, missing) => {
@@ -265,7 +299,14 @@ impl Gate {
     }
 
     /// An audit event about one request.
-    fn event(&self, what: &str, result: &str, request: &CanonicalRequest, route: &Route, line: u32) -> AuditEvent {
+    fn event(
+        &self,
+        what: &str,
+        result: &str,
+        request: &CanonicalRequest,
+        route: &Route,
+        line: u32,
+    ) -> AuditEvent {
         AuditEvent::new(self.now(), what, result)
             .from(request.client)
             .route(&route.name)
@@ -274,24 +315,36 @@ impl Gate {
             .with("path", request.target.path())
     }
 
-    async fn denied(&self, parts: &Parts, route: &str, account: Option<&str>, event: AuditEvent) -> Response<Body> {
+    async fn denied(
+        &self,
+        parts: &Parts,
+        route: &str,
+        account: Option<&str>,
+        event: AuditEvent,
+    ) -> Response<Body> {
         metrics().decided(route, "deny");
         if let Err(error) = self.shared.audit.record(event).await {
             return self.answers.unavailable(&parts.headers, &error);
         }
         let problem = Problem::new(StatusCode::FORBIDDEN, "denied", "Not allowed");
-        self.answers.either(&parts.headers, problem, |pages, reference| pages.not_allowed(account, reference))
+        self.answers
+            .either(&parts.headers, problem, |pages, reference| pages.not_allowed(account, reference))
     }
 
     /// A request that has no single meaning never reaches the policy.
     fn refused(&self, parts: &Parts, refusal: &canonical::Refusal) -> Response<Body> {
         metrics().decided("none", "refuse");
         tracing::warn!(code = refusal.code, why = refusal.why, "a request was refused");
-        let problem = Problem::new(refusal.status, refusal.code, "The request was refused").with("detail", refusal.why);
-        let mut response = self.answers.either(&parts.headers, problem, |pages, reference| pages.bad_request(reference));
+        let problem =
+            Problem::new(refusal.status, refusal.code, "The request was refused").with("detail", refusal.why);
+        let mut response = self
+            .answers
+            .either(&parts.headers, problem, |pages, reference| pages.bad_request(reference));
         *response.status_mut() = refusal.status;
         // Whatever follows on this connection is not trusted to be a new request.
-        response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
         response
     }
 }

@@ -21,9 +21,11 @@ pub mod passage;
 pub mod readings;
 mod site;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use prometheus_client::metrics::counter::Counter;
 
 use crate::ambient::{Clock, UnixTime};
 use crate::challenge::Challenges;
@@ -31,6 +33,7 @@ use crate::config::Settings;
 use crate::config::settings::IdentityKind;
 use crate::identity::{SourceError, Sources};
 use crate::observe::metrics;
+use crate::observe::metrics::DecisionLabels;
 use crate::policy::{CompileError, Policy, Route};
 use crate::session::{Claims, CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::Store;
@@ -64,7 +67,8 @@ pub struct Gate {
     people: facts::People,
     informer: outgoing::Informer,
     answers: answer::Answers,
-    allowed: Vec<(Arc<Route>, prometheus_client::metrics::counter::Counter)>,
+    /// Plain allows by route, looked up once.
+    allowed: HashMap<Box<str>, Counter>,
 }
 
 /// Why there is no gate for a configuration.
@@ -83,15 +87,23 @@ impl Gate {
     ///
     /// # Errors
     /// When something in it cannot be compiled, which `check` has already told.
-    pub fn new(shared: Arc<Shared>, settings: &Arc<Settings>, pages: Arc<dyn pages::Pages>) -> Result<Self, GateError> {
+    pub fn new(
+        shared: Arc<Shared>,
+        settings: &Arc<Settings>,
+        pages: Arc<dyn pages::Pages>,
+    ) -> Result<Self, GateError> {
         let policy = Arc::new(Policy::compile(settings)?);
         Ok(Self {
             sources: Sources::new(&settings.identity, &shared.sessions)?,
-            claims: Claims::new(Arc::clone(&shared.ring), Arc::clone(&shared.revocations), Arc::clone(&policy)),
+            claims: Claims::new(
+                Arc::clone(&shared.ring),
+                Arc::clone(&shared.revocations),
+                Arc::clone(&policy),
+            ),
             people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations)),
             informer: outgoing::Informer::new(&settings.to_upstream, settings.server.public_url.origin())?,
             answers: answer::Answers::new(pages, settings),
-            allowed: Vec::new(),
+            allowed: allow_counters(settings),
             policy,
             shared,
         })
@@ -125,14 +137,29 @@ impl Gate {
     }
 
     fn has_local_sign_in(&self) -> bool {
-        self.policy.settings().identity.iter().any(|source| matches!(source.kind, IdentityKind::Local))
+        self.policy
+            .settings()
+            .identity
+            .iter()
+            .any(|source| matches!(source.kind, IdentityKind::Local))
     }
 
     /// Counts a plain allow without looking the counter up by its labels.
     fn allowed(&self, route: &Arc<Route>) {
-        match self.allowed.iter().find(|(known, _)| Arc::ptr_eq(known, route)) {
-            Some((_, counter)) => drop(counter.inc()),
-            None => metrics().decided(&route.name, "allow"),
+        if let Some(counter) = self.allowed.get(&*route.name) {
+            counter.inc();
         }
     }
+}
+
+fn allow_counters(settings: &Settings) -> HashMap<Box<str>, Counter> {
+    let counter = |route: &str| {
+        let labels = DecisionLabels { route: route.to_owned(), decision: "allow" };
+        metrics().decisions.get_or_create(&labels).clone()
+    };
+    settings
+        .routes
+        .iter()
+        .map(|route| (route.name.as_str().into(), counter(&route.name)))
+        .collect()
 }

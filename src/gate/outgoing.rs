@@ -146,7 +146,11 @@ impl Informer {
     ) -> Vec<(HeaderName, HeaderValue)> {
         let proofs = claim.map_or(&[][..], |claim| &claim.claim.proofs);
         let auth_time = proofs.iter().map(|p| p.at).max().or(identity.authenticated_at);
-        let amr = if proofs.is_empty() { Vec::new() } else { Claim::amr(proofs) };
+        let amr = if proofs.is_empty() {
+            Vec::new()
+        } else {
+            Claim::amr(proofs)
+        };
         let acr = policy.level_names(met).collect::<Vec<_>>().join(" ");
         let groups: Vec<&str> = identity.groups.iter().map(|group| &**group).collect();
         let names = &self.names;

@@ -23,15 +23,27 @@ impl Gate {
     pub(super) async fn site_endpoint(&self, request: &CanonicalRequest, parts: &Parts) -> Response<Body> {
         let prefix = &self.policy.settings().server.prefix;
         let known = self.policy.route_for(&request.host).is_some();
-        let rest = request.target.path().strip_prefix(&**prefix).and_then(|rest| rest.strip_prefix('/'));
-        let (Some(rest), true) = (rest, known) else { return self.nothing_here(parts) };
+        let rest = request
+            .target
+            .path()
+            .strip_prefix(&**prefix)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let (Some(rest), true) = (rest, known) else {
+            return self.nothing_here(parts);
+        };
         match (rest, &request.method) {
             ("callback", &Method::GET) => self.callback(request, parts).await,
-            ("sign-out", &Method::GET) => from_page(self.answers.pages().sign_out(&format!("{prefix}/sign-out"))),
+            ("sign-out", &Method::GET) => {
+                from_page(self.answers.pages().sign_out(&format!("{prefix}/sign-out")))
+            }
             ("sign-out", &Method::POST) => self.sign_out_here(request, parts).await,
             ("jwks.json", &Method::GET | &Method::HEAD) => self.jwks(),
             (rest, &Method::GET | &Method::HEAD) => match rest.strip_prefix("assets/") {
-                Some(name) => self.answers.pages().asset(name).map_or_else(|| self.nothing_here(parts), from_page),
+                Some(name) => self
+                    .answers
+                    .pages()
+                    .asset(name)
+                    .map_or_else(|| self.nothing_here(parts), from_page),
                 None => self.nothing_here(parts),
             },
             _ => self.nothing_here(parts),
@@ -40,7 +52,8 @@ impl Gate {
 
     fn nothing_here(&self, parts: &Parts) -> Response<Body> {
         let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
-        self.answers.either(&parts.headers, problem, |pages, reference| pages.not_found(reference))
+        self.answers
+            .either(&parts.headers, problem, |pages, reference| pages.not_found(reference))
     }
 
     /// Public keys of claims and assertions.
@@ -58,7 +71,9 @@ impl Gate {
     pub async fn callback(&self, request: &CanonicalRequest, parts: &Parts) -> Response<Body> {
         let query = request.query().unwrap_or_default();
         let parameter = |name: &str| {
-            form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
         };
         let now = self.now();
         let arrived = match (parameter("code"), parameter("j")) {
@@ -111,7 +126,12 @@ impl Gate {
                 binding: Binding(claim.binding),
                 proofs: claim.proofs.clone(),
             };
-            let token = self.shared.ring.load().sign_claim(&claim).map_err(|_| StoreError::Corrupt("claim"))?;
+            let token = self
+                .shared
+                .ring
+                .load()
+                .sign_claim(&claim)
+                .map_err(|_| StoreError::Corrupt("claim"))?;
             cookies.push(self.shared.mode.set(Ours::Claim, &token, None));
         }
         Ok(cookies)
@@ -148,28 +168,40 @@ impl Gate {
     async fn sign_out_here(&self, request: &CanonicalRequest, parts: &Parts) -> Response<Body> {
         if client::same_origin(&parts.headers, &self.origin_of(&request.host)) != Some(true) {
             let problem = Problem::new(StatusCode::FORBIDDEN, "cross_site", "Not from this site");
-            return self.answers.either(&parts.headers, problem, |pages, reference| pages.bad_request(reference));
+            return self
+                .answers
+                .either(&parts.headers, problem, |pages, reference| pages.bad_request(reference));
         }
         let now = self.now();
         let cookies = self.shared.mode.read(&parts.headers);
-        let mut ending: Vec<String> = Vec::new();
-        if let Some(token) = cookies.id {
-            match self.shared.sessions.resolve(token, &request.host, now).await {
-                Ok(session) => ending.extend(session.map(|session| session.id.to_string())),
-                Err(error) => return self.answers.unavailable(&parts.headers, &error),
-            }
+        let mut ending = Vec::new();
+        let claim = cookies
+            .claim
+            .and_then(|token| self.shared.ring.load().verify_claim(token, now).ok());
+        let session = match cookies.id {
+            Some(token) => self.shared.sessions.resolve(token, &request.host, now).await,
+            None => Ok(None),
+        };
+        match &session {
+            Ok(session) => ending.extend(session.iter().map(|session| Ending::One(&session.id))),
+            Err(error) => return self.answers.unavailable(&parts.headers, error),
         }
-        if let Some(claim) = cookies.claim.and_then(|token| self.shared.ring.load().verify_claim(token, now).ok()) {
-            ending.push(claim.session);
-        }
+        ending.extend(claim.iter().map(|claim| Ending::Claims(&claim.session)));
         for session in ending {
             let event = AuditEvent::new(now, "session.ended", "signed_out").from(request.client);
-            if let Err(error) = self.shared.sessions.end(Ending::One(&session), event, now).await {
+            if let Err(error) = self.shared.sessions.end(session, event, now).await {
                 return self.answers.unavailable(&parts.headers, &error);
             }
         }
-        let clear = vec![self.shared.mode.clear(Ours::Id), self.shared.mode.clear(Ours::Claim)];
-        let done = format!("{}{}/sign-out?done=1", self.policy.settings().server.public_url.origin(), self.policy.settings().server.prefix);
+        let clear = vec![
+            self.shared.mode.clear(Ours::Id),
+            self.shared.mode.clear(Ours::Claim),
+        ];
+        let done = format!(
+            "{}{}/sign-out?done=1",
+            self.policy.settings().server.public_url.origin(),
+            self.policy.settings().server.prefix
+        );
         self.answers.see_other(&done, clear)
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::revocations::Revocations;
 use crate::ambient::{self, UnixTime};
 use crate::policy::{Binding, Identity, SubjectKey};
-use crate::store::{AuditEvent, NewSession, SessionRecord, Store, StoreError};
+use crate::store::{AuditEvent, NewSession, RevocationKind, SessionRecord, Store, StoreError};
 
 /// Sessions remembered at most.
 const REMEMBERED: usize = 50_000;
@@ -203,6 +203,10 @@ impl Sessions {
     pub async fn end(&self, ending: Ending<'_>, audit: AuditEvent, now: UnixTime) -> Result<(), StoreError> {
         match ending {
             Ending::One(session) => drop(self.store.end_session(session, now, Some(audit)).await?),
+            Ending::Claims(session) => {
+                self.store.revoke(RevocationKind::Session, session, now).await?;
+                self.store.append_audit(audit).await?;
+            }
             Ending::AllOf(subject) => drop(self.store.end_sessions_of(subject, now, Some(audit)).await?),
         }
         // This process need not wait for its next look at the feed.
@@ -234,6 +238,8 @@ impl Sessions {
 pub enum Ending<'a> {
     /// One session, by its id.
     One(&'a str),
+    /// The claims of a session that another source keeps.
+    Claims(&'a str),
     /// All of a person's.
     AllOf(&'a SubjectKey),
 }
