@@ -227,7 +227,8 @@ enum Reserved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use argon2::password_hash::{Error, PasswordHash};
+    use argon2::PasswordHash;
+    use argon2::password_hash::Error;
 
     #[test]
     fn e24_nobody_is_compared_at_the_same_cost_as_somebody() {

@@ -1,4 +1,7 @@
 //! (skeleton)
 
 pub mod check;
+pub mod enrolments;
+mod records;
 pub mod schema;
+pub mod users;

@@ -159,12 +159,12 @@ impl Factors {
 /// Every factor that the settings switch on.
 #[must_use]
 pub fn all(settings: &settings::Factors) -> Factors {
-    let list: Vec<Box<dyn Factor>> = vec![
+    let mut list: Vec<Box<dyn Factor>> = vec![
         Box::new(totp::Totp::new(&settings.totp)),
         Box::new(recovery_code::RecoveryCode::new(&settings.recovery_codes)),
     ];
-    let enabled = |factor: &Box<dyn Factor>| settings.enabled.contains(factor.kind());
-    Factors { list: list.into_iter().filter(enabled).collect() }
+    list.retain(|factor| settings.enabled.contains(factor.kind()));
+    Factors { list }
 }
 
 #[cfg(test)]

@@ -186,7 +186,6 @@ impl Store {
             tx.forget_browsers(&subject).await?;
             tx.clear_counters(&subject).await?;
             tx.end_sessions_of(&subject, now).await?;
-            tx.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
             tx.audit_if(audit).await?;
             tx.commit(all.len()).await
         })

@@ -12,7 +12,9 @@ use crate::ambient::UnixTime;
 pub enum RevocationKind {
     /// `key` is a session id: its claims and site tokens count no more.
     Session,
-    /// `key` is a subject key: every session and claim made up to `at` counts no more.
+    /// `key` is a subject key: every session and claim made up to `at` counts no more. Sessions of
+    /// our own are named in rows of their own as well, so that one begun in the very second of
+    /// `at` can be told apart.
     Subject,
     /// `key` is an enrolment id: its proofs count no more.
     Enrolment,

@@ -41,9 +41,10 @@ pub enum SealError {
     Refused,
 }
 
-/// The keys there are, newest first. Has no `Debug`.
+/// The keys there are. Has no `Debug`.
 pub struct KeyRing {
-    keys: Vec<Key>,
+    newest: Key,
+    older: Vec<Key>,
 }
 
 struct Key {
@@ -59,11 +60,9 @@ impl KeyRing {
     /// # Errors
     /// When there is no key or one is too short.
     pub fn new(keys: &[SecretString]) -> Result<Self, SealError> {
-        if keys.is_empty() {
-            return Err(SealError::ShortKey);
-        }
-        let keys = keys.iter().map(Key::derive).collect::<Result<_, _>>()?;
-        Ok(Self { keys })
+        let (newest, older) = keys.split_first().ok_or(SealError::ShortKey)?;
+        let older = older.iter().map(Key::derive).collect::<Result<_, _>>()?;
+        Ok(Self { newest: Key::derive(newest)?, older })
     }
 
     /// Seals `plain` for `place` with the newest key.
@@ -71,7 +70,7 @@ impl KeyRing {
     /// # Errors
     /// When the library refuses, which a value of our sizes cannot cause.
     pub fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-        let key = self.keys.first().ok_or(SealError::UnknownKey)?;
+        let key = &self.newest;
         let nonce: [u8; NONCE_LEN] = random_bytes();
         let mut body = Zeroizing::new(plain.to_vec());
         let tag = key
@@ -98,7 +97,8 @@ impl KeyRing {
         }
         let (id, rest) = rest.split_first_chunk::<KEY_ID_LEN>().ok_or(SealError::Damaged)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealError::Damaged)?;
-        let key = self.keys.iter().find(|key| key.id == *id).ok_or(SealError::UnknownKey)?;
+        let mut keys = std::iter::once(&self.newest).chain(&self.older);
+        let key = keys.find(|key| key.id == *id).ok_or(SealError::UnknownKey)?;
         let mut body = Zeroizing::new(body.to_vec());
         let plain = key
             .aead
@@ -110,15 +110,13 @@ impl KeyRing {
     /// Keyed hash for `purpose` over length-prefixed parts: recognises a value without keeping it.
     #[must_use]
     pub fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        if let Some(key) = self.keys.first() {
-            let mut context = hmac::Context::with_key(&key.mac);
-            for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
-                context.update(&(part.len() as u64).to_be_bytes());
-                context.update(part);
-            }
-            bytes.copy_from_slice(context.sign().as_ref());
+        let mut context = hmac::Context::with_key(&self.newest.mac);
+        for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
         }
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.sign().as_ref());
         bytes
     }
 }

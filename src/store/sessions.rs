@@ -199,11 +199,10 @@ impl Store {
         subject: &SubjectKey,
         now: UnixTime,
         audit: Option<AuditEvent>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<usize, StoreError> {
         let subject = subject.clone();
         self.write(move |mut tx| async move {
             let ended = tx.end_sessions_of(&subject, now).await?;
-            tx.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
             tx.audit_if(audit).await?;
             tx.commit(ended).await
         })
@@ -254,17 +253,26 @@ impl Tx {
         Ok(added.rows_affected() == 1)
     }
 
+    /// Ends every session of a person, within a transaction.
     pub(super) async fn end_sessions_of(
         &mut self,
         subject: &SubjectKey,
         now: UnixTime,
-    ) -> Result<u64, StoreError> {
-        let ended = sqlx::query("UPDATE sessions SET ended = $2 WHERE subject_key = $1 AND ended IS NULL")
-            .bind(subject.as_str())
-            .bind(now.0)
-            .execute(self.sql())
-            .await?;
-        Ok(ended.rows_affected())
+    ) -> Result<usize, StoreError> {
+        let ended: Vec<(String,)> = sqlx::query_as(
+            "UPDATE sessions SET ended = $2 WHERE subject_key = $1 AND ended IS NULL RETURNING sid",
+        )
+        .bind(subject.as_str())
+        .bind(now.0)
+        .fetch_all(self.sql())
+        .await?;
+        // Named one by one too: the time in a row about the person has whole seconds, and a
+        // session begun a moment later is not meant.
+        for (sid,) in &ended {
+            self.revoke(RevocationKind::Session, sid, now).await?;
+        }
+        self.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
+        Ok(ended.len())
     }
 }
 
@@ -318,11 +326,12 @@ mod tests {
             kinds,
             [
                 (RevocationKind::Session, "s1"),
+                (RevocationKind::Session, "s2"),
                 (RevocationKind::Subject, "local:alice")
             ]
         );
         assert_eq!(store.revocations_after(feed[0].n).await.unwrap(), feed[1..]);
-        assert_eq!(store.last_revocation().await.unwrap(), feed[1].n);
+        assert_eq!(store.last_revocation().await.unwrap(), feed[2].n);
     }
 
     #[tokio::test]

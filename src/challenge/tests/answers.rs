@@ -106,7 +106,8 @@ async fn e03_another_spelling_is_the_same_answer() {
     let anna = caller("anna");
     let id = world.open(&anna).await;
     let right = app.code(world.now());
-    let spaced = format!(" {}-{} ", &right[..3], &right[3..]);
+    let (start, end) = right.split_at(3);
+    let spaced = format!(" {start}-{end} ");
     for typed in [&right, &spaced] {
         let outcome = world.challenges.answer(&anna, &id, &app.id, code(typed)).await.unwrap();
         assert!(matches!(outcome, Some(Outcome::Passed { .. })), "{outcome:?}");

@@ -31,7 +31,7 @@ const START: UnixTime = UnixTime(1_800_000_000);
 fn settings(first_factor: FirstFactor) -> Settings {
     let mut settings = tests_support::settings(Vec::new());
     settings.identity = vec![IdentitySource { name: "local".to_owned(), kind: IdentityKind::Local }];
-    settings.limits.window = Duration::from_secs(900);
+    settings.limits.window = Duration::from_mins(15);
     settings.enrolment.first_factor = first_factor;
     settings
 }
@@ -108,8 +108,8 @@ fn app_code(key: &str, now: UnixTime) -> String {
 /// A code that is right at no time near this one.
 fn wrong_code(app: &App, now: UnixTime) -> String {
     let right: Vec<String> = (-2..=2).map(|step| app.code(now.plus(30 * step))).collect();
-    (0..)
-        .map(|n: u32| format!("{n:06}"))
+    (0..10_u32)
+        .map(|n| format!("{n:06}"))
         .find(|code| !right.contains(code))
         .unwrap()
 }

@@ -1,0 +1,132 @@
+//! What commands that act on people share: opening the configured store, and naming a person.
+//!
+//! They write to the same database as a running server, which hears of it by the revocation feed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::ambient::{Clock, UnixTime};
+use crate::config::{self, Environment, Settings, Sources};
+use crate::policy::SubjectKey;
+use crate::store::{AuditEvent, OpenError, Store, canonical_user_name};
+
+/// Exit code of a configuration that is refused (`EX_CONFIG`).
+const REFUSED: u8 = 78;
+/// Exit code of something that cannot be reached (`EX_UNAVAILABLE`).
+const UNREACHABLE: u8 = 69;
+
+/// Where the configuration is and how to answer.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Configuration file, or a directory of *.yaml files; may be given more than once
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "STEPGATE_CONFIG",
+        default_value = "/etc/stepgate/stepgate.yaml"
+    )]
+    pub config: Vec<PathBuf>,
+
+    /// Print JSON for scripts
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The configuration and its store.
+pub(super) struct Records {
+    pub(super) settings: Arc<Settings>,
+    pub(super) store: Store,
+    pub(super) now: UnixTime,
+    json: bool,
+}
+
+/// A person as named on the command line.
+pub(super) struct Subject {
+    pub(super) key: SubjectKey,
+    /// The canonical name, when it is a local user's.
+    pub(super) local: Option<String>,
+}
+
+impl Records {
+    /// Opens the store that the configuration names. An exit code instead means that the reason
+    /// has been printed.
+    pub(super) async fn open(common: &Common) -> Result<Self, ExitCode> {
+        let loaded = config::load(&Sources::paths(common.config.clone()), &Environment::of_process());
+        let Some(settings) = loaded.settings else {
+            eprint!("{}", loaded.diagnostics.to_text(false));
+            return Err(ExitCode::from(REFUSED));
+        };
+        match Store::open(&settings.storage).await {
+            Ok(store) => Ok(Self { settings, store, now: Clock::system().now(), json: common.json }),
+            Err(error) => {
+                eprintln!("stepgate: {error}");
+                let unreachable = matches!(error, OpenError::File { .. } | OpenError::Database { .. });
+                Err(ExitCode::from(if unreachable { UNREACHABLE } else { REFUSED }))
+            }
+        }
+    }
+
+    /// Prints the answer as this command was asked to.
+    pub(super) fn say(&self, human: &str, json: &serde_json::Value) {
+        if self.json {
+            println!("{json}");
+        } else {
+            println!("{human}");
+        }
+    }
+
+    /// An audit event of this command.
+    pub(super) fn event(&self, what: &str, subject: &SubjectKey) -> AuditEvent {
+        AuditEvent::new(self.now, what, "ok")
+            .who(subject.as_str())
+            .with("by", "command line")
+    }
+
+    /// The local user of this name, whether there is one or not.
+    pub(super) fn local(&self, name: &str) -> anyhow::Result<Subject> {
+        let source = self
+            .settings
+            .local_source()
+            .context("the configuration has no identity source `local`")?;
+        let name = canonical_user_name(name)?;
+        Ok(Subject { key: SubjectKey::new(source, &name), local: Some(name) })
+    }
+
+    /// The person meant by `source:subject`, or by the bare name of a local user. A local user has
+    /// to exist.
+    pub(super) async fn subject(&self, text: &str) -> anyhow::Result<Subject> {
+        let subject = match text.split_once(':') {
+            Some((source, name)) if Some(source) == self.settings.local_source() => self.local(name)?,
+            Some((source, name)) => self.foreign(source, name)?,
+            None => self.local(text)?,
+        };
+        if let Some(name) = &subject.local
+            && self.store.user(name).await?.is_none()
+        {
+            bail!("there is no local user `{name}`");
+        }
+        Ok(subject)
+    }
+
+    fn foreign(&self, source: &str, name: &str) -> anyhow::Result<Subject> {
+        let known: Vec<&str> = self.settings.identity.iter().map(|source| source.name.as_str()).collect();
+        if !known.contains(&source) {
+            bail!("there is no identity source `{source}`; the configuration has: {}", known.join(", "));
+        }
+        if name.is_empty() || name.chars().any(char::is_control) {
+            bail!("`{source}:` must be followed by the subject as that source spells it");
+        }
+        Ok(Subject { key: SubjectKey::new(source, name), local: None })
+    }
+}
+
+/// Ends a command whose answer is no: the reason on standard error, exit code 1.
+pub(super) fn no(reason: &anyhow::Error) -> ExitCode {
+    eprintln!("stepgate: {reason:#}");
+    ExitCode::FAILURE
+}
