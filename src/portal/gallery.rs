@@ -245,7 +245,7 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("locked", pages::locked(frame, Some(NAME), Locked::Until(NOW.plus(60)), NOW, REFERENCE)),
         ("locked-hard", pages::locked(frame, Some(NAME), Locked::Hard, NOW, REFERENCE)),
         ("too-many-requests", pages::too_many_requests(frame, 30, NOW, REFERENCE)),
-        ("unavailable", pages::unavailable(frame, Some("/reports"), REFERENCE)),
+        ("unavailable", pages::unavailable(frame, REFERENCE)),
         ("form-not-sent", pages::form_not_sent(frame, Some(NAME), "Payroll", "/")),
         ("send-it-now", pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/")),
         ("signed-out", pages::signing_out(frame, false, true, "/.stepgate/sign-in")),

@@ -8,6 +8,7 @@ mod challenge;
 mod detour;
 mod enrol;
 mod fields;
+mod for_gate;
 pub mod frame;
 #[cfg(test)]
 mod gallery;

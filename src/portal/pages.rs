@@ -61,13 +61,13 @@ fn too_many(frame: &Frame, account: Option<&str>, lines: Vec<Line>, wait: i64, r
     page
 }
 
-/// P-12: something that is needed to decide does not answer. `again` is a path on this site.
+/// P-12: something that is needed to decide does not answer.
 #[must_use]
-pub fn unavailable(frame: &Frame, again: Option<&str>, reference: &str) -> Page {
-    let links = again.map(|path| Link::new(path, text::TRY_AGAIN)).into_iter().collect();
-    let lines = vec![text::UNAVAILABLE_TEXT.into()];
+pub fn unavailable(frame: &Frame, reference: &str) -> Page {
+    let lines = vec![text::UNAVAILABLE_TEXT.into(), text::UNAVAILABLE_HOW.into()];
     let shell = frame.shell(text::UNAVAILABLE).reference(reference);
-    let mut page = frame.page(StatusCode::SERVICE_UNAVAILABLE, &Notice { shell, lines, links });
+    let view = Notice { shell, lines, links: Vec::new() };
+    let mut page = frame.page(StatusCode::SERVICE_UNAVAILABLE, &view);
     page.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
     page
 }

@@ -18,25 +18,28 @@ use crate::gate::passage::Passage;
 /// The longest form or document anyone sends here.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Pages, assets and API below the reserved prefix. Every request must carry an [`Entry`].
+/// Pages, assets and API below the reserved prefix, and a front door at `/` for a portal with an
+/// origin of its own. Every request must carry an [`Entry`].
 pub fn router(portal: Portal) -> Router {
     let prefix = portal.frame.url("");
-    let prefix = prefix.trim_end_matches('/');
     let api = api::router(portal.services.clone());
-    let inside = pages_router()
+    let drawn = Router::new()
+        .route("/", get(front))
+        .route(&prefix, get(front))
+        .nest(prefix.trim_end_matches('/'), pages_router())
         .fallback(nothing)
         .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(from_fn_with_state(portal.clone(), dress))
-        .nest("/api/v1", api)
+        .layer(from_fn_with_state(portal.clone(), dress));
+    Router::new()
+        .nest(&portal.frame.url("api/v1"), api)
+        .merge(drawn)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn(portal_only))
-        .with_state(portal);
-    Router::new().nest(prefix, inside)
+        .with_state(portal)
 }
 
 fn pages_router() -> Router<Portal> {
     Router::new()
-        .route("/", get(front))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-out", get(sign_in::ask_sign_out).post(sign_in::sign_out))
         .route("/challenge", get(challenge::show).post(challenge::answer))
@@ -105,7 +108,7 @@ fn failed(portal: &Portal, failure: &Failure, reference: &str) -> Response {
     let drawn = match failure {
         Failure::Unavailable(why) => {
             tracing::error!(request_id = %reference, %why, "A page could not be served.");
-            pages::unavailable(frame, None, reference)
+            pages::unavailable(frame, reference)
         }
         Failure::BadRequest(_) => pages::bad_request(frame, reference),
         Failure::Foreign => pages::stale_form(frame, reference),

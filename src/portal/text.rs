@@ -38,6 +38,10 @@ pub const SIGN_IN_STALE: &str = "This page had been open for a while. Please sig
 pub const SIGN_IN_ELSEWHERE: &str =
     "You sign in to this site somewhere else. Open the app you want to use and sign in there.";
 
+pub fn signed_in_needed(app: &str) -> String {
+    format!("{app} needs to know who you are.")
+}
+
 pub fn sign_in_for(app: &str) -> String {
     format!("Sign in to go on to {app}.")
 }
@@ -308,7 +312,7 @@ pub const TOO_MANY_HARD: &str =
 pub const WHAT_STILL_WORKS: &str = "Apps where you're confirmed already go on working.";
 pub const UNAVAILABLE: &str = "We can't check right now";
 pub const UNAVAILABLE_TEXT: &str = "Something we need to make sure that it's you isn't answering. To be on the safe side, nobody gets in until it does.";
-pub const TRY_AGAIN: &str = "Try again";
+pub const UNAVAILABLE_HOW: &str = "Wait a moment, then reload this page.";
 pub const BAD_REQUEST: &str = "We couldn't read that request";
 pub const BAD_REQUEST_TEXT: &str = "The address or something sent with it isn't in a form we can accept.";
 pub const STALE_FORM: &str = "Please try that again";

@@ -52,19 +52,19 @@ impl Link {
 
 /// Hidden fields of a form.
 #[derive(Clone, Debug, Default)]
-pub struct Hidden(Vec<(&'static str, String)>);
+pub struct Hidden(Vec<(String, String)>);
 
 impl Hidden {
     /// The field that proves that the form is ours, and nothing else.
     #[must_use]
     pub fn token(csrf: String) -> Self {
-        Self(vec![("csrf", csrf)])
+        Self(vec![("csrf".to_owned(), csrf)])
     }
 
     /// One field more.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.0.push((name, value.into()));
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.push((name.to_owned(), value.into()));
         self
     }
 }
@@ -74,7 +74,9 @@ impl HtmlSafe for Hidden {}
 impl fmt::Display for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in &self.0 {
-            write!(f, r#"<input type="hidden" name="{name}" value=""#)?;
+            f.write_str(r#"<input type="hidden" name=""#)?;
+            Html.write_escaped_str(&mut *f, name)?;
+            f.write_str(r#"" value=""#)?;
             Html.write_escaped_str(&mut *f, value)?;
             f.write_str(r#"">"#)?;
         }
