@@ -19,8 +19,9 @@ pub(super) fn resolve(directory: &Path, path: &str) -> PathBuf {
 }
 
 /// The text of a file, without one trailing newline.
-pub(super) fn file(path: &Path, span: Span) -> Result<String, Diagnostic> {
-    let bad = |why: String| Diagnostic::error(Code::Unfetched, "this file cannot be read").at(span, why);
+pub(super) fn file(path: &Path, span: Span) -> Result<String, Box<Diagnostic>> {
+    let bad =
+        |why: String| Box::new(Diagnostic::error(Code::Unfetched, "this file cannot be read").at(span, why));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| bad(error.to_string()))?;
     let length = file
@@ -40,10 +41,10 @@ pub(super) fn file(path: &Path, span: Span) -> Result<String, Diagnostic> {
 }
 
 /// The value of a variable.
-pub(super) fn variable(environment: &Environment, name: &str, span: Span) -> Result<String, Diagnostic> {
+pub(super) fn variable(environment: &Environment, name: &str, span: Span) -> Result<String, Box<Diagnostic>> {
     environment.get(name).map(str::to_owned).ok_or_else(|| {
-        Diagnostic::error(Code::Unfetched, format!("the variable `{name}` is not set"))
-            .at(span, "nothing to take the value from")
+        let problem = Diagnostic::error(Code::Unfetched, format!("the variable `{name}` is not set"));
+        Box::new(problem.at(span, "nothing to take the value from"))
     })
 }
 
@@ -52,7 +53,7 @@ pub(super) fn variable(environment: &Environment, name: &str, span: Span) -> Res
 pub(super) fn readable_by_others(path: &Path, span: Span) -> Option<Diagnostic> {
     let metadata = std::fs::metadata(path).ok()?;
     let mode = metadata.mode() & 0o7777;
-    if mode & 0o077 == 0 {
+    if mode.trailing_zeros() >= 6 {
         return None;
     }
     Some(

@@ -77,18 +77,11 @@ fn set(node: &mut Node, map: &'static Map, path: &[&str], value: Node) -> Result
     let Kind::Map(entries) = &mut node.kind else {
         return Ok(());
     };
-    let place = match entries.iter().position(|entry| entry.key == key.name) {
-        Some(place) => place,
-        None => {
-            let empty = if rest.is_empty() {
-                value.clone()
-            } else {
-                Node::map(span, Vec::new())
-            };
-            entries.push(Entry { key: key.name.to_owned(), key_span: span, value: empty });
-            entries.len() - 1
-        }
-    };
+    let place = entries.iter().position(|entry| entry.key == key.name).unwrap_or_else(|| {
+        let empty = Node::map(span, Vec::new());
+        entries.push(Entry { key: key.name.to_owned(), key_span: span, value: empty });
+        entries.len() - 1
+    });
     let Some(entry) = entries.get_mut(place) else {
         return Ok(());
     };

@@ -21,7 +21,7 @@ impl Diagnostics {
             text.push_str("\n\n");
         }
         if self.left_out > 0 {
-            text.push_str(&format!("… and {} more\n\n", self.left_out));
+            text = format!("{text}… and {} more\n\n", self.left_out);
         }
         text
     }
@@ -71,7 +71,7 @@ impl Diagnostics {
                 let start = label.span.start.saturating_sub(from).min(window.len());
                 let end = label.span.end.saturating_sub(from).clamp(start, window.len());
                 let end = first_line_end(&window, start, end);
-                kind.clone().span(start..end).label(label.text.clone())
+                kind.span(start..end).label(label.text.clone())
             })
             .collect();
         Snippet::source(window)

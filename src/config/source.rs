@@ -18,18 +18,6 @@ pub struct Span {
     pub end: usize,
 }
 
-impl Span {
-    /// The range from where this one starts to where `other` ends, if both are in one source.
-    #[must_use]
-    pub fn to(self, other: Self) -> Self {
-        if self.file == other.file {
-            Self { end: other.end.max(self.end), ..self }
-        } else {
-            self
-        }
-    }
-}
-
 /// What a configuration is read from, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -98,6 +86,8 @@ pub(super) struct SourceFile {
     /// Relative paths in it are taken from here.
     pub directory: PathBuf,
     pub text: String,
+    /// Byte at which each line starts.
+    lines: Vec<usize>,
 }
 
 /// Everything that was read for one configuration.
@@ -117,8 +107,11 @@ pub struct LineColumn {
 impl SourceMap {
     /// Adds a text that was read.
     pub fn add(&mut self, name: &str, directory: &Path, text: String) -> FileId {
-        self.files
-            .push(SourceFile { name: name.to_owned(), directory: directory.to_owned(), text });
+        let lines = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        let (name, directory) = (name.to_owned(), directory.to_owned());
+        self.files.push(SourceFile { name, directory, text, lines });
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -139,17 +132,18 @@ impl SourceMap {
 
     /// Overwrites every secret, byte for byte, so that spans still fit. Texts may be shown afterwards.
     pub fn seal(&mut self) {
-        for span in std::mem::take(&mut self.masked) {
-            let index = usize::try_from(span.file.0).unwrap_or(usize::MAX);
-            let Some(file) = self.files.get_mut(index) else {
+        let mut masked = std::mem::take(&mut self.masked);
+        masked.sort();
+        for spans in masked.chunk_by(|one, other| one.file == other.file) {
+            let index = spans.first().and_then(|span| usize::try_from(span.file.0).ok());
+            let Some(file) = index.and_then(|index| self.files.get_mut(index)) else {
                 continue;
             };
             let mut bytes = std::mem::take(&mut file.text).into_bytes();
-            let end = span.end.min(bytes.len());
-            for byte in bytes.get_mut(span.start.min(end)..end).unwrap_or_default() {
-                if *byte != b'\n' {
-                    *byte = b'*';
-                }
+            for span in spans {
+                let end = span.end.min(bytes.len());
+                let secret = bytes.get_mut(span.start.min(end)..end).unwrap_or_default();
+                secret.iter_mut().filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
             }
             file.text = String::from_utf8_lossy(&bytes).into_owned();
         }
@@ -167,14 +161,14 @@ impl SourceMap {
 
     /// Line and column of one byte.
     pub fn locate(&self, id: FileId, byte: usize) -> LineColumn {
-        let text = self.get(id).map_or("", |file| &file.text);
-        let before = text.get(..byte.min(text.len())).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        LineColumn {
-            line: clamp(before.bytes().filter(|byte| *byte == b'\n').count() + 1),
-            column: clamp(column),
-        }
+        let Some(file) = self.get(id) else {
+            return LineColumn { line: 1, column: 1 };
+        };
+        let byte = byte.min(file.text.len());
+        let line = file.lines.partition_point(|start| *start <= byte);
+        let start = file.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let column = file.text.get(start..byte).unwrap_or_default().chars().count() + 1;
+        LineColumn { line: clamp(line), column: clamp(column) }
     }
 }
 
@@ -193,7 +187,7 @@ mod tests {
         assert_eq!(map.locate(file, 0), LineColumn { line: 1, column: 1 });
         assert_eq!(map.locate(file, 3), LineColumn { line: 1, column: 3 });
         assert_eq!(map.locate(file, 9), LineColumn { line: 2, column: 3 });
-        assert_eq!(map.locate(file, 9_999).line, 3);
+        assert_eq!(map.locate(file, 9_999), LineColumn { line: 3, column: 1 });
     }
 
     #[test]

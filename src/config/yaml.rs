@@ -25,10 +25,10 @@ pub(super) fn parse(file: FileId, text: &str, problems: &mut Problems) -> Option
     for next in Parser::new_from_str_with_options(text, options) {
         let step = match next {
             Ok((event, span)) => builder.event(event, span, problems),
-            Err(error) => Err(syntax(file, text, &error)),
+            Err(error) => Err(Box::new(syntax(file, text, &error))),
         };
         if let Err(fatal) = step {
-            problems.push(fatal);
+            problems.push(*fatal);
             return None;
         }
     }
@@ -64,7 +64,12 @@ struct Builder {
 
 impl Builder {
     /// Takes one event. An error ends the reading of this file.
-    fn event(&mut self, event: Event<'_>, span: YamlSpan, problems: &mut Problems) -> Result<(), Diagnostic> {
+    fn event(
+        &mut self,
+        event: Event<'_>,
+        span: YamlSpan,
+        problems: &mut Problems,
+    ) -> Result<(), Box<Diagnostic>> {
         let at = self.span(span);
         if event.tag().is_some() {
             problems.push(unsupported(at, "a tag", "write the value without it"));
@@ -73,7 +78,8 @@ impl Builder {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    return Err(unsupported(at, "a second document", "use one file per document"));
+                    let why = unsupported(at, "a second document", "use one file per document");
+                    return Err(Box::new(why));
                 }
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
@@ -81,7 +87,7 @@ impl Builder {
                 self.place(Node { span: at, kind: Kind::Broken }, problems);
             }
             Event::Anchor(..) => {
-                problems.push(unsupported(at, "an anchor", "write the value out where it is used"))
+                problems.push(unsupported(at, "an anchor", "write the value out where it is used"));
             }
             Event::Scalar(value, style, ..) => {
                 let kind = scalar(&value, style);
@@ -95,10 +101,10 @@ impl Builder {
         Ok(())
     }
 
-    fn begin(&mut self, span: Span, content: Content) -> Result<(), Diagnostic> {
+    fn begin(&mut self, span: Span, content: Content) -> Result<(), Box<Diagnostic>> {
         if self.open.len() >= DEPTH {
-            return Err(Diagnostic::error(Code::Syntax, "nested too deeply")
-                .at(span, format!("more than {DEPTH} levels of nesting")));
+            let why = Diagnostic::error(Code::Syntax, "nested too deeply");
+            return Err(Box::new(why.at(span, format!("more than {DEPTH} levels of nesting"))));
         }
         self.open.push(Open { span, content });
         Ok(())

@@ -89,26 +89,20 @@ fn time_window(node: &Node, key: Span, problems: &mut Problems) -> Option<TimeWi
 }
 
 fn between(list: &Node, problems: &mut Problems) -> Option<(u16, u16)> {
-    match list.items() {
-        [from, to] => {
-            let read = |node: &Node| time::time_of_day(node.text()?).ok();
-            let (from, to) = (read(from)?, read(to)?);
-            if from == to {
-                problems.push(
-                    Diagnostic::error(Code::Value, "this window is empty")
-                        .at(list.span, "from and to are the same"),
-                );
-            }
-            Some((from, to))
-        }
-        _ => {
-            problems.push(
-                Diagnostic::error(Code::Value, "`between` takes two times")
-                    .at(list.pointer(), "write it as [\"07:00\", \"19:00\"]"),
-            );
-            None
-        }
+    let [from, to] = list.items() else {
+        problems.push(
+            Diagnostic::error(Code::Value, "`between` takes two times")
+                .at(list.pointer(), "write it as [\"07:00\", \"19:00\"]"),
+        );
+        return None;
+    };
+    let read = |node: &Node| time::time_of_day(node.text()?).ok();
+    let (from, to) = (read(from)?, read(to)?);
+    if from == to {
+        let problem = Diagnostic::error(Code::Value, "this window is empty");
+        problems.push(problem.at(list.span, "from and to are the same"));
     }
+    Some((from, to))
 }
 
 /// A combination of conditions, each of which must exist.

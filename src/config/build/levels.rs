@@ -172,10 +172,9 @@ pub(super) fn requirement(build: &mut Build<'_>, node: &Node, key: &str, user: &
 }
 
 fn unknown_level(build: &mut Build<'_>, name: &str, span: Span) {
-    let mut label = format!("levels are: {}", build.levels.names());
-    if let Some(entry) = build.root.entry("levels") {
-        label.push_str(&format!(" (defined at line {})", build.line(entry.key_span)));
-    }
+    let defined = build.root.entry("levels").map(|entry| build.line(entry.key_span));
+    let defined = defined.map(|line| format!(" (defined at line {line})")).unwrap_or_default();
+    let label = format!("levels are: {}{defined}", build.levels.names());
     let message = format!("there is no level named `{name}`");
     build.report(Diagnostic::error(Code::UnknownName, message).at(span, label));
 }

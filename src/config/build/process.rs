@@ -142,7 +142,7 @@ pub(super) fn sessions(build: &mut Build<'_>) -> Option<Sessions> {
         idle_timeout: duration(node, "idle_timeout")?,
         absolute_timeout: duration(node, "absolute_timeout")?,
     };
-    let longest = std::time::Duration::from_secs(86_400);
+    let longest = std::time::Duration::from_hours(24);
     for (key, value) in [
         ("idle_timeout", sessions.idle_timeout),
         ("absolute_timeout", sessions.absolute_timeout),

@@ -63,13 +63,12 @@ fn unreachable(build: &Build<'_>, rule: &Rule, node: &Node, covering: (&Rule, &N
             None => "already decided here".to_owned(),
         },
     };
-    let mut label = "unreachable".to_owned();
-    if rule.requirement.require != earlier.requirement.require {
-        label.push_str(&format!(
-            ", and it asks for something else ({})",
-            asked(build, &rule.requirement.require)
-        ));
-    }
+    let label = if rule.requirement.require == earlier.requirement.require {
+        "unreachable".to_owned()
+    } else {
+        let asked = asked(build, &rule.requirement.require);
+        format!("unreachable, and it asks for something else ({asked})")
+    };
     let (line, first) = (rule.line, earlier.line);
     Diagnostic::error(Code::Unreachable, "this rule can never match")
         .at(at, label)

@@ -43,14 +43,9 @@ pub(super) static CONDITION: Map = Map::new(
 .choices(&[Choice { keys: &["network", "time", "user", "groups", "query"], required: true }])
 .later(&["country", "device", "client_certificate", "browser", "risk", "cel"]);
 
-static ATTRIBUTE_VALUES: Table = Table {
-    what: "an attribute",
-    key: "attribute",
-    value: Shape::Many(&Shape::Scalar(Scalar::Text)),
-};
+static ATTRIBUTE_VALUES: Table = Table { key: "attribute", value: Shape::Many(&Shape::Scalar(Scalar::Text)) };
 
 static QUERY_VALUES: Table = Table {
-    what: "a query parameter",
     key: "parameter",
     value: Shape::Either(&[
         Shape::Scalar(Scalar::TextOrTrue),

@@ -49,7 +49,7 @@ pub(in super::super) static ROOT: Map = Map::new(
 )
 .later(&["authority", "geo", "senders", "administrators", "organisations", "audit", "telemetry", "mode"]);
 
-static CONDITIONS: Table = Table { what: "a condition", key: "name", value: Shape::Map(&CONDITION) };
+static CONDITIONS: Table = Table { key: "name", value: Shape::Map(&CONDITION) };
 
 static SERVER: Map = Map::new(
     "`server`",

@@ -71,7 +71,6 @@ pub(super) enum Absent {
 }
 
 pub(super) struct Table {
-    pub what: &'static str,
     /// What the keys are, for the reference: `<name>`.
     pub key: &'static str,
     pub value: Shape,
@@ -79,7 +78,6 @@ pub(super) struct Table {
 
 pub(super) struct Tagged {
     pub what: &'static str,
-    pub doc: &'static str,
     /// The key that decides.
     pub tag: &'static str,
     pub tag_doc: &'static str,

@@ -6,7 +6,6 @@ use super::{Choice, Key, Map, Scalar, Shape, Table, Tagged};
 /// One identity source.
 pub(super) static IDENTITY: Shape = Shape::Tagged(&Tagged {
     what: "an identity source",
-    doc: "",
     tag: "type",
     tag_doc: "What kind of source.",
     variants: &[
@@ -57,11 +56,9 @@ static TRUSTED_HEADER: Map = Map::new(
     ],
 );
 
-static HEADER_ATTRIBUTES: Table =
-    Table { what: "an attribute", key: "attribute", value: Shape::Scalar(Scalar::Header) };
+static HEADER_ATTRIBUTES: Table = Table { key: "attribute", value: Shape::Scalar(Scalar::Header) };
 
-static CLAIM_ATTRIBUTES: Table =
-    Table { what: "an attribute", key: "attribute", value: Shape::Scalar(Scalar::Text) };
+static CLAIM_ATTRIBUTES: Table = Table { key: "attribute", value: Shape::Scalar(Scalar::Text) };
 
 static JWT: Map = Map::new(
     "a JWT identity source",

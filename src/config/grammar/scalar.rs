@@ -61,7 +61,6 @@ impl Scalar {
     /// Whether the text is such a value.
     pub fn check(self, text: &str) -> Result<(), BadValue> {
         match self {
-            Self::Text | Self::TextOrTrue => not_blank(text),
             Self::Secret => secret(text),
             Self::Bool => word(text, &["true", "false"], &[]),
             Self::Off => word(text, &["false"], &[]),
@@ -69,9 +68,8 @@ impl Scalar {
             Self::Duration => quantity::duration(text).map(drop),
             Self::Size => quantity::size(text).map(drop),
             Self::Rate => quantity::rate(text).map(drop),
-            Self::Network => address::network(text).map(drop),
             Self::Trusted if text == "any" => Ok(()),
-            Self::Trusted => address::network(text).map(drop),
+            Self::Network | Self::Trusted => address::network(text).map(drop),
             Self::ListenOrOff if text == "false" => Ok(()),
             Self::Listen | Self::ListenOrOff => address::listen(text).map(drop),
             Self::Host => host::pattern(text).map(drop),
@@ -84,14 +82,15 @@ impl Scalar {
             Self::Database => database(text),
             Self::Word(words, later) => word(text, words, later),
             Self::Name => name(text),
-            Self::Level | Self::Condition => not_blank(text),
             Self::Factor => factor(text),
             Self::Method => method(text),
             Self::Header => header(text),
             Self::Cookie => cookie(text),
             Self::TimeOfDay => time::time_of_day(text).map(drop),
             Self::Zone => time::zone(text).map(drop),
-            Self::File | Self::KeyFile => not_blank(text),
+            Self::Text | Self::TextOrTrue | Self::Level | Self::Condition | Self::File | Self::KeyFile => {
+                not_blank(text)
+            }
         }
     }
 

@@ -36,7 +36,8 @@ fn when() -> Value {
     let this = json!({"$ref": "#/$defs/when"});
     let one = |key: &str, value: Value| json!({"type": "object", "properties": {key: value}, "required": [key], "additionalProperties": false});
     let list = json!({"type": "array", "items": this, "minItems": 1});
-    json!({ "anyOf": [{"type": "string", "minLength": 1}, list, one("any", list.clone()), one("not", this)] })
+    let any = one("any", list.clone());
+    json!({ "anyOf": [{"type": "string", "minLength": 1}, list, any, one("not", this)] })
 }
 
 fn shape(shape: &Shape) -> Value {

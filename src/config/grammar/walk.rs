@@ -201,7 +201,7 @@ impl Walk<'_> {
         let fetched = if entry.key == "file" {
             let path = fetch::resolve(self.directory(at), target);
             if matches!(scalar, Scalar::Secret) {
-                self.problems.list.extend(fetch::readable_by_others(&path, at));
+                self.extend(fetch::readable_by_others(&path, at));
             }
             let text = fetch::file(&path, at);
             self.files.insert(path);
@@ -213,7 +213,7 @@ impl Walk<'_> {
         *node = match fetched {
             Ok(text) => Node::scalar(span, &text, Origin::Fetched),
             Err(problem) => {
-                self.problems.push(problem);
+                self.problems.push(*problem);
                 Node { span, kind: Kind::Broken }
             }
         };
@@ -231,9 +231,15 @@ impl Walk<'_> {
         };
         let path = fetch::resolve(&directory, value.text.strip_prefix("sqlite://").unwrap_or(&value.text));
         if matches!(scalar, Scalar::KeyFile) {
-            self.problems.list.extend(fetch::readable_by_others(&path, span));
+            self.extend(fetch::readable_by_others(&path, span));
         }
         value.text = path.to_string_lossy().into_owned();
+    }
+
+    fn extend(&mut self, problem: Option<Diagnostic>) {
+        if let Some(problem) = problem {
+            self.problems.push(problem);
+        }
     }
 
     fn directory(&self, span: Span) -> &Path {
