@@ -18,6 +18,7 @@ mod node;
 mod overrides;
 mod pattern;
 mod render;
+mod secrecy;
 pub mod settings;
 mod source;
 #[cfg(test)]

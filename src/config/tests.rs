@@ -26,7 +26,9 @@ fn directory() -> tempfile::TempDir {
 fn environment(directory: &Path, more: &[(&str, &str)]) -> Environment {
     let database = directory.join("gate.db");
     let own = [("DATABASE".to_owned(), format!("sqlite://{}", database.display()))];
-    own.into_iter().chain(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))).collect()
+    own.into_iter()
+        .chain(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+        .collect()
 }
 
 fn fixture(name: &str) -> String {
@@ -52,7 +54,12 @@ fn settings(text: &str, variables: &[(&str, &str)]) -> std::sync::Arc<Settings> 
 
 /// Codes of everything that is wrong.
 fn codes(text: &str, variables: &[(&str, &str)]) -> Vec<&'static str> {
-    run(text, variables).0.diagnostics.iter().map(|problem| problem.code.id()).collect()
+    run(text, variables)
+        .0
+        .diagnostics
+        .iter()
+        .map(|problem| problem.code.id())
+        .collect()
 }
 
 fn golden(path: &str, now: &str) {

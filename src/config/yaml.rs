@@ -72,6 +72,7 @@ impl Builder {
     ) -> Result<(), Box<Diagnostic>> {
         let at = self.span(span);
         if event.tag().is_some() {
+            let at = span.tag_span().map_or(at, |tag| self.span(tag));
             problems.push(unsupported(at, "a tag", "write the value without it"));
         }
         match event {
@@ -209,14 +210,25 @@ fn unsupported(at: Span, what: &str, instead: &str) -> Diagnostic {
 
 fn syntax(file: FileId, text: &str, error: &ScanError) -> Diagnostic {
     let start = error.marker().byte_offset().unwrap_or(0).min(text.len());
-    let width = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let line = text.get(line_start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-    let problem = Diagnostic::error(Code::Syntax, "this is not well-formed YAML")
-        .at(Span { file, start, end: start + width }, error.info());
-    if indent.contains('\t') {
-        return problem.fix("indent with spaces; this line begins with a tab");
+    let problem = Diagnostic::error(Code::Syntax, "this is not well-formed YAML");
+    if let Some(tab) = indenting_tab(text, start) {
+        return problem
+            .at(Span { file, start: tab, end: tab + 1 }, "a tab, which YAML does not take for indentation")
+            .fix("indent with spaces");
     }
-    problem
+    let width = text.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+    problem.at(Span { file, start, end: start + width }, error.info())
+}
+
+/// A tab in the indentation of the line at `at`, or of the next one: the parser notices it early.
+fn indenting_tab(text: &str, at: usize) -> Option<usize> {
+    let mut start = text.get(..at)?.rfind('\n').map_or(0, |newline| newline + 1);
+    for line in text.get(start..)?.split_inclusive('\n').take(2) {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line.get(..indentation).and_then(|indentation| indentation.find('\t')) {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
 }

@@ -1,11 +1,11 @@
 //! Levels by name, requirements that use them, and whether anyone could pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Label, Problems};
 use super::super::factor_kind::{FactorKind, FactorSet};
-use super::super::node::Node;
+use super::super::node::{Kind, Node};
 use super::super::settings::{Level, LevelId, Require, Requirement};
 use super::super::source::Span;
 use super::super::values::quantity;
@@ -20,6 +20,8 @@ pub(in super::super) struct LevelTable {
     /// `None` for those built in.
     written: Vec<Option<Span>>,
     uses: BTreeMap<LevelId, Vec<Label>>,
+    /// Levels with a factor that could not be read, which is reported already.
+    unread: BTreeSet<String>,
     enabled: FactorSet,
 }
 
@@ -27,7 +29,7 @@ impl LevelTable {
     pub fn build(root: &Node, enabled: FactorSet, problems: &mut Problems) -> Self {
         let levels = built_in(enabled);
         let written = vec![None; levels.len()];
-        let mut table = Self { levels, written, uses: BTreeMap::new(), enabled };
+        let mut table = Self { levels, written, uses: BTreeMap::new(), unread: BTreeSet::new(), enabled };
         for node in root.get("levels").map(Node::items).unwrap_or_default() {
             table.add(node, problems);
         }
@@ -45,6 +47,9 @@ impl LevelTable {
                     .at(name.span, "it cannot be given another meaning"),
             );
             return;
+        }
+        if !is_read(node) {
+            self.unread.insert(text.to_owned());
         }
         let level = Level {
             name: text.to_owned(),
@@ -111,6 +116,16 @@ fn built_in(enabled: FactorSet) -> Vec<Level> {
         level("sensitive", totp.clone(), Some(15 * 60)),
         level("critical", totp, Some(0)),
     ]
+}
+
+/// Whether every factor of a level could be read.
+fn is_read(node: &Node) -> bool {
+    let groups = node.get("any_of").into_iter().chain(node.get("all_of"));
+    let mut items = groups.flat_map(Node::items).flat_map(|group| match &group.kind {
+        Kind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(group),
+    });
+    (node.get("any_of").is_some() || node.get("all_of").is_some()) && items.all(|item| item.text().is_some())
 }
 
 fn slots(node: &Node) -> Vec<FactorSet> {
@@ -186,7 +201,8 @@ pub(super) fn passable(build: &mut Build<'_>) {
         let id = LevelId(u8::try_from(at).unwrap_or(u8::MAX));
         let uses = build.levels.uses.get(&id).map(Vec::as_slice).unwrap_or_default();
         let written = build.levels.written.get(at).copied().flatten();
-        if (uses.is_empty() && written.is_none()) || can_be_met(&level.slots, enabled) {
+        let unused = uses.is_empty() && written.is_none();
+        if unused || build.levels.unread.contains(&level.name) || can_be_met(&level.slots, enabled) {
             continue;
         }
         build.problems.push(impossible(build.root, level, enabled, uses, written));

@@ -7,6 +7,7 @@
 mod access;
 mod gateway;
 mod people;
+mod quoting;
 pub(super) mod reference;
 mod scalar;
 pub(super) mod schema;

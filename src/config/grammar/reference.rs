@@ -151,7 +151,7 @@ fn kind(shape: &Shape) -> String {
         Shape::Map(_) | Shape::Tagged(_) => "section, see below".to_owned(),
         Shape::List(item) | Shape::Named(item) => match item {
             Shape::Map(_) | Shape::Tagged(_) => "list, see below".to_owned(),
-            _ => format!("list of: {}", walk::describe(item).trim_end_matches(',')),
+            _ => format!("list of: {}", walk::describe(item)),
         },
         Shape::Table(table) => match &table.value {
             Shape::Map(_) => "map, see below".to_owned(),
@@ -161,7 +161,7 @@ fn kind(shape: &Shape) -> String {
             "a combination of conditions".to_owned()
         }
         Shape::Either(shapes) => shapes.iter().map(kind).collect::<Vec<_>>().join(", or "),
-        other => walk::describe(other).trim_end_matches(',').to_owned(),
+        other => walk::describe(other).to_owned(),
     }
 }
 

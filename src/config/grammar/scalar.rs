@@ -133,6 +133,7 @@ impl Scalar {
             Self::TextOrTrue => "text, or true for any value",
             Self::Bool => "true or false",
             Self::Off => "false",
+            Self::Int(least, most) if least == most => return least.to_string(),
             Self::Int(least, most) => return format!("a whole number from {least} to {most}"),
             Self::Duration => "a duration",
             Self::Size => "a size",
@@ -225,7 +226,11 @@ fn word(text: &str, words: &[&str], later: &[&str]) -> Result<(), BadValue> {
 }
 
 fn integer(text: &str, least: u64, most: u64) -> Result<(), BadValue> {
-    let label = format!("from {least} to {most}");
+    let label = if least == most {
+        format!("write {least}")
+    } else {
+        format!("from {least} to {most}")
+    };
     let Some(number) = text
         .bytes()
         .all(|b| b.is_ascii_digit())

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Problems};
-use super::super::fetch;
 use super::super::node::{Entry, Kind, Node, Origin};
 use super::super::source::{Environment, SourceMap, Span};
-use super::{Absent, Choice, Key, Map, Scalar, Shape, Tagged};
+use super::super::{fetch, secrecy};
+use super::{Absent, Choice, Key, Map, Scalar, Shape, Tagged, quoting};
 
 /// What the walk reads and writes beside the tree.
 pub(in super::super) struct Walk<'a> {
@@ -55,22 +55,34 @@ impl Walk<'_> {
 
     /// Checks a map against its keys, and fills in the defaults of those that are absent.
     pub fn map(&mut self, node: &mut Node, map: &'static Map) {
+        self.tagged_map(node, map, None);
+    }
+
+    fn tagged_map(&mut self, node: &mut Node, map: &'static Map, tag: Option<&str>) {
         let pointer = node.pointer();
         let span = node.span;
         let Kind::Map(entries) = &mut node.kind else {
             return;
         };
+        let names: Vec<&str> = tag.into_iter().chain(map.keys.iter().map(|key| key.name)).collect();
+        // A required key that is only misspelt is not reported as missing too.
+        let mut meant = Vec::new();
         for entry in entries.iter_mut() {
             match map.key(&entry.key) {
                 Some(key) => self.check(&mut entry.value, &key.shape, key.name),
-                None => self.problems.push(unknown_key(entry, map)),
+                None if tag == Some(entry.key.as_str()) => {}
+                None => {
+                    meant.extend(nearest(&entry.key, names.iter().copied()));
+                    self.unknown_key(entry, map, &names);
+                }
             }
         }
         for choice in map.choices {
             self.choice(entries, choice, map, pointer);
         }
         for key in map.keys {
-            if !entries.iter().any(|entry| entry.key == key.name) {
+            let misspelt = meant.contains(&key.name) && matches!(key.absent, Absent::Error);
+            if !misspelt && !entries.iter().any(|entry| entry.key == key.name) {
                 self.absent(entries, key, map, pointer, span);
             }
         }
@@ -129,16 +141,32 @@ impl Walk<'_> {
             self.problems.push(unknown_variant(&text, at, tagged));
             return;
         };
-        let Kind::Map(entries) = &mut node.kind else {
-            return;
-        };
-        // The tag is not among the variant's own keys.
-        let place = entries.iter().position(|entry| entry.key == tagged.tag).unwrap_or_default();
-        let tag = entries.remove(place);
-        self.map(node, map);
-        if let Kind::Map(entries) = &mut node.kind {
-            entries.insert(0, tag);
+        self.tagged_map(node, map, Some(tagged.tag));
+    }
+
+    fn unknown_key(&mut self, entry: &Entry, map: &Map, names: &[&str]) {
+        // What it holds is unknown too, and its line will be shown.
+        if secrecy::is_suspicious(&entry.key) {
+            self.sources.mask(entry.value.span);
         }
+        if map.later.contains(&entry.key.as_str()) {
+            let message = format!("`{}` is not available yet", entry.key);
+            self.problems.push(
+                Diagnostic::error(Code::NotAvailable, message)
+                    .at(entry.key_span, "this version cannot do what it asks for, and does not pretend to")
+                    .fix("remove it"),
+            );
+            return;
+        }
+        let label = match nearest(&entry.key, names.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "this key does not exist here".to_owned(),
+        };
+        self.problems.push(
+            Diagnostic::error(Code::UnknownKey, format!("unknown key `{}` in {}", entry.key, map.what))
+                .at(entry.key_span, label)
+                .note(format!("keys allowed here: {}", names.join(", "))),
+        );
     }
 
     fn wrong_kind(&mut self, node: &Node, shape: &Shape, name: &str) {
@@ -168,11 +196,14 @@ impl Walk<'_> {
             Err(bad) => {
                 Some(Diagnostic::error(bad.code, format!("{} (`{name}`)", bad.message)).at(span, bad.label))
             }
-            Ok(()) if value.origin == Origin::Written => quoting(&value.text, value.plain, scalar, span),
+            Ok(()) if value.origin == Origin::Written => {
+                quoting::check(&value.text, value.plain, scalar, span)
+            }
             Ok(()) => None,
         };
         let problem =
-            match yaml_boolean(&value.text, value.plain && value.origin == Origin::Written, scalar, span) {
+            match quoting::boolean(&value.text, value.plain && value.origin == Origin::Written, scalar, span)
+            {
                 Some(boolean) => Some(boolean),
                 None => problem,
             };
@@ -267,25 +298,9 @@ pub(super) fn describe(shape: &Shape) -> String {
         Shape::Scalar(scalar) => scalar.describe(),
         Shape::Map(_) | Shape::Tagged(_) | Shape::Table(_) => "a section with keys".to_owned(),
         Shape::List(_) | Shape::Named(_) => "a list".to_owned(),
-        Shape::Many(item) => format!("{}, or a list of such,", describe(item)),
+        Shape::Many(item) => format!("{}, or a list of such", describe(item)),
         Shape::Either(shapes) => shapes.iter().map(describe).collect::<Vec<_>>().join(" or "),
     }
-}
-
-fn unknown_key(entry: &Entry, map: &Map) -> Diagnostic {
-    if map.later.contains(&entry.key.as_str()) {
-        return Diagnostic::error(Code::NotAvailable, format!("`{}` is not available yet", entry.key))
-            .at(entry.key_span, "this version cannot do what it asks for, and does not pretend to")
-            .fix("remove it");
-    }
-    let names: Vec<_> = map.keys.iter().map(|key| key.name).collect();
-    let label = match nearest(&entry.key, names.iter().copied()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => "this key does not exist here".to_owned(),
-    };
-    Diagnostic::error(Code::UnknownKey, format!("unknown key `{}` in {}", entry.key, map.what))
-        .at(entry.key_span, label)
-        .note(format!("keys allowed here: {}", names.join(", ")))
 }
 
 fn unknown_variant(text: &str, at: Span, tagged: &Tagged) -> Diagnostic {
@@ -309,59 +324,4 @@ fn inline_secret(span: Span, name: &str) -> Diagnostic {
     Diagnostic::warning(Code::InlineSecret, format!("a secret is written in the file (`{name}`)"))
         .at(span, "whoever reads this file, a backup of it or its history knows the secret")
         .fix("{ file: /run/secrets/… } or { env: … }")
-}
-
-/// Words that YAML 1.1 readers take for booleans and YAML 1.2 readers for text.
-fn yaml_boolean(text: &str, plain: bool, scalar: Scalar, span: Span) -> Option<Diagnostic> {
-    let ambiguous = ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word));
-    if !plain || !ambiguous {
-        return None;
-    }
-    let label = if scalar.is_plain() {
-        "write true or false".to_owned()
-    } else {
-        format!("write \"{text}\", in quotes")
-    };
-    Some(
-        Diagnostic::error(
-            Code::Unquoted,
-            format!("`{text}` is read as a boolean by some and as text by others"),
-        )
-        .at(span, label),
-    )
-}
-
-/// Text that YAML reads as something else must stand in quotes, and the reverse.
-fn quoting(text: &str, plain: bool, scalar: Scalar, span: Span) -> Option<Diagnostic> {
-    if !plain {
-        return scalar.is_plain().then(|| {
-            Diagnostic::error(Code::WrongKind, "this is text, because of the quotes")
-                .at(span, "write it without quotes")
-        });
-    }
-    if scalar.is_plain() {
-        return None;
-    }
-    let boolean = matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE");
-    if (boolean && !scalar.takes_boolean(text)) || is_number(text) {
-        return Some(
-            Diagnostic::error(Code::WrongKind, "YAML does not read this as text")
-                .at(span, "write it in quotes"),
-        );
-    }
-    // 07:30 is four hundred and fifty to a YAML 1.1 reader.
-    let sexagesimal = text.contains(':')
-        && text
-            .split(':')
-            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
-    sexagesimal.then(|| {
-        Diagnostic::error(Code::Unquoted, "this is read as a number by some and as a time by others")
-            .at(span, "write it in quotes")
-    })
-}
-
-fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && (text.parse::<f64>().is_ok() || unsigned.starts_with("0x") || unsigned.starts_with("0o"))
 }
