@@ -12,7 +12,7 @@ use super::grammar::walk::Walk;
 use super::node::{Kind, Node};
 use super::settings::Settings;
 use super::source::{Environment, Input, SourceMap, Sources, Span};
-use super::{build, merge, overrides, secrecy, yaml};
+use super::{build, merge, overrides, secrets, yaml};
 
 /// Larger than ten thousand routes, ten times over.
 const LARGEST: u64 = 10 << 20;
@@ -35,7 +35,7 @@ pub fn load(sources: &Sources, environment: &Environment) -> Loaded {
     let mut whole = true;
     for (name, directory, text) in reading.texts(sources) {
         let file = reading.map.add(&name, &directory, text.clone());
-        for range in secrecy::likely(&text) {
+        for range in secrets::likely(&text) {
             reading.map.mask(Span { file, start: range.start, end: range.end });
         }
         match (reading.parse(file, &text), &mut root) {

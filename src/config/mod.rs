@@ -18,7 +18,7 @@ mod node;
 mod overrides;
 mod pattern;
 mod render;
-mod secrecy;
+mod secrets;
 pub mod settings;
 mod source;
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub(super) fn build(
     let routes = routes::routes(&mut build);
     let enrolment = process::enrolment(&mut build);
     let sessions = process::sessions(&mut build);
+    let storage = process::storage(&mut build, environment);
     levels::passable(&mut build);
     let server = process::server(root);
     if let Some(server) = &server {
@@ -66,7 +67,7 @@ pub(super) fn build(
     process::warn_of_wide_proxies(&mut build);
     Some(Settings {
         server: server?,
-        storage: process::storage(root, environment),
+        storage,
         identity,
         factors,
         levels: build.levels.into_levels(),

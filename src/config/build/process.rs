@@ -68,8 +68,24 @@ pub(super) fn warn_of_wide_proxies(build: &mut Build<'_>) {
     }
 }
 
-pub(super) fn storage(root: &Node, environment: &Environment) -> Storage {
-    let node = root.get("storage");
+/// Fewer bytes than the cipher's key cannot be one, whether written as base64 or as they are.
+const SHORTEST_KEY: usize = 32;
+
+pub(super) fn storage(build: &mut Build<'_>, environment: &Environment) -> Storage {
+    let node = build.root.get("storage");
+    for key in node
+        .and_then(|node| node.get("encryption_keys"))
+        .map(Node::items)
+        .unwrap_or_default()
+    {
+        if key.text().is_some_and(|text| text.len() < SHORTEST_KEY) {
+            build.report(
+                Diagnostic::error(Code::WeakSecret, "this key is too short")
+                    .at(key.span, "32 random bytes are needed, best as base64")
+                    .fix("openssl rand -base64 32"),
+            );
+        }
+    }
     let own = |key| node.and_then(|node| node.text_of(key)).map(PathBuf::from);
     // systemd separates several by colons; the first is the unit's main one.
     let systemd = environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());

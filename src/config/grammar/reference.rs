@@ -161,7 +161,7 @@ fn kind(shape: &Shape) -> String {
             "a combination of conditions".to_owned()
         }
         Shape::Either(shapes) => shapes.iter().map(kind).collect::<Vec<_>>().join(", or "),
-        other => walk::describe(other).to_owned(),
+        other => walk::describe(other),
     }
 }
 

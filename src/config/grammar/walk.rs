@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Problems};
-use super::super::node::{Entry, Kind, Node, Origin};
+use super::super::node::{self, Entry, Kind, Node, Origin};
 use super::super::source::{Environment, SourceMap, Span};
-use super::super::{fetch, secrecy};
+use super::super::{fetch, secrets};
 use super::{Absent, Choice, Key, Map, Scalar, Shape, Tagged, quoting};
 
 /// What the walk reads and writes beside the tree.
@@ -146,7 +146,7 @@ impl Walk<'_> {
 
     fn unknown_key(&mut self, entry: &Entry, map: &Map, names: &[&str]) {
         // What it holds is unknown too, and its line will be shown.
-        if secrecy::is_suspicious(&entry.key) {
+        if secrets::is_suspicious(&entry.key) {
             self.sources.mask(entry.value.span);
         }
         if map.later.contains(&entry.key.as_str()) {
@@ -179,35 +179,20 @@ impl Walk<'_> {
     fn scalar(&mut self, node: &mut Node, scalar: Scalar, name: &str) {
         self.fetch(node, scalar);
         let span = node.span;
+        let origin = node.as_scalar().map(|value| value.origin);
+        if matches!(scalar, Scalar::Secret) && origin != Some(Origin::Fetched) {
+            self.sources.mask(span);
+            if origin == Some(Origin::Written) {
+                self.problems.push(inline_secret(span, name));
+            }
+        }
         let Kind::Scalar(value) = &node.kind else {
             if node.kind != Kind::Broken {
                 self.wrong_kind(node, &Shape::Scalar(scalar), name);
             }
             return;
         };
-        let written = matches!(value.origin, Origin::Written | Origin::Variable);
-        if matches!(scalar, Scalar::Secret) && written {
-            self.sources.mask(span);
-            if value.origin == Origin::Written {
-                self.problems.push(inline_secret(span, name));
-            }
-        }
-        let problem = match scalar.check(&value.text) {
-            Err(bad) => {
-                Some(Diagnostic::error(bad.code, format!("{} (`{name}`)", bad.message)).at(span, bad.label))
-            }
-            Ok(()) if value.origin == Origin::Written => {
-                quoting::check(&value.text, value.plain, scalar, span)
-            }
-            Ok(()) => None,
-        };
-        let problem =
-            match quoting::boolean(&value.text, value.plain && value.origin == Origin::Written, scalar, span)
-            {
-                Some(boolean) => Some(boolean),
-                None => problem,
-            };
-        match problem {
+        match problem_of(value, scalar, name, span) {
             Some(problem) => {
                 self.problems.push(problem);
                 node.kind = Kind::Broken;
@@ -275,6 +260,26 @@ impl Walk<'_> {
 
     fn directory(&self, span: Span) -> &Path {
         self.sources.get(span.file).map_or(Path::new(""), |file| &file.directory)
+    }
+}
+
+/// What is wrong with a single value.
+fn problem_of(value: &node::Scalar, scalar: Scalar, name: &str, span: Span) -> Option<Diagnostic> {
+    let written = value.origin == Origin::Written;
+    if let Some(problem) = quoting::boolean(&value.text, value.plain && written, scalar, span) {
+        return Some(problem);
+    }
+    match scalar.check(&value.text) {
+        Err(bad) => {
+            // The label may repeat parts of the value.
+            let label = match value.origin {
+                Origin::Fetched => format!("what this stands for is not {}", scalar.describe()),
+                _ => bad.label,
+            };
+            Some(Diagnostic::error(bad.code, format!("{} (`{name}`)", bad.message)).at(span, label))
+        }
+        Ok(()) if written => quoting::check(&value.text, value.plain, scalar, span),
+        Ok(()) => None,
     }
 }
 

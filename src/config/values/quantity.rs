@@ -45,7 +45,7 @@ pub fn duration(text: &str) -> Result<Duration, BadValue> {
 pub fn write_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     for (unit, size) in [("d", 86_400), ("h", 3_600), ("m", 60)] {
-        if seconds > 0 && seconds % size == 0 {
+        if seconds > 0 && seconds.is_multiple_of(size) {
             return format!("{}{unit}", seconds / size);
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     fn sizes_and_rates() {
         assert_eq!(size("64KiB").unwrap(), 65_536);
         assert!(size("64").is_err() && size("64KB").is_err() && size("99999999GiB").is_err());
-        assert_eq!(rate("5 per 15m").unwrap(), Rate { count: 5, window: Duration::from_secs(900) });
+        assert_eq!(rate("5 per 15m").unwrap(), Rate { count: 5, window: Duration::from_mins(15) });
         assert!(rate("0 per 1m").is_err() && rate("5 per 0s").is_err() && rate("5/15m").is_err());
     }
 

@@ -1,0 +1,201 @@
+//! What a file means, once it is read.
+
+use std::time::Duration;
+
+use super::super::settings::*;
+use super::*;
+
+#[test]
+fn defaults() {
+    let settings = settings(HEAD, &[]);
+    assert_eq!(settings.server.listen, ["0.0.0.0:8080".parse().unwrap()]);
+    assert_eq!(settings.server.operations, Some("127.0.0.1:9090".parse().unwrap()));
+    assert_eq!(settings.server.prefix, "/.stepgate");
+    assert_eq!(settings.server.timeouts.headers, Duration::from_secs(10));
+    assert_eq!(settings.storage.database, Path::new("/var/lib/stepgate/stepgate.db"));
+    assert!(matches!(settings.identity[0].kind, IdentityKind::Local) && settings.identity[0].name == "local");
+    assert_eq!(settings.sessions.absolute_timeout, Duration::from_hours(12));
+    assert!(matches!(settings.enrolment.first_factor, FirstFactor::Invitation));
+    let limits = &settings.limits;
+    assert_eq!((limits.wrong_answers, limits.hard_stop, limits.per_network_per_minute), (5, 50, 60));
+    assert_eq!(limits.window, Duration::from_mins(15));
+    assert_eq!(settings.to_upstream.assertion.as_deref(), Some("Stepgate-Assertion"));
+    assert_eq!(settings.factors.totp.issuer, "mfa.example.com");
+    assert_eq!(settings.factors.recovery_codes.count, 10);
+}
+
+#[test]
+fn built_in_levels() {
+    let settings = settings(HEAD, &[]);
+    let level = |name: &str| settings.levels.iter().find(|level| level.name == name).unwrap();
+    assert!(level("signed-in").slots.is_empty());
+    assert!(level("standard").slots[0].contains(FactorKind::RecoveryCode));
+    assert_eq!(level("standard").valid_for, Some(Duration::from_hours(12)));
+    for strong in ["sensitive", "critical"] {
+        assert_eq!(level(strong).slots, [FactorSet::EMPTY.with(FactorKind::Totp)]);
+    }
+    assert_eq!(level("critical").valid_for, Some(Duration::ZERO));
+}
+
+#[test]
+fn the_state_directory_is_systemds_if_it_says_so() {
+    let from = |variables: &[(&str, &str)]| settings(HEAD, variables).storage.database.clone();
+    assert_eq!(from(&[("STATE_DIRECTORY", "/state/one:/state/two")]), Path::new("/state/one/stepgate.db"));
+    // These have one underscore: they belong to the command line.
+    assert_eq!(
+        from(&[("STEPGATE_STATE_DIRECTORY", "/x"), ("STEPGATE_CONFIG", "/y")]),
+        Path::new("/var/lib/stepgate/stepgate.db")
+    );
+}
+
+#[test]
+fn a_complete_file() {
+    let directory = directory();
+    let (loaded, shown) = run_in(directory.path(), &fixture("complete"), &[]);
+    let settings = loaded.settings.unwrap_or_else(|| panic!("{shown}"));
+    Policy::compile(&settings).unwrap();
+    let at = |name: &str| directory.path().join(name);
+    assert_eq!(settings.server.prefix, "/.gate");
+    assert_eq!(settings.server.operations, None);
+    let tls = settings.server.tls.as_ref().unwrap();
+    assert_eq!((&tls.certificate, &tls.key), (&at("tls.crt"), &at("secret")));
+    assert_eq!(
+        (&settings.storage.database, &settings.storage.state_directory),
+        (&at("gate.db"), &at("state"))
+    );
+    assert!(loaded.files.contains(&at("secret")) && loaded.files.contains(&at("stepgate.yaml")));
+    assert_eq!(settings.to_upstream.assertion, None);
+    assert_eq!(settings.limits.per_network_per_minute, 120);
+    assert!(matches!(settings.logging.format, LogFormat::Json));
+    assert!(matches!(&settings.enrolment.first_factor, FirstFactor::When(When::All(all)) if all.len() == 2));
+}
+
+#[test]
+fn identity_sources() {
+    let settings = settings(&fixture("complete"), &[]);
+    let IdentityKind::TrustedHeader(header) = &settings.identity[1].kind else {
+        panic!()
+    };
+    assert_eq!(
+        (header.user.as_str(), header.groups.as_deref()),
+        ("X-Remote-User", Some("X-Remote-Groups"))
+    );
+    assert_eq!(header.attributes["employment"], "X-Employment");
+    assert_eq!(header.from, ["10.0.0.10/32".parse().unwrap()]);
+    let IdentityKind::Jwt(jwt) = &settings.identity[2].kind else {
+        panic!()
+    };
+    assert_eq!((jwt.user.as_str(), jwt.groups.as_str(), jwt.session.as_str()), ("email", "groups", "sid"));
+    assert!(matches!(&jwt.key, JwtKey::Secret(_)) && jwt.algorithm == JwtAlgorithm::Hs256);
+    let Loaded { settings, .. } = run(&fixture("c030-understood"), &[]).0;
+    let IdentityKind::TrustedHeader(header) = &settings.unwrap().identity[0].kind.clone() else {
+        panic!()
+    };
+    assert_eq!(header.from.len(), 2);
+}
+
+#[test]
+fn conditions() {
+    let settings = settings(&fixture("complete"), &[]);
+    assert!(matches!(&settings.conditions["office"], Condition::Network(networks) if networks.len() == 2));
+    let Condition::Time(window) = &settings.conditions["working-hours"] else {
+        panic!()
+    };
+    assert_eq!((window.days, window.between), (0b11, Some((22 * 60, 6 * 60))));
+    let Condition::User(staff) = &settings.conditions["staff"] else {
+        panic!()
+    };
+    assert_eq!(staff["groups"], ["staff"]);
+    let Condition::Query(query) = &settings.conditions["admin-action"] else {
+        panic!()
+    };
+    assert_eq!(query["do"], ["admin", "true"]);
+    assert!(query["debug"].is_empty(), "`true` without quotes is any value");
+}
+
+#[test]
+fn routes() {
+    let settings = settings(&fixture("complete"), &[]);
+    let [wiki, grafana] = settings.routes.as_slice() else {
+        panic!()
+    };
+    assert_eq!(wiki.hosts, ["wiki.example.com", "*.wiki.example.com"]);
+    let upstream = wiki.upstream.as_ref().unwrap();
+    assert_eq!((upstream.host.as_str(), upstream.port), ("127.0.0.1", 8081));
+    assert_eq!(upstream.host_header.as_deref(), Some("wiki.internal:8081"));
+    let allow = wiki.allow.as_ref().unwrap();
+    assert_eq!(
+        (&allow.users[..], &allow.groups[..]),
+        (&["anna".to_owned()][..], &["staff".to_owned()][..])
+    );
+    assert!(wiki.requirement.optional && wiki.encoded_slash == EncodedSlash::Judge);
+    assert_eq!((wiki.max_body, grafana.max_body), (Some(1 << 20), Some(64 << 10)));
+    let Require::Levels(ids) = &wiki.requirement.require else {
+        panic!()
+    };
+    let names: Vec<_> = ids.iter().map(|id| settings.level(*id).unwrap().name.as_str()).collect();
+    assert_eq!(names, ["seen", "sensitive"]);
+    assert_eq!(
+        (wiki.rules[0].requirement.require.clone(), &wiki.rules[0].method[..]),
+        (Require::Public, &["GET".to_owned()][..])
+    );
+    assert_eq!(wiki.rules[3].requirement.require, Require::Deny);
+    assert!(matches!(&wiki.rules[1].when, Some(When::All(all)) if matches!(all[1], When::Not(_))));
+    assert!(wiki.rules[2].query["do"].is_empty() && wiki.rules[2].answer == Some(Answer::Status));
+    assert!(
+        wiki.raise[1].requirement.optional && matches!(&wiki.raise[0].when, When::Any(any) if any.len() == 2)
+    );
+    let source = fixture("complete");
+    let line = |number: u32| source.lines().nth(number as usize - 1).unwrap();
+    assert!(line(wiki.line).contains("name: wiki") && line(wiki.rules[2].line).contains("/admin/**"));
+    assert_eq!((grafana.name.as_str(), grafana.answer), ("grafana.example.com", Answer::Status));
+    assert_eq!(settings.floor.as_ref().unwrap().except, ["/healthz"]);
+}
+
+#[test]
+fn requirements_absorb_and_ignore() {
+    let text = format!(
+        "{HEAD}routes:\n- {{ host: a, require: [standard, deny] }}\n- {{ host: b, require: [public, standard, standard] }}\n- {{ host: c, require: public }}\n"
+    );
+    let settings = settings(&text, &[]);
+    let require: Vec<_> = settings.routes.iter().map(|route| route.requirement.require.clone()).collect();
+    assert_eq!(require[0], Require::Deny);
+    assert!(matches!(&require[1], Require::Levels(ids) if ids.len() == 1));
+    assert_eq!(require[2], Require::Public);
+}
+
+#[test]
+fn at_most_sixty_four_levels() {
+    let levels = |count: usize| {
+        let list: Vec<_> = (0..count).map(|at| format!("{{ name: l{at}, any_of: [totp] }}")).collect();
+        format!("{HEAD}levels: [{}]\n", list.join(", "))
+    };
+    assert_eq!(settings(&levels(60), &[]).levels.len(), 64);
+    assert_eq!(codes(&levels(61), &[]), ["SG-C015"]);
+}
+
+#[test]
+fn a_rule_with_a_condition_hides_nothing() {
+    let rules = |first: &str| {
+        format!(
+            "{HEAD}conditions: {{ office: {{ network: 10.0.0.0/8 }} }}\nroutes: [{{ host: a, rules: [{{ {first}, require: public }}, {{ path: /a/b, method: GET, require: deny }}] }}]\n"
+        )
+    };
+    for open in [
+        "path: /a/**, when: office",
+        "path: /a/**, query: { a: true }",
+        "path: /a/**, method: POST",
+        "path: /a/*.css",
+    ] {
+        assert_eq!(codes(&rules(open), &[]), Vec::<&str>::new(), "{open}");
+    }
+    for hiding in [
+        "path: /a/**",
+        "path: /a/**, method: [GET, POST]",
+        "path: [/x, /a/*]",
+        "method: GET",
+        "path: /**/b",
+    ] {
+        assert_eq!(codes(&rules(hiding), &[]), ["SG-C010"], "{hiding}");
+    }
+}
