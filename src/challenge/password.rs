@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization as _;
@@ -140,8 +142,11 @@ impl Challenges {
             self.compare(password, NOBODY.to_owned().into()).await;
             return Ok(PasswordOutcome::Wrong);
         };
-        let subject = SubjectKey::new(source, &name);
         let found = self.store.user(&name).await?;
+        let subject = match &found {
+            Some(user) => SubjectKey::new(source, &user.name),
+            None => self.stray(source, &name),
+        };
         let lane = self.lane(&subject, browser).await?;
         let key = CounterKey { subject, kind: CounterKind::Password, lane };
         let count = match self.reserve(&key, found.is_some()).await? {
@@ -159,6 +164,13 @@ impl Challenges {
             }
             None => self.refuse(key, &count, address).await,
         }
+    }
+
+    /// What counts for a name that nobody bears. People type passwords into the wrong field, so
+    /// such a name is neither kept nor logged.
+    fn stray(&self, source: &str, name: &str) -> SubjectKey {
+        let mac = self.store.ring().mac("stray name", &[name.as_bytes()]);
+        SubjectKey::new(source, &format!("?{}", URL_SAFE_NO_PAD.encode(mac)))
     }
 
     async fn compare(&self, password: SecretString, hash: SecretString) -> bool {

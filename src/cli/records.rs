@@ -130,3 +130,96 @@ pub(super) fn no(reason: &anyhow::Error) -> ExitCode {
     eprintln!("stepgate: {reason:#}");
     ExitCode::FAILURE
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    enum Cli {
+        Users(crate::cli::users::Args),
+        Enrolments(crate::cli::enrolments::Args),
+    }
+
+    /// A directory with a configuration; commands run against it.
+    struct Place {
+        directory: tempfile::TempDir,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let state = directory.path().join("state");
+            let text = format!(
+                "version: 1\nserver: {{ listen: \":8080\", public_url: \"http://localhost:8080\" }}\n\
+                 storage: {{ database: \"{0}/stepgate.db\", state_directory: \"{0}\" }}\n\
+                 routes:\n  - {{ name: app, host: localhost, upstream: \"http://127.0.0.1:8000\" }}\n",
+                state.display()
+            );
+            std::fs::write(directory.path().join("stepgate.yaml"), text).unwrap();
+            Self { directory }
+        }
+
+        fn config(&self) -> String {
+            self.directory.path().join("stepgate.yaml").display().to_string()
+        }
+
+        async fn run(&self, words: &str) -> bool {
+            let config = self.config();
+            let words = ["stepgate"].into_iter().chain(words.split_whitespace()).chain(["-c", &config]);
+            let code = match Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}")) {
+                Cli::Users(args) => crate::cli::users::run(args).await.unwrap(),
+                Cli::Enrolments(args) => crate::cli::enrolments::run(args).await.unwrap(),
+            };
+            code == ExitCode::SUCCESS
+        }
+
+        async fn records(&self) -> Records {
+            let common = Common { config: vec![self.config().into()], json: false };
+            Records::open(&common).await.unwrap_or_else(|code| panic!("{code:?}"))
+        }
+    }
+
+    #[tokio::test]
+    async fn users_come_are_invited_and_reset_and_every_act_is_audited() {
+        let place = Place::new();
+        assert!(place.run("users add Anna --name Anna --groups ops,finance").await);
+        assert!(!place.run("users add anna").await, "the name is taken");
+        assert!(!place.run("users invite bob").await, "nobody");
+        assert!(!place.run("users invite ldap:bob").await, "no such source");
+        assert!(place.run("users invite local:anna --json").await);
+        assert!(place.run("users unlock anna").await);
+        assert!(place.run("users reset anna").await);
+        assert!(place.run("users list").await);
+        assert!(place.run("enrolments list anna").await);
+        assert!(!place.run("enrolments remove anna nothing").await);
+
+        let records = place.records().await;
+        let user = records.store.user("anna").await.unwrap().unwrap();
+        assert_eq!(user.groups, ["ops", "finance"]);
+        let audit = records.store.audit_after(0, 100).await.unwrap();
+        let acts: Vec<&str> = audit.iter().map(|record| record.event.what.as_str()).collect();
+        assert_eq!(
+            acts,
+            [
+                "user.added",
+                "invitation.created",
+                "person.unlocked",
+                "person.reset"
+            ]
+        );
+        assert!(audit.iter().all(|record| record.event.who.as_deref() == Some("local:anna")));
+        assert!(!records.store.revocations_after(0).await.unwrap().is_empty(), "a server hears of it");
+    }
+
+    #[tokio::test]
+    async fn a_person_is_one_in_every_spelling() {
+        let place = Place::new();
+        assert!(place.run("users add anna").await);
+        let records = place.records().await;
+        for text in ["anna", "ANNA", "local:Anna"] {
+            assert_eq!(records.subject(text).await.unwrap().key.as_str(), "local:anna");
+        }
+    }
+}

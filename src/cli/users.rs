@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
 use super::records::{Common, Records, Subject, no};
@@ -172,7 +172,7 @@ impl Records {
     }
 
     fn tell_password(&self, done: &str, name: &str, password: Option<&SecretString>) {
-        let shown = password.map(|password| password.expose_secret());
+        let shown = password.map(ExposeSecret::expose_secret);
         let human = match shown {
             Some(password) => format!("{done}\npassword: {password}"),
             None => done.to_owned(),

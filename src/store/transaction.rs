@@ -107,3 +107,75 @@ fn is_busy(error: &sqlx::Error) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ambient::UnixTime;
+    use crate::policy::SubjectKey;
+    use crate::store::RevocationKind;
+    use crate::store::open::tests::store;
+
+    fn anna() -> SubjectKey {
+        SubjectKey::new("local", "anna")
+    }
+
+    #[tokio::test]
+    async fn nothing_happens_without_a_commit() {
+        let (_guard, store) = store().await;
+        let uncommitted =
+            store.write(|mut tx| async move { tx.revoke(RevocationKind::Keys, "k", UnixTime(0)).await });
+        uncommitted.await.unwrap();
+        assert_eq!(store.last_revocation().await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_change_whose_caller_went_away_is_whole() {
+        let (_guard, store) = store().await;
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (go_on, may_go_on) = tokio::sync::oneshot::channel();
+        let change = store.write(move |mut tx| async move {
+            tx.revoke(RevocationKind::Keys, "k", UnixTime(0)).await?;
+            let _ = begun.send(());
+            let _ = may_go_on.await;
+            tx.commit(()).await
+        });
+        let mut change = Box::pin(change);
+        tokio::select! {
+            _ = &mut change => panic!("it waits"),
+            _ = has_begun => drop(change),
+        }
+        go_on.send(()).unwrap();
+        // The next change waits for the one before it.
+        store.revoke(RevocationKind::Keys, "k", UnixTime(0)).await.unwrap();
+        assert_eq!(store.revocations_after(0).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn r11_a_writer_that_hangs_costs_two_seconds_and_reading_goes_on() {
+        let (_guard, store) = store().await;
+        let hanging = store.inner.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let began = tokio::time::Instant::now();
+        let late = store.see_person(&anna(), UnixTime(0)).await;
+        assert!(matches!(late, Err(StoreError::Busy)), "{late:?}");
+        assert!(began.elapsed() < DEADLINE + Duration::from_millis(500));
+        assert_eq!(store.person(&anna()).await.unwrap(), None);
+        drop(hanging);
+        assert_eq!(store.see_person(&anna(), UnixTime(7)).await.unwrap(), UnixTime(7));
+    }
+
+    #[tokio::test]
+    async fn r08_a_full_disk_refuses_and_recovers() {
+        let (_guard, store) = store().await;
+        let limit = async |pages: &'static str| {
+            sqlx::query(pages).fetch_one(&store.inner.writer).await.unwrap();
+        };
+        limit("PRAGMA max_page_count = 1").await;
+        let large = "x".repeat(100_000);
+        let refused = store.revoke(RevocationKind::Keys, &large, UnixTime(0)).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        assert_eq!(store.last_revocation().await.unwrap(), 0);
+        limit("PRAGMA max_page_count = 1000000").await;
+        store.revoke(RevocationKind::Keys, &large, UnixTime(0)).await.unwrap();
+    }
+}

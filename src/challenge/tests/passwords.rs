@@ -112,3 +112,12 @@ async fn e07_parallel_guesses_are_compared_at_most_five_times() {
         .count();
     assert_eq!(compared, 5);
 }
+
+#[tokio::test]
+async fn h05_a_password_typed_as_a_name_is_in_no_log() {
+    let world = with_anna().await;
+    world.sign_in("hunter2 hunter2", "", None).await;
+    let records = world.store.audit_after(0, 10).await.unwrap();
+    assert_eq!(records.len(), 1);
+    assert!(!serde_json::to_string(&records).unwrap().contains("hunter2"));
+}
