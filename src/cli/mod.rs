@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod enrolments;
+pub mod explain;
 mod records;
 pub mod schema;
 pub mod users;

@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn the_oldest_proof_that_is_needed_ages_the_level() {
         let mut settings = settings(vec![]);
-        settings.levels[usize::from(BOTH.0)].valid_for = Some(std::time::Duration::from_secs(60));
+        settings.levels[usize::from(BOTH.0)].valid_for = Some(std::time::Duration::from_mins(1));
         let proofs = [
             proof(FactorKind::Totp, NOW.0 - 10),
             proof(FactorKind::RecoveryCode, NOW.0 - 50),

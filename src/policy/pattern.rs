@@ -272,10 +272,7 @@ mod tests {
             match glob.split_once('*') {
                 None => glob == text,
                 Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
-                    rest.char_indices()
-                        .map(|(at, _)| at)
-                        .chain([rest.len()])
-                        .any(|at| within(after, &rest[at..]))
+                    (0..=rest.len()).filter_map(|at| rest.get(at..)).any(|rest| within(after, rest))
                 }),
             }
         }

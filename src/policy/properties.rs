@@ -266,7 +266,7 @@ proptest! {
             request: request.clone(),
             route,
             demand,
-            identity: identity.clone().map(Arc::new),
+            identity: identity.map(Arc::new),
             deadlines: Some(&deadlines),
             enrolled: enrolled.map_or(Enrolled::Unknown, Enrolled::Kinds),
             grace_until: grace.then(|| now.plus(1)),

@@ -128,9 +128,7 @@ impl Recorder for Notes<'_> {
     }
 
     fn base(&mut self) {
-        let line = self
-            .teller
-            .line("otherwise".to_owned(), String::new(), Applies::Yes, String::new());
+        let line = Line::new("otherwise".to_owned(), String::new(), Applies::Yes, String::new());
         let route = self.teller.route;
         self.note(Line { line: Some(route.line), ..line.asking(self.teller.policy.describe(&route.base)) });
     }
@@ -141,9 +139,7 @@ impl Recorder for Notes<'_> {
         } else {
             (Applies::Yes, "")
         };
-        let line = self
-            .teller
-            .line("floor".to_owned(), "every request".to_owned(), applies, why.to_owned());
+        let line = Line::new("floor".to_owned(), "every request".to_owned(), applies, why.to_owned());
         let asks = self
             .teller
             .policy
@@ -176,7 +172,7 @@ impl Teller<'_> {
             Verdict::MayMatch => (Applies::Maybe, when(rule)),
             Verdict::Matches => (Applies::Yes, when(rule)),
         };
-        let line = self.line(format!("rule {}", at + 1), looks_at(rule), applies, why);
+        let line = Line::new(format!("rule {}", at + 1), looks_at(rule), applies, why);
         Some(Line { line: Some(rule.line), ..line.asking(self.policy.describe(&rule.demand)) })
     }
 
@@ -188,16 +184,16 @@ impl Teller<'_> {
             Truth::Unknown => Applies::Maybe,
         };
         let why = raise.when.why(&self.view);
-        let line = self.line(format!("raise {}", at + 1), raise.when.label(), applies, why);
+        let line = Line::new(format!("raise {}", at + 1), raise.when.label(), applies, why);
         Some(Line { line: Some(raise.line), ..line.asking(self.policy.describe(&raise.demand)) })
-    }
-
-    const fn line(&self, name: String, looks_at: String, applies: Applies, why: String) -> Line {
-        Line { name, looks_at, applies, why, asks: None, line: None }
     }
 }
 
 impl Line {
+    const fn new(name: String, looks_at: String, applies: Applies, why: String) -> Self {
+        Self { name, looks_at, applies, why, asks: None, line: None }
+    }
+
     /// What it asks; kept only if it applies.
     fn asking(self, asks: String) -> Self {
         Self { asks: (self.applies != Applies::No).then_some(asks), ..self }

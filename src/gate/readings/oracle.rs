@@ -75,7 +75,7 @@ fn percent_u(path: &[u8]) -> Vec<u8> {
         for part in parts {
             let digits = part.get(..4).and_then(|digits| u32::from_str_radix(digits, 16).ok());
             match digits.and_then(char::from_u32) {
-                Some(c) => decoded.extend([&c.to_string(), &part[4..]]),
+                Some(c) => decoded.extend([&c.to_string(), part.get(4..).unwrap()]),
                 None => decoded.extend(["%u", part]),
             }
         }
@@ -225,7 +225,7 @@ fn tricky_path() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn a04_no_composition_of_readings_reaches_a_prefix_unjudged(path in tricky_path(), slash in any::<bool>()) {
@@ -238,8 +238,7 @@ proptest! {
 
     #[test]
     fn ordinary_paths_keep_working(segments in prop::collection::vec("[a-zA-Z0-9äöü日ß@:+~_-]([ .a-zA-Z0-9äöü日é@:+~_-]{0,8}[a-z0-9])?", 0..6)) {
-        let encoded: String = segments.iter().map(|segment| format!("/{}", segment.replace(' ', "%20"))).collect();
-        let path = if encoded.is_empty() { "/".to_owned() } else { encoded };
+        let path = format!("/{}", segments.join("/").replace(' ', "%20"));
         let demand = judged(&path, EncodedSlash::Refuse);
         let protected = segments.first().is_some_and(|first| matches!(&*first.to_lowercase(), "admin" | "free"));
         prop_assert_eq!(demand.map(|demand| demand.is_public()), Some(!protected), "{}", path);
