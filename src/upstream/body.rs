@@ -13,6 +13,8 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use super::download::Download;
+
 /// Why a body ended early. What it says is for the log, never for the client.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,6 +25,8 @@ pub enum Body {
     Empty,
     /// All of it at once; our own answers.
     Full(Bytes),
+    /// Streams from the upstream.
+    Upstream(Download),
     /// Anything else, at the price of a box.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }
@@ -53,6 +57,7 @@ impl http_body::Body for Body {
                 *self = Self::Empty;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
             Self::Boxed(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -61,6 +66,7 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
+            Self::Upstream(body) => body.is_end_stream(),
             Self::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -69,6 +75,7 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Upstream(body) => body.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
     }

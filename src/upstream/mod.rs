@@ -5,9 +5,27 @@
 //! offer a way to send anything upstream without one.
 
 mod body;
+mod cookies;
+mod download;
+mod error;
+mod exchange;
+mod forward;
+mod link;
 mod outgoing;
 mod peer;
+mod pool;
+mod request;
+mod response;
+pub(crate) mod timer;
+mod tunnel;
+mod twins;
+mod upload;
+mod websocket;
 
 pub use body::{Body, BodyError};
+pub use download::Download;
+pub use error::{Fault, Side, UpstreamError};
+pub use forward::Forwarder;
 pub use outgoing::Outgoing;
 pub use peer::Peer;
+pub use tunnel::Tunnels;

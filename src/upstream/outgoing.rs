@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 
 /// Headers to set after everything a client could have sent under these names is gone.
@@ -12,19 +13,28 @@ use http::header::{HeaderName, HeaderValue};
 pub struct Outgoing {
     shared: Option<Arc<[(HeaderName, HeaderValue)]>>,
     own: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Option<Bytes>,
 }
 
 impl Outgoing {
     /// Nothing to add: public routes.
     #[must_use]
     pub const fn none() -> Self {
-        Self { shared: None, own: Vec::new() }
+        Self {
+            shared: None,
+            own: Vec::new(),
+            body: None,
+        }
     }
 
     /// The prepared headers of a person.
     #[must_use]
     pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
-        Self { shared: Some(headers), own: Vec::new() }
+        Self {
+            shared: Some(headers),
+            own: Vec::new(),
+            body: None,
+        }
     }
 
     /// Adds one header of this request alone.
@@ -32,9 +42,18 @@ impl Outgoing {
         self.own.push((name, value));
     }
 
-    /// All of them; a later one of the same name wins.
+    /// Sends these bytes instead of the client's body: a request that was kept during a challenge.
+    /// Its `Content-Type` is to be [`set`](Self::set) with it.
+    pub fn send_instead(&mut self, body: Bytes) {
+        self.body = Some(body);
+    }
+
+    /// All of the headers; a later one of the same name wins.
     pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
-        self.shared.iter().flat_map(|shared| shared.iter()).chain(&self.own)
+        self.shared
+            .iter()
+            .flat_map(|shared| shared.iter())
+            .chain(&self.own)
     }
 }
 
@@ -44,9 +63,15 @@ mod tests {
 
     #[test]
     fn own_headers_come_after_the_shared_ones() {
-        let shared = [(HeaderName::from_static("remote-user"), HeaderValue::from_static("ada"))];
+        let shared = [(
+            HeaderName::from_static("remote-user"),
+            HeaderValue::from_static("ada"),
+        )];
         let mut outgoing = Outgoing::shared(shared.into());
-        outgoing.set(HeaderName::from_static("stepgate-acr"), HeaderValue::from_static("standard"));
+        outgoing.set(
+            HeaderName::from_static("stepgate-acr"),
+            HeaderValue::from_static("standard"),
+        );
         let names: Vec<_> = outgoing.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["remote-user", "stepgate-acr"]);
     }

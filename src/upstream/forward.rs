@@ -1,0 +1,208 @@
+//! Forwarding: the one way from a permit to the app.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::CONTENT_LENGTH;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::config::Settings;
+use crate::config::settings::Upstream;
+use crate::policy::Permit;
+
+use super::body::Body;
+use super::download::Download;
+use super::error::{Fault, UpstreamError};
+use super::exchange::{self, Deadlines, Outbound};
+use super::outgoing::Outgoing;
+use super::pool::{Lease, Pool};
+use super::request::{self, Setting};
+use super::response;
+use super::tunnel::{Slot, Tunnels};
+use super::twins::Twins;
+use super::upload::Upload;
+use super::websocket;
+
+/// Forwards for one worker thread, over connections of its own.
+pub struct Forwarder {
+    pool: Arc<Pool>,
+    twins: Twins,
+    deadlines: Deadlines,
+    scheme: &'static str,
+    max_body: Option<u64>,
+    tunnels: Tunnels,
+}
+
+/// What a permit says, taken apart; private, so that nothing goes out without one.
+struct Grant<'a> {
+    method: Method,
+    target: Uri,
+    host: &'a str,
+    client: IpAddr,
+    upstream: &'a Upstream,
+    max_body: Option<u64>,
+    /// Whether the permit names a person.
+    protected: bool,
+}
+
+impl Forwarder {
+    /// To be called on the worker's own runtime, which also keeps the pool swept.
+    #[must_use]
+    pub fn new(settings: &Settings, tunnels: Tunnels) -> Self {
+        let pool = Arc::new(Pool::default());
+        tokio::spawn(Pool::keep_swept(Arc::downgrade(&pool)));
+        let timeouts = &settings.server.timeouts;
+        Self {
+            pool,
+            twins: Twins::configured(settings),
+            deadlines: Deadlines {
+                connect: timeouts.upstream_connect,
+                response: timeouts.upstream_response,
+                body_idle: timeouts.body_idle,
+            },
+            scheme: if settings.server.public_url.https { "https" } else { "http" },
+            max_body: settings.server.max_body,
+            tunnels,
+        }
+    }
+
+    /// Sends the request that was judged, and returns as soon as the response's headers are there.
+    ///
+    /// `body` is `None` where it has been read already; then only what `outgoing` brings is sent.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] says on whose side, and which status tells the client.
+    pub async fn forward(
+        &self,
+        permit: Permit,
+        parts: Parts,
+        body: Option<Incoming>,
+        outgoing: Outgoing,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let permit = permit.into_parts();
+        let grant = Grant {
+            method: permit.request.method,
+            target: Uri::from(permit.request.target),
+            host: &permit.request.host,
+            client: permit.request.client,
+            upstream: permit.route.upstream.as_ref().ok_or(UpstreamError::unsent(Fault::NoUpstream))?,
+            max_body: permit.route.max_body.or(self.max_body),
+            protected: permit.identity.is_some(),
+        };
+        self.send(grant, parts, body, outgoing).await
+    }
+
+    async fn send(
+        &self,
+        grant: Grant<'_>,
+        mut parts: Parts,
+        body: Option<Incoming>,
+        mut outgoing: Outgoing,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let upgrade = self.upgrade(&grant, &mut parts)?;
+        let (upload, progress) = self.upload(&grant, &parts.headers, body, outgoing.body.take())?;
+        let says_length = grant.method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
+        request::clean(&mut parts.headers, &self.twins);
+        let setting = Setting {
+            host: grant.host,
+            host_header: grant.upstream.host_header.as_deref(),
+            client: grant.client,
+            proto: self.scheme,
+        };
+        request::set_ours(&mut parts.headers, &setting, parts.uri.authority(), &outgoing);
+        if upgrade.is_some() {
+            websocket::announce(&mut parts.headers);
+        }
+        if says_length && !upload.is_some() {
+            // Some servers insist on a length where a body could be (411).
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        parts.method = grant.method;
+        parts.uri = grant.target;
+        parts.version = Version::HTTP_11;
+        parts.extensions = http::Extensions::new();
+        let outbound =
+            Outbound { request: Request::from_parts(parts, upload), progress, upgrade: upgrade.is_some() };
+        let shelf = self.pool.shelf(&grant.upstream.host, grant.upstream.port);
+        let (answer, lease) = exchange::send(&shelf, outbound, &self.deadlines).await?;
+        self.answer(answer, lease, upgrade, grant.protected)
+    }
+
+    /// What the client's side of a WebSocket needs, if one is asked for.
+    fn upgrade(&self, grant: &Grant<'_>, parts: &mut Parts) -> Result<Option<(OnUpgrade, Slot)>, UpstreamError> {
+        if !websocket::is_asked_for(parts) {
+            return Ok(None);
+        }
+        let host = request::host_value(parts.headers.get(http::header::HOST), parts.uri.authority(), grant.host);
+        if grant.protected && !websocket::is_same_origin(&parts.headers, self.scheme, &host) {
+            return Err(UpstreamError::unsent(Fault::ForeignOrigin));
+        }
+        let Some(client) = parts.extensions.remove::<OnUpgrade>() else { return Ok(None) };
+        let slot = self.tunnels.reserve().ok_or(UpstreamError::unsent(Fault::NoTunnel))?;
+        Ok(Some((client, slot)))
+    }
+
+    fn upload(
+        &self,
+        grant: &Grant<'_>,
+        headers: &HeaderMap,
+        body: Option<Incoming>,
+        held: Option<bytes::Bytes>,
+    ) -> Result<(Upload, Option<Arc<super::upload::Progress>>), UpstreamError> {
+        if let Some(held) = held {
+            return Ok((Upload::held(held), None));
+        }
+        let Some(body) = body.filter(|body| !body.is_end_stream()) else {
+            return Ok((Upload::none(), None));
+        };
+        let declared = body.size_hint().exact().or_else(|| declared(headers));
+        if grant.max_body.is_some_and(|most| declared.is_some_and(|length| length > most)) {
+            return Err(UpstreamError::unsent(Fault::TooLarge));
+        }
+        let (upload, progress) = Upload::new(body, grant.max_body, self.deadlines.body_idle);
+        Ok((upload, Some(progress)))
+    }
+
+    fn answer(
+        &self,
+        answer: Response<Incoming>,
+        lease: Lease,
+        upgrade: Option<(OnUpgrade, Slot)>,
+        protected: bool,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let (mut head, body) = answer.into_parts();
+        let switched = upgrade.filter(|_| websocket::is_agreed(head.status, &head.headers));
+        if head.status.is_informational() && switched.is_none() {
+            return Err(UpstreamError::sent(Fault::Broken));
+        }
+        response::clean(&mut head.headers)?;
+        if protected {
+            response::make_private(&mut head.headers);
+        }
+        head.version = Version::HTTP_11;
+        let extensions = std::mem::take(&mut head.extensions);
+        let Some((client, slot)) = switched else {
+            let body = Download::new(body, lease, self.deadlines.body_idle);
+            return Ok(Response::from_parts(head, Body::Upstream(body)));
+        };
+        websocket::announce(&mut head.headers);
+        let app = extensions.get::<OnUpgrade>().cloned();
+        self.tunnels.open(slot, async move {
+            let app = app?.await.ok()?;
+            let client = client.await.ok()?;
+            // The connection's own task has handed the socket over; until then it had to live.
+            drop(lease);
+            Some((TokioIo::new(client), TokioIo::new(app)))
+        });
+        Ok(Response::from_parts(head, Body::Empty))
+    }
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
