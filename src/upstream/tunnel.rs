@@ -46,7 +46,9 @@ impl Default for Tunnels {
 }
 
 /// Room for one tunnel.
-pub(super) struct Slot(OwnedSemaphorePermit);
+pub(super) struct Slot {
+    _room: OwnedSemaphorePermit,
+}
 
 impl Tunnels {
     /// How many are open now.
@@ -73,7 +75,7 @@ impl Tunnels {
     }
 
     pub(super) fn reserve(&self) -> Option<Slot> {
-        Arc::clone(&self.room).try_acquire_owned().ok().map(Slot)
+        Arc::clone(&self.room).try_acquire_owned().ok().map(|room| Slot { _room: room })
     }
 
     /// Runs a tunnel in a task of its own. `ends` gives both sockets once both have switched.

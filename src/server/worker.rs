@@ -1,0 +1,98 @@
+//! One thread of the data plane: its own runtime, its own listeners, its own connections.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::settings::Timeouts;
+use crate::upstream::Tunnels;
+
+use super::Handler;
+use super::connection::{Drain, Line};
+
+/// How long to pause when the system has no descriptor for another connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a worker needs besides its handler.
+pub(super) struct Post {
+    pub listeners: Vec<StdListener>,
+    pub timeouts: Timeouts,
+    pub tls: Option<TlsAcceptor>,
+    /// Room for connections, over all workers.
+    pub room: Arc<Semaphore>,
+    pub drain: Arc<Drain>,
+    /// Ends everything at once.
+    pub end: CancellationToken,
+    pub tunnels: Tunnels,
+}
+
+/// Runs a worker on the calling thread until it is drained or ended.
+///
+/// # Errors
+/// When the runtime cannot be built or a listener cannot be taken over.
+pub(super) fn run<H: Handler>(post: Post, make_handler: impl FnOnce() -> H) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let end = post.end.clone();
+        let Post { listeners, timeouts, tls, room, drain, tunnels, .. } = post;
+        let line = Arc::new(Line::new(make_handler(), timeouts, tls, Arc::clone(&drain)));
+        let connections = TaskTracker::new();
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener)?;
+            let accept = accept(listener, Arc::clone(&line), Arc::clone(&room), connections.clone());
+            let drain = Arc::clone(&drain);
+            connections.spawn(async move {
+                tokio::select! {
+                    () = drain.begun() => {}
+                    () = accept => {}
+                }
+            });
+        }
+        drain.begun().await;
+        connections.close();
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = async { connections.wait().await; tunnels.ended().await } => {}
+        }
+        Ok(())
+    })
+}
+
+/// Accepts for ever. The caller ends it by dropping it, which closes the listener.
+pub(super) async fn accept<H: Handler>(
+    listener: TcpListener,
+    line: Arc<Line<H>>,
+    room: Arc<Semaphore>,
+    connections: TaskTracker,
+) {
+    loop {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((socket, address)) => {
+                let line = Arc::clone(&line);
+                connections.spawn(async move {
+                    let _place = place;
+                    line.serve(socket, address).await;
+                });
+            }
+            Err(error) if is_the_peers(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections for the moment");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether an error of `accept` is about that one connection, not about us.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
