@@ -132,7 +132,11 @@ impl Activity {
     pub(super) fn next_look(&self) -> Option<Instant> {
         let write_by = self.write_by.load(Relaxed);
         // While the last response is still being taken, the connection is not idle.
-        let awaited_by = if write_by == 0 { self.awaited_by.load(Relaxed) } else { 0 };
+        let awaited_by = if write_by == 0 {
+            self.awaited_by.load(Relaxed)
+        } else {
+            0
+        };
         let mut next = [awaited_by, self.block_by.load(Relaxed), write_by]
             .into_iter()
             .filter(|deadline| *deadline != 0)
@@ -148,13 +152,19 @@ impl Activity {
         let now = self.now();
         let over = |deadline: &AtomicU64| (1..=now).contains(&deadline.load(Relaxed));
         let since = now.saturating_sub(millis(self.body_idle));
-        let held_up = || self.responses().iter().any(|hold| matches!(hold, Hold::Since(at) if *at < since));
+        let held_up = || {
+            self.responses()
+                .iter()
+                .any(|hold| matches!(hold, Hold::Since(at) if *at < since))
+        };
         if over(&self.block_by) || over(&self.write_by) || held_up() {
             return Some(Due::Overdue);
         }
-        (self.write_by.load(Relaxed) == 0 && over(&self.awaited_by)).then(|| match self.awaited.load(Relaxed) {
-            NEXT_REQUEST => Due::Idle,
-            _ => Due::Overdue,
+        (self.write_by.load(Relaxed) == 0 && over(&self.awaited_by)).then(|| {
+            match self.awaited.load(Relaxed) {
+                NEXT_REQUEST => Due::Idle,
+                _ => Due::Overdue,
+            }
         })
     }
 }
@@ -174,7 +184,11 @@ impl InFlight {
     /// Says that the response has given bytes away and waits to be asked for more, or that it has
     /// been asked.
     pub(super) fn hold_up(&mut self, held: bool) {
-        let hold = if held { Hold::Since(self.activity.now()) } else { Hold::Flowing };
+        let hold = if held {
+            Hold::Since(self.activity.now())
+        } else {
+            Hold::Flowing
+        };
         let mut responses = self.activity.responses();
         let index = *self.slot.get_or_insert_with(|| {
             let free = responses.iter().position(|other| *other == Hold::Free);

@@ -106,12 +106,8 @@ impl<H: Handler> Line<H> {
         let tls = matches!(opened.stream, Stream::Tls(_));
         let peer = Peer { address, tls };
         let activity = Activity::new(&self.timeouts);
-        let io = TokioIo::new(Guarded::new(
-            opened.stream,
-            opened.prefix,
-            opened.http2,
-            Arc::clone(&activity),
-        ));
+        let io =
+            TokioIo::new(Guarded::new(opened.stream, opened.prefix, opened.http2, Arc::clone(&activity)));
         if opened.http2 {
             let service = service_fn(|request| self.answer(request, peer, &activity, true));
             let connection = self.http2.serve_connection(io, service);
@@ -119,7 +115,8 @@ impl<H: Handler> Line<H> {
         } else {
             let service = service_fn(|request| self.answer(request, peer, &activity, false));
             let connection = self.http1.serve_connection(io, service).with_upgrades();
-            self.watch(connection, http1::UpgradeableConnection::graceful_shutdown, &activity).await;
+            self.watch(connection, http1::UpgradeableConnection::graceful_shutdown, &activity)
+                .await;
         }
     }
 
@@ -169,7 +166,9 @@ impl<H: Handler> Line<H> {
                 if connection.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(());
                 }
-                let Some(look) = gone_by.or_else(|| activity.next_look()) else { return Poll::Pending };
+                let Some(look) = gone_by.or_else(|| activity.next_look()) else {
+                    return Poll::Pending;
+                };
                 if timer.is_armed_for(look) || timer.poll_until(cx, look).is_pending() {
                     return Poll::Pending;
                 }

@@ -26,7 +26,13 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) const fn new() -> Self {
-        Self { header: [0; FRAME_HEADER], have: 0, skip: PREFACE.len(), open: false, last: false }
+        Self {
+            header: [0; FRAME_HEADER],
+            have: 0,
+            skip: PREFACE.len(),
+            open: false,
+            last: false,
+        }
     }
 
     /// Follows what has been read, and says whether a header block is incomplete now.

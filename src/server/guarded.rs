@@ -57,7 +57,9 @@ impl Guarded {
     fn on_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
             Poll::Pending => self.on_blocked(),
-            Poll::Ready(Ok(bytes)) if self.blocked.since.is_some() || self.blocked.before > Duration::ZERO => {
+            Poll::Ready(Ok(bytes))
+                if self.blocked.since.is_some() || self.blocked.before > Duration::ZERO =>
+            {
                 self.on_progress(*bytes as u64);
             }
             Poll::Ready(_) => {}
@@ -86,7 +88,11 @@ impl Guarded {
 }
 
 impl AsyncRead for Guarded {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
         if this.prefix.is_empty() {

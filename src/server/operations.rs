@@ -101,7 +101,9 @@ impl Probes {
             "/metrics" => {
                 let mut metrics = text(StatusCode::OK, (self.metrics)());
                 let openmetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                metrics.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
+                metrics
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static(openmetrics));
                 metrics
             }
             _ => text(StatusCode::NOT_FOUND, "/livez /readyz /healthz /metrics\n".into()),
@@ -118,7 +120,14 @@ impl Probes {
             body.push_str(&format!("[{mark}] {} {word}\n", check.name));
         }
         body.push_str(if fine { "ok\n" } else { "not ready\n" });
-        text(if fine { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
+        text(
+            if fine {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            },
+            body,
+        )
     }
 }
 

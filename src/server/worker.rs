@@ -73,7 +73,9 @@ pub(super) async fn accept<H: Handler>(
     connections: TaskTracker,
 ) {
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         match listener.accept().await {
             Ok((socket, address)) => {
                 let line = Arc::clone(&line);

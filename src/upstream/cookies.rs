@@ -76,7 +76,9 @@ fn is_ours(pair: &[u8]) -> bool {
             name = rest;
         }
     }
-    let Some((start, rest)) = name.split_at_checked(b"stepgate".len()) else { return false };
+    let Some((start, rest)) = name.split_at_checked(b"stepgate".len()) else {
+        return false;
+    };
     start.eq_ignore_ascii_case(b"stepgate")
         && matches!(rest.trim_ascii_start().first(), None | Some(b'=' | b'-' | b'_'))
 }
@@ -114,7 +116,12 @@ mod tests {
     #[test]
     fn g10_an_upstream_cannot_plant_our_cookies() {
         let mut headers = HeaderMap::new();
-        for field in ["sid=1; Path=/", "__Host-stepgate=forged; Path=/", " stepgate-id=x", "theme=dark"] {
+        for field in [
+            "sid=1; Path=/",
+            "__Host-stepgate=forged; Path=/",
+            " stepgate-id=x",
+            "theme=dark",
+        ] {
             headers.append(SET_COOKIE, HeaderValue::from_static(field));
         }
         strip_response(&mut headers);

@@ -54,7 +54,9 @@ impl Download {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             return Poll::Ready(frame);
         }
-        let Some(link) = self.lease.as_mut().and_then(Lease::link) else { return Poll::Pending };
+        let Some(link) = self.lease.as_mut().and_then(Lease::link) else {
+            return Poll::Pending;
+        };
         if link.has_task() {
             return Poll::Pending;
         }

@@ -148,7 +148,12 @@ impl Patience {
         Self { period, deadline: Instant::now() + period, bytes: 0, finished: true }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, link: &mut Link, progress: Option<&Progress>) -> Poll<UpstreamError> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: &mut Link,
+        progress: Option<&Progress>,
+    ) -> Poll<UpstreamError> {
         if let Some(progress) = progress {
             // The wait proper starts at the end of the body; until then, at its last movement.
             let (bytes, finished) = (progress.bytes(), progress.finished());

@@ -65,7 +65,11 @@ impl Forwarder {
                 response: timeouts.upstream_response,
                 body_idle: timeouts.body_idle,
             },
-            scheme: if settings.server.public_url.https { "https" } else { "http" },
+            scheme: if settings.server.public_url.https {
+                "https"
+            } else {
+                "http"
+            },
             max_body: settings.server.max_body,
             tunnels,
         }
@@ -126,23 +130,33 @@ impl Forwarder {
         parts.uri = grant.target;
         parts.version = Version::HTTP_11;
         parts.extensions = http::Extensions::new();
-        let outbound =
-            Outbound { request: Request::from_parts(parts, upload), progress, upgrade: upgrade.is_some() };
+        let outbound = Outbound {
+            request: Request::from_parts(parts, upload),
+            progress,
+            upgrade: upgrade.is_some(),
+        };
         let shelf = self.pool.shelf(&grant.upstream.host, grant.upstream.port);
         let (answer, lease) = exchange::send(&shelf, outbound, &self.deadlines).await?;
         self.answer(answer, lease, upgrade, grant.protected)
     }
 
     /// What the client's side of a WebSocket needs, if one is asked for.
-    fn upgrade(&self, grant: &Grant<'_>, parts: &mut Parts) -> Result<Option<(OnUpgrade, Slot)>, UpstreamError> {
+    fn upgrade(
+        &self,
+        grant: &Grant<'_>,
+        parts: &mut Parts,
+    ) -> Result<Option<(OnUpgrade, Slot)>, UpstreamError> {
         if !websocket::is_asked_for(parts) {
             return Ok(None);
         }
-        let host = request::host_value(parts.headers.get(http::header::HOST), parts.uri.authority(), grant.host);
+        let host =
+            request::host_value(parts.headers.get(http::header::HOST), parts.uri.authority(), grant.host);
         if grant.protected && !websocket::is_same_origin(&parts.headers, self.scheme, &host) {
             return Err(UpstreamError::unsent(Fault::ForeignOrigin));
         }
-        let Some(client) = parts.extensions.remove::<OnUpgrade>() else { return Ok(None) };
+        let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
+            return Ok(None);
+        };
         let slot = self.tunnels.reserve().ok_or(UpstreamError::unsent(Fault::NoTunnel))?;
         Ok(Some((client, slot)))
     }

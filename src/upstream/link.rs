@@ -45,7 +45,9 @@ impl Link {
     pub(super) async fn dial(host: &str, port: u16, deadline: Duration) -> Result<Self, UpstreamError> {
         let connect = async {
             let stream = connect(host, port).await?;
-            stream.set_nodelay(true).map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
+            stream
+                .set_nodelay(true)
+                .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
             let (sender, connection) = Builder::new()
                 .max_headers(MAX_HEADERS)
                 .max_header_size(MAX_HEADER_BYTES)
@@ -55,8 +57,9 @@ impl Link {
                 .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
             Ok((sender, connection))
         };
-        let (sender, connection) =
-            timeout(deadline, connect).await.map_err(|_| UpstreamError::unsent(Fault::ConnectTimeout))??;
+        let (sender, connection) = timeout(deadline, connect)
+            .await
+            .map_err(|_| UpstreamError::unsent(Fault::ConnectTimeout))??;
         let now = Instant::now();
         Ok(Self {
             sender,
@@ -77,7 +80,11 @@ impl Link {
     /// response. With `upgrades`, a 101 hands the socket out.
     pub(super) fn detach(&mut self, upgrades: bool) {
         let Some(connection) = self.own.take() else { return };
-        let task = if upgrades { tokio::spawn(connection.with_upgrades()) } else { tokio::spawn(connection) };
+        let task = if upgrades {
+            tokio::spawn(connection.with_upgrades())
+        } else {
+            tokio::spawn(connection)
+        };
         self.task = Some(AbortOnDropHandle::new(task));
     }
 

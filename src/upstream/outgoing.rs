@@ -20,21 +20,13 @@ impl Outgoing {
     /// Nothing to add: public routes.
     #[must_use]
     pub const fn none() -> Self {
-        Self {
-            shared: None,
-            own: Vec::new(),
-            body: None,
-        }
+        Self { shared: None, own: Vec::new(), body: None }
     }
 
     /// The prepared headers of a person.
     #[must_use]
     pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
-        Self {
-            shared: Some(headers),
-            own: Vec::new(),
-            body: None,
-        }
+        Self { shared: Some(headers), own: Vec::new(), body: None }
     }
 
     /// Adds one header of this request alone.
@@ -50,10 +42,7 @@ impl Outgoing {
 
     /// All of the headers; a later one of the same name wins.
     pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
-        self.shared
-            .iter()
-            .flat_map(|shared| shared.iter())
-            .chain(&self.own)
+        self.shared.iter().flat_map(|shared| shared.iter()).chain(&self.own)
     }
 }
 
@@ -63,15 +52,9 @@ mod tests {
 
     #[test]
     fn own_headers_come_after_the_shared_ones() {
-        let shared = [(
-            HeaderName::from_static("remote-user"),
-            HeaderValue::from_static("ada"),
-        )];
+        let shared = [(HeaderName::from_static("remote-user"), HeaderValue::from_static("ada"))];
         let mut outgoing = Outgoing::shared(shared.into());
-        outgoing.set(
-            HeaderName::from_static("stepgate-acr"),
-            HeaderValue::from_static("standard"),
-        );
+        outgoing.set(HeaderName::from_static("stepgate-acr"), HeaderValue::from_static("standard"));
         let names: Vec<_> = outgoing.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["remote-user", "stepgate-acr"]);
     }

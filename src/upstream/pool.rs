@@ -54,7 +54,13 @@ pub(super) struct Lease {
 
 impl Shelf {
     fn new(host: &str, port: u16, bounds: Bounds) -> Self {
-        Self { host: host.into(), port, idle: Mutex::default(), in_use: AtomicUsize::new(0), bounds }
+        Self {
+            host: host.into(),
+            port,
+            idle: Mutex::default(),
+            in_use: AtomicUsize::new(0),
+            bounds,
+        }
     }
 
     /// The idle connection used last, if one is still fit.
@@ -166,8 +172,13 @@ impl Pool {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let Some(pool) = pool.upgrade() else { return };
-            let shelves: Vec<_> =
-                pool.shelves.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+            let shelves: Vec<_> = pool
+                .shelves
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .values()
+                .cloned()
+                .collect();
             shelves.iter().for_each(|shelf| shelf.sweep());
         }
     }

@@ -54,7 +54,12 @@ pub(super) fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
 /// Sets our own headers, after [`clean`].
 ///
 /// `sent` is the authority as the client wrote it, for its port.
-pub(super) fn set_ours(headers: &mut HeaderMap, setting: &Setting<'_>, sent: Option<&Authority>, outgoing: &Outgoing) {
+pub(super) fn set_ours(
+    headers: &mut HeaderMap,
+    setting: &Setting<'_>,
+    sent: Option<&Authority>,
+    outgoing: &Outgoing,
+) {
     let host = host_value(headers.get(HOST), sent, setting.host);
     let own = setting.host_header.and_then(|name| HeaderValue::from_str(name).ok());
     headers.insert(HOST, own.unwrap_or_else(|| host.clone()));
@@ -130,7 +135,12 @@ mod tests {
 
     #[test]
     fn b01_a_client_cannot_say_who_it_is() {
-        let fields = [("Remote-User", "root"), ("Remote_User", "root"), ("remote-user", "toor"), ("accept", "*/*")];
+        let fields = [
+            ("Remote-User", "root"),
+            ("Remote_User", "root"),
+            ("remote-user", "toor"),
+            ("accept", "*/*"),
+        ];
         let headers = cleaned(&fields, &Outgoing::none());
         assert!(!headers.contains_key("remote-user") && !headers.contains_key("remote_user"));
         assert_eq!(values(&headers, "accept"), ["*/*"]);
@@ -172,7 +182,12 @@ mod tests {
 
     #[test]
     fn c01_framing_fields_are_never_copied() {
-        let fields = [("transfer-encoding", "chunked"), ("content-length", "3"), ("te", "trailers"), ("trailer", "x")];
+        let fields = [
+            ("transfer-encoding", "chunked"),
+            ("content-length", "3"),
+            ("te", "trailers"),
+            ("trailer", "x"),
+        ];
         let headers = cleaned(&fields, &Outgoing::none());
         for name in ["transfer-encoding", "content-length", "te", "trailer"] {
             assert!(!headers.contains_key(name), "{name}");
@@ -181,7 +196,8 @@ mod tests {
 
     #[test]
     fn a10_the_host_that_was_judged_is_the_host_that_is_sent() {
-        let sent = |field: &'static str| host_value(Some(&HeaderValue::from_static(field)), None, "app.example");
+        let sent =
+            |field: &'static str| host_value(Some(&HeaderValue::from_static(field)), None, "app.example");
         assert_eq!(sent("app.example"), "app.example");
         assert_eq!(sent("APP.example.:8080"), "app.example:8080");
         assert_eq!(sent("other.example:1"), "app.example:1");

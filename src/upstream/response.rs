@@ -52,7 +52,12 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         return;
     }
-    let directives = || headers.get_all(CACHE_CONTROL).iter().flat_map(|field| directives(field.as_bytes()));
+    let directives = || {
+        headers
+            .get_all(CACHE_CONTROL)
+            .iter()
+            .flat_map(|field| directives(field.as_bytes()))
+    };
     let is = |directive: &[u8], name: &[u8]| directive.eq_ignore_ascii_case(name);
     if directives().any(|d| is(d, b"private") || is(d, b"no-store")) && !directives().any(is_shared) {
         return;

@@ -19,7 +19,9 @@ pub(crate) struct LazyTimer {
 impl LazyTimer {
     /// Whether this task, polled before, will be woken by `deadline` without asking again.
     pub(crate) fn is_armed_for(&self, deadline: Instant) -> bool {
-        self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= deadline && !sleep.is_elapsed())
+        self.sleep
+            .as_ref()
+            .is_some_and(|sleep| sleep.deadline() <= deadline && !sleep.is_elapsed())
     }
 
     /// Ready once `deadline` has passed. May wake the task early, never late.

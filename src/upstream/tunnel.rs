@@ -116,7 +116,9 @@ where
         let there = up.poll_copy(cx, &mut client, &mut upstream, &mut moved);
         let back = down.poll_copy(cx, &mut upstream, &mut client, &mut moved);
         match (there, back) {
-            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) | (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => {
+            (Poll::Ready(Err(_)), _)
+            | (_, Poll::Ready(Err(_)))
+            | (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => {
                 return Poll::Ready(());
             }
             _ => {}

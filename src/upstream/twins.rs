@@ -16,14 +16,40 @@ const PREFIXES: [&[u8]; 4] = [b"stepgate-", b"x-forwarded", b"x-original-", b"x-
 /// for another proxy, what overrides the judged method or target.
 const ALWAYS: [&str; 32] = [
     // Ends here (RFC 9110 7.6.1), or frames this hop's message alone.
-    "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
-    "trailer", "transfer-encoding", "content-length", "upgrade", "http2-settings", "expect",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "content-length",
+    "upgrade",
+    "http2-settings",
+    "expect",
     // Says where the client is, or under which name it came.
-    "forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "client-ip",
-    "cf-connecting-ip", "cf-connecting-ipv6", "fastly-client-ip", "x-host", "x-envoy-external-address",
-    "x-envoy-original-path", "x-azure-clientip", "x-remote-ip", "x-remote-addr",
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "client-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "fastly-client-ip",
+    "x-host",
+    "x-envoy-external-address",
+    "x-envoy-original-path",
+    "x-azure-clientip",
+    "x-remote-ip",
+    "x-remote-addr",
     // Overrides what was judged (security.md A02, A15), or the app's own settings (httpoxy).
-    "x-http-method", "x-http-method-override", "x-method-override", "x-http-path-override", "proxy",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-http-path-override",
+    "proxy",
 ];
 
 /// A set of folded names, looked up without allocating.
@@ -89,7 +115,11 @@ impl Twins {
 
 /// Names arrive in lower case; the configuration's may not.
 const fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+    if byte.is_ascii_alphanumeric() {
+        byte.to_ascii_lowercase()
+    } else {
+        b'-'
+    }
 }
 
 fn is_twin(name: &[u8], folded: &[u8]) -> bool {
@@ -113,10 +143,24 @@ mod tests {
     #[test]
     fn b02_every_spelling_that_folds_to_a_listed_name_is_one() {
         let twins = Twins::new(["Remote-User", "X-Auth.Email"]);
-        for twin in ["remote-user", "Remote_User", "REMOTE.USER", "remote!user", "x-auth-email", "x_auth_email"] {
+        for twin in [
+            "remote-user",
+            "Remote_User",
+            "REMOTE.USER",
+            "remote!user",
+            "x-auth-email",
+            "x_auth_email",
+        ] {
             assert!(twins.contains(&name(twin)), "{twin}");
         }
-        for other in ["remote-users", "remoteuser", "x-auth", "user-agent", "x-request-id", "set-cookie"] {
+        for other in [
+            "remote-users",
+            "remoteuser",
+            "x-auth",
+            "user-agent",
+            "x-request-id",
+            "set-cookie",
+        ] {
             assert!(!twins.contains(&name(other)), "{other}");
         }
     }
@@ -125,9 +169,20 @@ mod tests {
     fn a02_targets_methods_and_addresses_from_outside_are_ours_to_say() {
         let twins = Twins::new([]);
         for listed in [
-            "x-original-url", "x-rewrite-url", "x_original_url", "x-forwarded-uri", "x-forwarded-for",
-            "X_Forwarded_Host", "x-forwarded", "forwarded", "x-real-ip", "x-http-method-override",
-            "stepgate-code", "Stepgate_Anything", "transfer_encoding", "expect",
+            "x-original-url",
+            "x-rewrite-url",
+            "x_original_url",
+            "x-forwarded-uri",
+            "x-forwarded-for",
+            "X_Forwarded_Host",
+            "x-forwarded",
+            "forwarded",
+            "x-real-ip",
+            "x-http-method-override",
+            "stepgate-code",
+            "Stepgate_Anything",
+            "transfer_encoding",
+            "expect",
         ] {
             assert!(twins.contains(&name(listed)), "{listed}");
         }

@@ -173,7 +173,10 @@ impl http_body::Body for Upload {
     type Data = Bytes;
     type Error = Fault;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if let Some(stream) = &mut self.stream {
             return stream.poll(cx);
         }
@@ -182,7 +185,9 @@ impl http_body::Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.as_ref().map_or(self.held.is_empty(), |stream| stream.body.is_end_stream())
+        self.stream
+            .as_ref()
+            .map_or(self.held.is_empty(), |stream| stream.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

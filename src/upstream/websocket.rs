@@ -28,7 +28,9 @@ pub(super) fn is_agreed(status: StatusCode, headers: &HeaderMap) -> bool {
 
 fn is_alone(headers: &HeaderMap) -> bool {
     let mut fields = headers.get_all(UPGRADE).iter();
-    fields.next().is_some_and(|field| field.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    fields
+        .next()
+        .is_some_and(|field| field.as_bytes().eq_ignore_ascii_case(b"websocket"))
         && fields.next().is_none()
 }
 
@@ -74,7 +76,11 @@ mod tests {
         assert!(asked(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]));
         assert!(!asked(&[("connection", "upgrade"), ("upgrade", "h2c")]));
         assert!(!asked(&[("connection", "upgrade"), ("upgrade", "websocket, h2c")]));
-        assert!(!asked(&[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")]));
+        assert!(!asked(&[
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("upgrade", "h2c")
+        ]));
         assert!(!asked(&[("connection", "close"), ("upgrade", "websocket")]));
         assert!(!asked(&[("connection", "upgrade")]));
     }
@@ -92,7 +98,13 @@ mod tests {
             is_same_origin(&headers, "https", &HeaderValue::from_static("app.example"))
         };
         assert!(from(&["https://app.example"], None) && from(&["https://app.example:443"], None));
-        for foreign in ["https://evil.example", "http://app.example", "null", "https://app.example:8443", ""] {
+        for foreign in [
+            "https://evil.example",
+            "http://app.example",
+            "null",
+            "https://app.example:8443",
+            "",
+        ] {
             assert!(!from(&[foreign], None), "{foreign}");
         }
         assert!(!from(&["https://app.example", "https://evil.example"], None));
