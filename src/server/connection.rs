@@ -24,10 +24,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::Timeouts;
+use crate::doors::Handler;
 use crate::upstream::Peer;
 use crate::upstream::timer::LazyTimer;
 
-use super::Handler;
 use super::activity::{Activity, Due};
 use super::frames::PREFACE;
 use super::guarded::{Guarded, Stream};

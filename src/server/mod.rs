@@ -11,25 +11,25 @@ mod guarded;
 mod listen;
 pub mod operations;
 mod shutdown;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tracked;
 mod worker;
 
-use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::config::settings::Timeouts;
-use crate::upstream::{Body, Peer, Tunnels};
+use crate::doors::Handler;
+use crate::upstream::Tunnels;
 
 use connection::Drain;
 use worker::Post;
@@ -44,11 +44,6 @@ const MAX_GRACE: Duration = Duration::from_secs(1);
 /// Which worker a handler is made for, counted from zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerId(pub usize);
-
-/// Answers requests. May be dropped at every await: the client has gone then.
-pub trait Handler: Send + Sync + 'static {
-    fn handle(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
-}
 
 /// The data plane before it serves: everything that can fail at start has succeeded.
 pub struct Plane {

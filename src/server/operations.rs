@@ -14,10 +14,11 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::config::settings::Timeouts;
+use crate::doors::Handler;
 use crate::upstream::{Body, Peer};
 
 use super::connection::{Drain, Line};
-use super::{Handler, Shutdown, listen, worker};
+use super::{Shutdown, listen, worker};
 
 /// Most connections at once; scrapers and probes need few.
 const MAX_CONNECTIONS: usize = 64;

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::settings::Timeouts;
+use crate::doors::Handler;
 use crate::upstream::Tunnels;
 
-use super::Handler;
 use super::connection::{Drain, Line};
 
 /// How long to pause when the system has no descriptor for another connection.

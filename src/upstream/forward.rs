@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
@@ -25,8 +26,19 @@ use super::request::{self, Setting};
 use super::response;
 use super::tunnel::{Slot, Tunnels};
 use super::twins::Twins;
-use super::upload::Upload;
+use super::upload::{Progress, Upload};
 use super::websocket;
+
+/// The body to send.
+#[derive(Debug)]
+pub enum Payload {
+    /// None, or it has been read already.
+    None,
+    /// The client's, as it comes.
+    Stream(Incoming),
+    /// One that was kept during a challenge.
+    Held(Bytes),
+}
 
 /// Forwards for one worker thread, over connections of its own.
 pub struct Forwarder {
@@ -77,15 +89,13 @@ impl Forwarder {
 
     /// Sends the request that was judged, and returns as soon as the response's headers are there.
     ///
-    /// `body` is `None` where it has been read already; then only what `outgoing` brings is sent.
-    ///
     /// # Errors
     /// [`UpstreamError`] says on whose side, and which status tells the client.
     pub async fn forward(
         &self,
         permit: Permit,
         parts: Parts,
-        body: Option<Incoming>,
+        body: Payload,
         outgoing: Outgoing,
     ) -> Result<Response<Body>, UpstreamError> {
         let permit = permit.into_parts();
@@ -105,11 +115,11 @@ impl Forwarder {
         &self,
         grant: Grant<'_>,
         mut parts: Parts,
-        body: Option<Incoming>,
-        mut outgoing: Outgoing,
+        body: Payload,
+        outgoing: Outgoing,
     ) -> Result<Response<Body>, UpstreamError> {
         let upgrade = self.upgrade(&grant, &mut parts)?;
-        let (upload, progress) = self.upload(&grant, &parts.headers, body, outgoing.body.take())?;
+        let (upload, progress) = self.upload(&grant, &parts.headers, body)?;
         let says_length = grant.method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
         request::clean(&mut parts.headers, &self.twins);
         let setting = Setting {
@@ -165,14 +175,12 @@ impl Forwarder {
         &self,
         grant: &Grant<'_>,
         headers: &HeaderMap,
-        body: Option<Incoming>,
-        held: Option<bytes::Bytes>,
-    ) -> Result<(Upload, Option<Arc<super::upload::Progress>>), UpstreamError> {
-        if let Some(held) = held {
-            return Ok((Upload::held(held), None));
-        }
-        let Some(body) = body.filter(|body| !body.is_end_stream()) else {
-            return Ok((Upload::none(), None));
+        body: Payload,
+    ) -> Result<(Upload, Option<Arc<Progress>>), UpstreamError> {
+        let body = match body {
+            Payload::Stream(body) if !body.is_end_stream() => body,
+            Payload::None | Payload::Stream(_) => return Ok((Upload::none(), None)),
+            Payload::Held(bytes) => return Ok((Upload::held(bytes), None)),
         };
         let declared = body.size_hint().exact().or_else(|| declared(headers));
         if grant.max_body.is_some_and(|most| declared.is_some_and(|length| length > most)) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 
 /// Headers to set after everything a client could have sent under these names is gone.
@@ -13,20 +12,19 @@ use http::header::{HeaderName, HeaderValue};
 pub struct Outgoing {
     shared: Option<Arc<[(HeaderName, HeaderValue)]>>,
     own: Vec<(HeaderName, HeaderValue)>,
-    pub(super) body: Option<Bytes>,
 }
 
 impl Outgoing {
     /// Nothing to add: public routes.
     #[must_use]
     pub const fn none() -> Self {
-        Self { shared: None, own: Vec::new(), body: None }
+        Self { shared: None, own: Vec::new() }
     }
 
     /// The prepared headers of a person.
     #[must_use]
     pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
-        Self { shared: Some(headers), own: Vec::new(), body: None }
+        Self { shared: Some(headers), own: Vec::new() }
     }
 
     /// Adds one header of this request alone.
@@ -34,13 +32,7 @@ impl Outgoing {
         self.own.push((name, value));
     }
 
-    /// Sends these bytes instead of the client's body: a request that was kept during a challenge.
-    /// Its `Content-Type` is to be [`set`](Self::set) with it.
-    pub fn send_instead(&mut self, body: Bytes) {
-        self.body = Some(body);
-    }
-
-    /// All of the headers; a later one of the same name wins.
+    /// All of them; a later one of the same name wins.
     pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
         self.shared.iter().flat_map(|shared| shared.iter()).chain(&self.own)
     }

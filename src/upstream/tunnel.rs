@@ -226,10 +226,13 @@ mod tests {
         let (mut client, client_end) = duplex(8);
         let (mut app, app_end) = duplex(8);
         tokio::spawn(relay(client_end, app_end, IDLE));
-        client.write_all(b"question, longer than the pipe").await.unwrap_or_default();
-        client.shutdown().await.unwrap();
         let mut heard = String::new();
-        app.read_to_string(&mut heard).await.unwrap();
+        let ask = async {
+            client.write_all(b"question, longer than the pipe").await.unwrap();
+            client.shutdown().await.unwrap();
+        };
+        let (_, read) = tokio::join!(ask, app.read_to_string(&mut heard));
+        read.unwrap();
         assert_eq!(heard, "question, longer than the pipe");
         app.write_all(b"answer").await.unwrap();
         drop(app);
