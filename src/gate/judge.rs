@@ -71,6 +71,14 @@ impl Gate {
         self.judge_on(&route, request, parts, body, peer).await
     }
 
+    /// Whether a request below the prefix is for the pages and the API: on the portal's own host, and
+    /// not one of the few paths that every site has.
+    fn is_portals(&self, request: &CanonicalRequest) -> bool {
+        let server = &self.policy.settings().server;
+        let rest = request.target.path().strip_prefix(&*server.prefix);
+        *request.host == *server.public_url.host && !matches!(rest, Some("/callback" | "/jwks.json"))
+    }
+
     /// A host without a route: the portal's own, or nobody's, which is denied.
     async fn without_route(&self, parts: &Parts, request: CanonicalRequest) -> Judgement {
         if *request.host == *self.policy.settings().server.public_url.host {

@@ -22,7 +22,8 @@ impl Gate {
     /// Answers a request below the prefix on a site that is not the portal.
     pub(super) async fn site_endpoint(&self, request: &CanonicalRequest, parts: &Parts) -> Response<Body> {
         let prefix = &self.policy.settings().server.prefix;
-        let known = self.policy.route_for(&request.host).is_some();
+        let portal = *request.host == *self.policy.settings().server.public_url.host;
+        let known = portal || self.policy.route_for(&request.host).is_some();
         let rest = request
             .target
             .path()

@@ -147,6 +147,11 @@ impl Metrics {
         text
     }
 
+    /// Counts one request that the upstream did not answer.
+    pub fn upstream_failed(&self, outcome: &'static str) {
+        self.upstream_errors.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
     /// Counts one decision that is not a plain allow.
     pub fn decided(&self, route: &str, decision: &'static str) {
         self.decisions

@@ -157,6 +157,12 @@ impl KeyRing {
         })
     }
 
+    /// Origin of the portal, the `iss` of everything signed here.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     fn newest(&self, purpose: Purpose) -> Option<&Key> {
         self.keys.iter().find(|key| key.purpose == purpose)
     }

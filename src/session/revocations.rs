@@ -63,7 +63,13 @@ impl Revocations {
     /// Whether the feed is too old to vouch for anything.
     #[must_use]
     pub fn is_stale(&self, now: UnixTime) -> bool {
-        now.since(UnixTime(self.read_at.load(Ordering::Acquire))) > OLDEST_FEED
+        self.age(now) > OLDEST_FEED
+    }
+
+    /// Seconds since the feed was last read.
+    #[must_use]
+    pub fn age(&self, now: UnixTime) -> i64 {
+        now.since(UnixTime(self.read_at.load(Ordering::Acquire)))
     }
 
     /// Takes in what the store had after [`Revocations::last`], read at `now`.
