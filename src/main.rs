@@ -1,1 +1,6 @@
-fn main() {}
+//! Parses the command line and hands over.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    stepgate::cli::main()
+}

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use super::factor_kind::{FactorKind, FactorSet};
 
 /// A whole configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     pub server: Server,
     pub storage: Storage,

@@ -22,6 +22,7 @@ pub mod readings;
 mod site;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -45,6 +46,8 @@ pub use passage::Passage;
 /// What outlives a reload of the configuration.
 pub struct Shared {
     pub store: Store,
+    /// Where the key ring's file is.
+    pub state_directory: PathBuf,
     pub clock: Clock,
     pub ring: Arc<ArcSwap<KeyRing>>,
     pub revocations: Arc<Revocations>,

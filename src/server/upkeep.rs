@@ -85,7 +85,7 @@ async fn follow_feed(shared: Arc<Shared>) {
 /// Takes in a rotation by another process. Blocking for one small file is fine on this runtime.
 fn reload_keys(shared: &Shared) {
     let issuer = shared.ring.load().issuer().to_owned();
-    match KeyRing::open(shared.store.state_directory(), issuer, shared.clock.now()) {
+    match KeyRing::open(&shared.state_directory, issuer, shared.clock.now()) {
         Ok(ring) => {
             shared.ring.store(Arc::new(ring));
             tracing::info!("the key ring has been read again");

@@ -118,6 +118,7 @@ impl Whole {
             mode: CookieMode::for_https(settings.server.public_url.https),
             attempts: NetworkLimit::new("network", per_minute),
             journeys: NetworkLimit::new("journeys", per_minute.saturating_mul(5)),
+            state_directory: settings.storage.state_directory.clone(),
             store,
             clock,
             ring,
@@ -217,7 +218,7 @@ impl Judge for Live {
         metrics().upstream_failed(error.fault.name());
         tracing::warn!(request_id = %reference, status = status.as_u16(), %error, "a request was not answered by the upstream");
         if page {
-            return from_page(crate::gate::pages::Pages::failed(&self.0.load().frame, status, &reference));
+            return from_page(portal::pages::error(&self.0.load().frame, status, &reference));
         }
         Problem::new(status, error.fault.name(), "The app did not answer").response(&reference)
     }

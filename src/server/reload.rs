@@ -1,0 +1,151 @@
+//! Reload: a changed file or SIGHUP builds a new generation; a bad one changes nothing.
+//!
+//! Directories are watched, not files: editors and ConfigMaps replace files. Any event is only a
+//! hint; what counts is whether the contents differ.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::whole::{Generation, Live};
+use crate::config::settings::Server;
+use crate::config::{self, Environment, Loaded, Settings, Sources};
+use crate::gate::Shared;
+use crate::observe::metrics;
+
+/// Events closer together than this are one change.
+const SETTLE: Duration = Duration::from_millis(300);
+/// Files are looked at this often even if nothing was heard: network file systems send no events.
+const POLL: Duration = Duration::from_secs(30);
+
+/// Where the configuration comes from, and what of it was last seen.
+pub struct Reloader {
+    sources: Sources,
+    environment: Environment,
+    files: BTreeSet<PathBuf>,
+    seen: Vec<u8>,
+}
+
+impl Reloader {
+    #[must_use]
+    pub fn new(sources: Sources, environment: Environment, loaded: &Loaded) -> Self {
+        Self { sources, environment, files: loaded.files.clone(), seen: fingerprint(&loaded.files) }
+    }
+
+    /// Watches until the process ends.
+    pub async fn run(mut self, shared: Arc<Shared>, live: Live) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            tracing::error!("SIGHUP cannot be listened for; the configuration will not be reloaded");
+            return;
+        };
+        let (heard, mut events) = mpsc::channel(1);
+        let mut watcher = self.watch(&heard);
+        loop {
+            let asked = self.wait(&mut hangup, &mut events).await;
+            let print = fingerprint(&self.files);
+            if !asked && print == self.seen {
+                continue;
+            }
+            self.seen = print;
+            self.reload(&shared, &live);
+            watcher = watcher.and_then(|_| self.watch(&heard));
+        }
+    }
+
+    /// Returns whether it was asked for by signal.
+    async fn wait(&self, hangup: &mut Signal, events: &mut mpsc::Receiver<()>) -> bool {
+        tokio::select! {
+            _ = hangup.recv() => true,
+            _ = events.recv() => {
+                let settled = Instant::now() + SETTLE;
+                while timeout(settled.saturating_duration_since(Instant::now()), events.recv()).await.is_ok() {}
+                false
+            }
+            () = sleep_until(Instant::now() + POLL) => false,
+        }
+    }
+
+    fn watch(&self, heard: &mpsc::Sender<()>) -> Option<RecommendedWatcher> {
+        let heard = heard.clone();
+        let tell = move |_: notify::Result<notify::Event>| {
+            // A full channel has a hint already.
+            let _ = heard.try_send(());
+        };
+        let mut watcher = notify::recommended_watcher(tell)
+            .inspect_err(|error| tracing::warn!(%error, "files cannot be watched; they are looked at every 30 s"))
+            .ok()?;
+        let directories: BTreeSet<&Path> = self.files.iter().filter_map(|file| file.parent()).collect();
+        for directory in directories {
+            if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
+                tracing::warn!(%error, directory = %directory.display(), "a directory cannot be watched");
+            }
+        }
+        Some(watcher)
+    }
+
+    fn reload(&mut self, shared: &Arc<Shared>, live: &Live) {
+        let loaded = config::load(&self.sources, &self.environment);
+        self.files.extend(loaded.files.iter().cloned());
+        let built = match &loaded.settings {
+            Some(settings) => Generation::new(shared, &keep_fixed(&live.settings(), settings)).map_err(|e| e.to_string()),
+            None => Err(loaded.diagnostics.to_text(false)),
+        };
+        match built {
+            Ok(generation) => {
+                live.replace(generation);
+                metrics().reload_successful.set(1);
+                metrics().reload_time.set(shared.clock.now().0);
+                tracing::info!("the configuration has been reloaded");
+            }
+            Err(why) => {
+                metrics().reload_successful.set(0);
+                tracing::error!(%why, "the changed configuration is refused; the old one stays in use");
+            }
+        }
+    }
+}
+
+/// What cannot change in a running process stays as it is, and the log says so.
+fn keep_fixed(old: &Arc<Settings>, new: &Arc<Settings>) -> Arc<Settings> {
+    let fixed = |server: &Server| {
+        format!("{:?}", (&server.listen, &server.public_url, &server.operations, server.workers, &server.prefix, &server.tls))
+    };
+    let storage = |s: &Settings| (s.storage.database.clone(), s.storage.state_directory.clone());
+    let mut changed = Vec::new();
+    if fixed(&old.server) != fixed(&new.server) {
+        changed.push("server.listen, public_url, operations, workers, prefix or tls");
+    }
+    if storage(old) != storage(new) {
+        changed.push("storage");
+    }
+    if changed.is_empty() {
+        return Arc::clone(new);
+    }
+    tracing::warn!(keys = changed.join("; "), "these keys have changed and need a restart; the rest is in use now");
+    let mut settings = Settings::clone(new);
+    let (limits, trusted) = (settings.server.max_body, settings.server.trusted_proxies.clone());
+    settings.server = old.server.clone();
+    settings.server.max_body = limits;
+    settings.server.trusted_proxies = trusted;
+    settings.storage = old.storage.clone();
+    Arc::new(settings)
+}
+
+/// Digest over names and contents; a file that cannot be read counts as absent.
+fn fingerprint(files: &BTreeSet<PathBuf>) -> Vec<u8> {
+    let mut context = Context::new(&SHA256);
+    for file in files {
+        context.update(file.as_os_str().as_encoded_bytes());
+        let contents = std::fs::read(file).unwrap_or_default();
+        context.update(&(contents.len() as u64).to_be_bytes());
+        context.update(&contents);
+    }
+    context.finish().as_ref().to_vec()
+}
