@@ -58,7 +58,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn line(key: &KeyInfo) -> String {
-    let created = jiff::Timestamp::from_second(key.created.0).map(|t| t.to_string()).unwrap_or_default();
-    let role = if key.signs { "signs and verifies" } else { "verifies" };
+    let created = jiff::Timestamp::from_second(key.created.0)
+        .map(|t| t.to_string())
+        .unwrap_or_default();
+    let role = if key.signs {
+        "signs and verifies"
+    } else {
+        "verifies"
+    };
     format!("{:<9} {}  made {created}  {role}", format!("{:?}", key.purpose).to_lowercase(), key.kid)
 }

@@ -39,11 +39,9 @@ enum Command {
     /// The keys that sign claims
     Keys(keys::Args),
     /// Print the JSON Schema of the configuration
-    Schema(schema::Args),
+    Schema,
     /// Print a completion script for your shell
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
 }
@@ -54,7 +52,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => return check::run(args),
-        Command::Schema(args) => return schema::run(args),
+        Command::Schema => return schema::run(),
         Command::Explain(args) => return explain::run(args),
         Command::Users(args) => block_on(users::run(args)),
         Command::Enrolments(args) => block_on(enrolments::run(args)),
@@ -78,7 +76,10 @@ fn manual() -> anyhow::Result<ExitCode> {
 
 /// Runs a command that needs the store on a small runtime of its own.
 fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(command)
 }
 
 #[cfg(test)]

@@ -87,7 +87,11 @@ pub async fn serve(
 /// # Errors
 /// When threads cannot be started.
 pub fn control_runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("control").enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("control")
+        .enable_all()
+        .build()
 }
 
 /// Starts logging as configured.

@@ -59,9 +59,7 @@ impl Gate {
         };
         match request.reserved(&settings.server.prefix) {
             Reserved::Outside => {}
-            Reserved::Inside if *request.host == *settings.server.public_url.host => {
-                return Judgement::Portal;
-            }
+            Reserved::Inside if self.is_portals(&request) => return Judgement::Portal,
             Reserved::Inside => return Judgement::Answer(self.site_endpoint(&request, parts).await),
             Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED)),
         }

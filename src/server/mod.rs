@@ -10,11 +10,14 @@ mod frames;
 mod guarded;
 mod listen;
 pub mod operations;
+pub mod reload;
 mod shutdown;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod tracked;
+mod upkeep;
+pub mod whole;
 mod worker;
 
 use std::io;

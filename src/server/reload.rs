@@ -36,7 +36,12 @@ pub struct Reloader {
 impl Reloader {
     #[must_use]
     pub fn new(sources: Sources, environment: Environment, loaded: &Loaded) -> Self {
-        Self { sources, environment, files: loaded.files.clone(), seen: fingerprint(&loaded.files) }
+        Self {
+            sources,
+            environment,
+            files: loaded.files.clone(),
+            seen: fingerprint(&loaded.files),
+        }
     }
 
     /// Watches until the process ends.
@@ -79,7 +84,9 @@ impl Reloader {
             let _ = heard.try_send(());
         };
         let mut watcher = notify::recommended_watcher(tell)
-            .inspect_err(|error| tracing::warn!(%error, "files cannot be watched; they are looked at every 30 s"))
+            .inspect_err(
+                |error| tracing::warn!(%error, "files cannot be watched; they are looked at every 30 s"),
+            )
             .ok()?;
         let directories: BTreeSet<&Path> = self.files.iter().filter_map(|file| file.parent()).collect();
         for directory in directories {
@@ -94,7 +101,9 @@ impl Reloader {
         let loaded = config::load(&self.sources, &self.environment);
         self.files.extend(loaded.files.iter().cloned());
         let built = match &loaded.settings {
-            Some(settings) => Generation::new(shared, &keep_fixed(&live.settings(), settings)).map_err(|e| e.to_string()),
+            Some(settings) => {
+                Generation::new(shared, &keep_fixed(&live.settings(), settings)).map_err(|e| e.to_string())
+            }
             None => Err(loaded.diagnostics.to_text(false)),
         };
         match built {
@@ -115,7 +124,17 @@ impl Reloader {
 /// What cannot change in a running process stays as it is, and the log says so.
 fn keep_fixed(old: &Arc<Settings>, new: &Arc<Settings>) -> Arc<Settings> {
     let fixed = |server: &Server| {
-        format!("{:?}", (&server.listen, &server.public_url, &server.operations, server.workers, &server.prefix, &server.tls))
+        format!(
+            "{:?}",
+            (
+                &server.listen,
+                &server.public_url,
+                &server.operations,
+                server.workers,
+                &server.prefix,
+                &server.tls
+            )
+        )
     };
     let storage = |s: &Settings| (s.storage.database.clone(), s.storage.state_directory.clone());
     let mut changed = Vec::new();
@@ -128,7 +147,10 @@ fn keep_fixed(old: &Arc<Settings>, new: &Arc<Settings>) -> Arc<Settings> {
     if changed.is_empty() {
         return Arc::clone(new);
     }
-    tracing::warn!(keys = changed.join("; "), "these keys have changed and need a restart; the rest is in use now");
+    tracing::warn!(
+        keys = changed.join("; "),
+        "these keys have changed and need a restart; the rest is in use now"
+    );
     let mut settings = Settings::clone(new);
     let (limits, trusted) = (settings.server.max_body, settings.server.trusted_proxies.clone());
     settings.server = old.server.clone();

@@ -90,7 +90,9 @@ fn reload_keys(shared: &Shared) {
             shared.ring.store(Arc::new(ring));
             tracing::info!("the key ring has been read again");
         }
-        Err(error) => tracing::error!(%error, "the key ring has changed and cannot be read; the old keys stay in use"),
+        Err(error) => {
+            tracing::error!(%error, "the key ring has changed and cannot be read; the old keys stay in use")
+        }
     }
 }
 

@@ -103,7 +103,8 @@ impl Whole {
         let store = Store::open(&settings.storage).await?;
         let now = clock.now();
         let issuer = settings.server.public_url.origin();
-        let ring = Arc::new(ArcSwap::from_pointee(KeyRing::open(&settings.storage.state_directory, issuer, now)?));
+        let ring =
+            Arc::new(ArcSwap::from_pointee(KeyRing::open(&settings.storage.state_directory, issuer, now)?));
         let revocations = Arc::new(Revocations::default());
         super::upkeep::read_feed(&store, &revocations, now).await?;
         let lifetimes = Lifetimes {
@@ -241,13 +242,26 @@ impl Service<Request<Body>> for PortalService {
         let router = self.0.0.load().router.clone();
         // Without a peer the router answers 503.
         if let Some(peer) = request.extensions().get::<Peer>().copied() {
-            request.extensions_mut().insert(Entry { peer: peer.ip(), is_portal: true, reference: reference() });
+            request.extensions_mut().insert(Entry {
+                peer: peer.ip(),
+                is_portal: true,
+                reference: reference(),
+            });
         }
-        Box::pin(async move { router.oneshot(request.map(axum::body::Body::new)).await.map(|response| response.map(Body::boxed)) })
+        Box::pin(async move {
+            router
+                .oneshot(request.map(axum::body::Body::new))
+                .await
+                .map(|response| response.map(Body::boxed))
+        })
     }
 }
 
-fn operations(address: SocketAddr, settings: &Settings, shared: &Arc<Shared>) -> Result<Operations, std::io::Error> {
+fn operations(
+    address: SocketAddr,
+    settings: &Settings,
+    shared: &Arc<Shared>,
+) -> Result<Operations, std::io::Error> {
     let ready = Arc::clone(shared);
     let told = Arc::clone(shared);
     let checks = move || {

@@ -40,6 +40,27 @@ pub enum Fault {
     Broken,
 }
 
+impl Fault {
+    /// Stable name for metrics and problem documents.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLarge => "body_too_large",
+            Self::ClientStalled => "client_stalled",
+            Self::ClientGone => "client_gone",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::NoUpstream => "no_upstream",
+            Self::Busy => "upstream_busy",
+            Self::NoTunnel => "no_tunnel",
+            Self::Unresolved => "upstream_unresolved",
+            Self::Unreachable => "upstream_unreachable",
+            Self::ConnectTimeout => "upstream_connect_timeout",
+            Self::ResponseTimeout => "upstream_timeout",
+            Self::Broken => "upstream_broken",
+        }
+    }
+}
+
 /// A request that got no response from the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
