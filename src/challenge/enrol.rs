@@ -169,6 +169,16 @@ impl Challenges {
             .await?)
     }
 
+    /// Makes one of the caller's enrolments the one to be asked for first; `false` when there is
+    /// none with this id.
+    ///
+    /// # Errors
+    /// [`ChallengeError::NotPermitted`] without a fresh proof.
+    pub async fn prefer(&self, caller: &Caller, id: &EnrolmentId) -> Result<bool, ChallengeError> {
+        self.require_permission(caller).await?;
+        Ok(self.store.set_default_enrolment(&caller.identity.key, id).await?)
+    }
+
     /// Removes one of the caller's enrolments; its proofs count no more, in every process.
     /// `false` when there is none with this id.
     ///

@@ -11,7 +11,7 @@ use super::view::{ChangePermission, Outcome, Purpose};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED};
 use crate::policy::{EnrolmentId, Proof};
-use crate::store::{EnrolmentRecord, Stage, StoreError, Tx};
+use crate::store::{ChallengeRecord, EnrolmentRecord, Stage, StoreError, Tx};
 
 /// What became of an attempt.
 pub(super) enum Judged {
@@ -51,6 +51,14 @@ pub(super) struct Candidate {
     /// `None`: still pending.
     pub(super) enrolment: Option<EnrolmentId>,
     pub(super) material: Material,
+}
+
+impl Question {
+    /// A plain question: compare, then prove.
+    fn new(kind: FactorKind, answer: NormalForm, mac: [u8; 32], candidates: Vec<Candidate>) -> Self {
+        let (name, replaced) = (String::new(), Vec::new());
+        Self { kind, answer, mac, candidates, saved: false, name, replaced, app: None }
+    }
 }
 
 const UNKNOWN: Found = Found::Ended(Judged::Unknown);
@@ -96,13 +104,8 @@ async fn find_challenge(
         Err(malformed) => return Ok(ended(Outcome::Malformed(malformed))),
     };
     let mac = answer_mac(tx, id, &enrolment.0, &answer);
-    match (challenge.stage, challenge.passed) {
-        (Stage::Open, _) => {}
-        (Stage::Locked, _) => return Ok(Found::Blocked),
-        (Stage::Passed, Some((stored, proof))) if bool::from(stored.as_slice().ct_eq(&mac)) => {
-            return again(tx, attempt, &stored, proof, factor.left(one.state)).await;
-        }
-        (Stage::Passed, _) => return Ok(ended(Outcome::Expired)),
+    if let Some(found) = settled(tx, attempt, &challenge, &mac, factor.left(one.state)).await? {
+        return Ok(found);
     }
     let Some(material) = tx.material(&identity.key, enrolment).await? else {
         return Ok(UNKNOWN);
@@ -111,15 +114,24 @@ async fn find_challenge(
         .ok()
         .map(|purpose| purpose.app);
     let candidates = vec![Candidate { enrolment: Some(one.id), material }];
-    Ok(Found::Question(Question {
-        kind: one.factor,
-        answer,
-        mac,
-        candidates,
-        saved: false,
-        name: String::new(),
-        replaced: Vec::new(),
-        app,
+    Ok(Found::Question(Question { app, ..Question::new(one.factor, answer, mac, candidates) }))
+}
+
+/// What there is to say when the challenge runs no more; `None` while it is open.
+async fn settled(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    challenge: &ChallengeRecord,
+    mac: &[u8; 32],
+    left: Option<u32>,
+) -> Result<Option<Found>, StoreError> {
+    Ok(Some(match (challenge.stage, &challenge.passed) {
+        (Stage::Open, _) => return Ok(None),
+        (Stage::Locked, _) => Found::Blocked,
+        (Stage::Passed, Some((stored, proof))) if bool::from(stored.as_slice().ct_eq(mac)) => {
+            again(tx, attempt, stored, proof.clone(), left).await?
+        }
+        (Stage::Passed, _) => ended(Outcome::Expired),
     }))
 }
 
@@ -141,16 +153,7 @@ async fn find_inline(tx: &mut Tx, attempt: &Attempt, kind: FactorKind) -> Result
     if candidates.is_empty() {
         return Ok(UNKNOWN);
     }
-    Ok(Found::Question(Question {
-        kind,
-        answer,
-        mac: [0; 32],
-        candidates,
-        saved: false,
-        name: String::new(),
-        replaced: Vec::new(),
-        app: None,
-    }))
+    Ok(Found::Question(Question::new(kind, answer, [0; 32], candidates)))
 }
 
 async fn find_pending(
@@ -195,15 +198,13 @@ async fn find_pending(
     if facts.enrolled.len() - replaced.len() >= MAX_ENROLMENTS {
         return Ok(Found::Ended(Judged::TooMany));
     }
+    let candidates = vec![Candidate { enrolment: None, material: waiting.material }];
+    let name = name.map_or(pending.name, str::to_owned);
     Ok(Found::Question(Question {
-        kind: pending.factor,
-        answer,
-        mac,
-        candidates: vec![Candidate { enrolment: None, material: waiting.material }],
         saved,
-        name: name.map_or(pending.name, str::to_owned),
+        name,
         replaced,
-        app: None,
+        ..Question::new(pending.factor, answer, mac, candidates)
     }))
 }
 

@@ -214,3 +214,17 @@ async fn names_are_proposed_apart_and_there_is_a_limit() {
     let more = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await;
     assert!(matches!(more, Err(ChallengeError::TooMany)));
 }
+
+#[tokio::test]
+async fn the_way_a_person_prefers_is_asked_for_first() {
+    let world = world().await;
+    let (first, second) = (world.app("anna").await, world.app("anna").await);
+    let anna = proved(caller("anna"), FactorKind::Totp, &first.id, world.now());
+    for one in [&second, &first] {
+        assert!(world.challenges.prefer(&anna, &one.id).await.unwrap());
+        let view = world.challenges.open(&anna, purpose(), every_kind(), None).await.unwrap();
+        assert_eq!(view.chosen.as_ref(), Some(&one.id));
+    }
+    let bobs = world.app("bob").await;
+    assert!(!world.challenges.prefer(&anna, &bobs.id).await.unwrap());
+}
