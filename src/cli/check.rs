@@ -87,3 +87,23 @@ fn summary(found: &Diagnostics, refused: bool) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary_of(text: &str) -> String {
+        let found = config::load(&Sources::text("a.yaml", text), &Environment::default());
+        summary(&found.diagnostics, found.settings.is_none())
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let head = "version: 1\nserver: { public_url: https://mfa.example.com";
+        assert_eq!(summary_of(&format!("{head} }}")), "the configuration is fine");
+        let wide = format!("{head}, trusted_proxies: [10.0.0.0/8] }}");
+        assert_eq!(summary_of(&wide), "the configuration is fine: 1 warning");
+        let both = format!("{head}, trusted_proxies: [10.0.0.0/8], a: b }}\nc: d");
+        assert_eq!(summary_of(&both), "the configuration is refused: 2 errors, 1 warning");
+    }
+}

@@ -78,13 +78,10 @@ impl Reading {
     }
 
     fn parse(&mut self, file: super::source::FileId, text: &str) -> Option<Node> {
-        let before = self.problems.any_error();
-        let node = yaml::parse(file, text, &mut self.problems);
-        match node {
-            Some(node) if matches!(node.kind, Kind::Map(_)) => Some(node),
-            Some(Node { kind: Kind::Broken, .. }) => None,
-            None if self.problems.any_error() && !before => None,
-            None if !text.trim().is_empty() && self.problems.any_error() => None,
+        let node = yaml::parse(file, text, &mut self.problems)?;
+        match node.kind {
+            Kind::Map(_) => Some(node),
+            Kind::Broken => None,
             _ => {
                 self.problems.push(
                     Diagnostic::error(Code::WrongKind, "this is no configuration")
@@ -120,16 +117,16 @@ impl Reading {
         if !path.is_dir() {
             return vec![path.to_owned()];
         }
-        let mut found: Vec<PathBuf> = match std::fs::read_dir(path) {
-            Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
+        let entries = std::fs::read_dir(path)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>());
+        let mut found = match entries {
+            Ok(found) => found,
             Err(error) => {
                 self.unreadable(path, &error.to_string());
                 return Vec::new();
             }
         };
-        found.retain(|path| {
-            path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") && path.is_file()
-        });
+        found.retain(|path| is_configuration(path));
         found.sort();
         if found.is_empty() {
             self.unreadable(path, "it has no *.yaml file");
@@ -164,4 +161,12 @@ impl Reading {
         let message = format!("cannot read the configuration {}: {why}", path.display());
         self.problems.push(Diagnostic::error(Code::Unreadable, message));
     }
+}
+
+/// What is read of a directory. A link that leads nowhere counts, so that it is an error: whatever
+/// it held must not be missing unnoticed.
+fn is_configuration(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let named = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
+    named && !hidden && !path.is_dir()
 }

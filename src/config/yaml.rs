@@ -15,7 +15,8 @@ use super::source::{FileId, Span};
 /// Deeper than any valid configuration by far.
 const DEPTH: usize = 32;
 
-/// Reads one text; `None` when it is not YAML at all. Every problem is put into `problems`.
+/// Reads one text; `None` when it is not YAML, which is put into `problems` like everything else.
+/// A text without any value is [`Kind::Nothing`].
 pub(super) fn parse(file: FileId, text: &str, problems: &mut Problems) -> Option<Node> {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
@@ -32,7 +33,8 @@ pub(super) fn parse(file: FileId, text: &str, problems: &mut Problems) -> Option
             return None;
         }
     }
-    builder.root
+    let nothing = Node { span: Span { file, ..Span::default() }, kind: Kind::Nothing };
+    Some(builder.root.unwrap_or(nothing))
 }
 
 /// A collection whose end has not come yet.

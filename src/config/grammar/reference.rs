@@ -33,6 +33,7 @@ merge keys. Text that YAML could take for something else (`no`, `on`, `07:00`, `
 | a host | `app.example.com`, `*.example.com`, or `\"*\"`; no port |
 | a path pattern | `/admin/**`, `/files/*.css`: `*` stays within one segment, `**` is any number of segments, none included; a trailing slash makes no difference |
 | an address to listen on | `:8080` (every IPv4 address), `127.0.0.1:8080`, `[::]:8080`, `localhost:8080` |
+| a combination of conditions | a condition's name, a list of combinations that must all hold, `{ any: […] }` or `{ not: … }` |
 | a file | a path; a relative one is taken from the directory of the file it is written in |
 
 **Values that live elsewhere.** For any text, `{ file: PATH }` is the text of a file (without one

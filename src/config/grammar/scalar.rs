@@ -183,9 +183,9 @@ impl Scalar {
             Self::Path | Self::Prefix => pattern("^/"),
             Self::PublicUrl | Self::KeyUrl => pattern("^https?://"),
             Self::Upstream => pattern("^http://"),
-            Self::Method => pattern("^[A-Z]+$"),
+            Self::Method => pattern("^[A-Z-]+$"),
             Self::TimeOfDay => pattern("^[0-9]{2}:[0-9]{2}$"),
-            Self::Name => pattern(r"^[A-Za-z0-9*\[][A-Za-z0-9._:*\[\]-]*$"),
+            Self::Name => pattern("^[A-Za-z0-9][A-Za-z0-9._-]*$"),
             _ => json!({"type": "string", "minLength": 1}),
         }
     }
@@ -246,7 +246,8 @@ fn integer(text: &str, least: u64, most: u64) -> Result<(), BadValue> {
 }
 
 fn name(text: &str) -> Result<(), BadValue> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "._-:*[]".contains(c);
+    // No colon: a person is known as `source:subject`, and there must be one way to read that.
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if text.is_empty() || text.len() > 128 || !text.chars().all(good) || text.starts_with(['.', '-', '_']) {
         return Err(BadValue::new(
             "this is no name",

@@ -142,6 +142,17 @@ fn a_broken_file_beside_a_good_one_is_refused() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_not_overlooked() {
+    let directory = directory();
+    fs::write(directory.path().join("a.yaml"), HEAD).unwrap();
+    fs::write(directory.path().join(".hidden.yaml"), "not: [yaml").unwrap();
+    let both = || load(&Sources::paths([directory.path()]), &Environment::default());
+    assert!(both().settings.is_some());
+    std::os::unix::fs::symlink("absent", directory.path().join("floor.yaml")).unwrap();
+    assert!(both().settings.is_none());
+}
+
+#[test]
 fn what_cannot_be_read_is_an_error() {
     let directory = directory();
     let missing = load(&Sources::paths([directory.path().join("absent.yaml")]), &Environment::default());
