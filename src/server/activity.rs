@@ -141,9 +141,15 @@ impl Activity {
             .into_iter()
             .filter(|deadline| *deadline != 0)
             .min();
-        if next.is_none() && self.responses().iter().any(|hold| *hold != Hold::Free) {
-            next = Some(self.after(self.body_idle));
-        }
+        let held_up = self
+            .responses()
+            .iter()
+            .filter_map(|hold| match hold {
+                Hold::Since(at) => Some(at.saturating_add(millis(self.body_idle))),
+                Hold::Free | Hold::Flowing => None,
+            })
+            .min();
+        next = next.into_iter().chain(held_up).min();
         next.map(|millis| self.start + Duration::from_millis(millis))
     }
 
@@ -151,11 +157,11 @@ impl Activity {
     pub(super) fn due(&self) -> Option<Due> {
         let now = self.now();
         let over = |deadline: &AtomicU64| (1..=now).contains(&deadline.load(Relaxed));
-        let since = now.saturating_sub(millis(self.body_idle));
+        let since = now.checked_sub(millis(self.body_idle));
         let held_up = || {
             self.responses()
                 .iter()
-                .any(|hold| matches!(hold, Hold::Since(at) if *at < since))
+                .any(|hold| matches!(hold, Hold::Since(at) if Some(*at) <= since))
         };
         if over(&self.block_by) || over(&self.write_by) || held_up() {
             return Some(Due::Overdue);

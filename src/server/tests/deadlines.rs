@@ -108,21 +108,22 @@ async fn a_response_body_that_stops_is_cut() {
 
 #[tokio::test]
 async fn a_client_that_leaves_frees_the_upstream() {
-    let (done, mut ended) = tokio::sync::mpsc::channel(1);
+    let (tell, mut told) = tokio::sync::mpsc::channel(2);
     let (address, _) = upstream(move |mut app, _, _| {
-        let done = done.clone();
+        let tell = tell.clone();
         async move {
             app.head().await;
+            tell.send("began").await.unwrap();
             app.rest().await;
-            let _ = done.send(()).await;
+            tell.send("ended").await.unwrap();
         }
     })
     .await;
     let front = public(address).await;
     let mut client = front.connect().await;
     client.send(get("/")).await;
+    assert_eq!(told.recv().await, Some("began"));
     drop(client);
-    tokio::time::timeout(PATIENCE, ended.recv())
-        .await
-        .expect("the upstream connection is closed");
+    let ended = tokio::time::timeout(PATIENCE, told.recv()).await;
+    assert_eq!(ended.expect("the upstream connection is closed"), Some("ended"));
 }

@@ -92,12 +92,12 @@ async fn r03_a_response_cut_short_resets_its_stream() {
     })
     .await;
     let front = public(address).await;
-    let response = client(&front)
-        .await
-        .send_request(get("/").body(Full::default()).unwrap())
-        .await
-        .unwrap();
-    assert!(response.into_body().collect().await.is_err());
+    let request = get("/").body(Full::default()).unwrap();
+    let cut = match client(&front).await.send_request(request).await {
+        Ok(response) => response.into_body().collect().await.is_err(),
+        Err(_) => true,
+    };
+    assert!(cut);
 }
 
 #[tokio::test]
