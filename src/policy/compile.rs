@@ -109,7 +109,6 @@ impl Compiler<'_> {
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,
             may_be_public: may_be_public(&base, &rules, self.settings),
-            judges_methods: rules.iter().any(|rule| !rule.methods.is_empty()),
             minds_case: rules.iter().any(|rule| rule.paths.minds_case()),
             line: route.line,
             reason: route.reason.as_deref().map(Arc::from),

@@ -34,28 +34,25 @@ impl CanonicalRequest {
     /// How the path stands to a reserved prefix such as `/.stepgate` (security.md A12).
     #[must_use]
     pub fn reserved(&self, prefix: &str) -> Reserved {
-        let inside = |path: &str| {
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if self.readings.is_plain() && inside(self.target.path()) {
-            return Reserved::Inside;
-        }
-        let prefix = text::fold(prefix);
-        let inside = |path: &str| {
-            path.strip_prefix(&*prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        let hit = match &self.readings {
-            Readings::Plain => inside(&text::fold(self.target.path())),
-            Readings::Several(readings) => readings.iter().any(|reading| inside(reading.folded())),
-        };
-        if hit {
-            Reserved::Ambiguous
-        } else {
-            Reserved::Outside
+        let path = self.target.path();
+        match &self.readings {
+            Readings::Plain if !is_below(path, prefix) => Reserved::Outside,
+            Readings::Plain if path.starts_with(prefix) => Reserved::Inside,
+            Readings::Several(readings)
+                if !readings.iter().any(|reading| is_below(reading.folded(), prefix)) =>
+            {
+                Reserved::Outside
+            }
+            _ => Reserved::Ambiguous,
         }
     }
+}
+
+/// Whether a path is the prefix or lies below it, whatever its case.
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.split_at_checked(prefix.len()).is_some_and(|(start, rest)| {
+        start.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// How a path stands to a reserved prefix.

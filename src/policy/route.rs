@@ -19,8 +19,6 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Whether any request to this route can be public: if not, the identity is always needed.
     pub may_be_public: bool,
-    /// Whether some rule looks at the method: then headers that override it must go (security.md A15).
-    pub judges_methods: bool,
     /// Line of the configuration that begins this route.
     pub line: u32,
     /// Whether a pattern has letters that folding changes.
