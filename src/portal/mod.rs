@@ -21,6 +21,8 @@ mod qr;
 mod routes;
 mod sign_in;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod views;
 

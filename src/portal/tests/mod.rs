@@ -1,0 +1,7 @@
+//! The pages and the API as a browser or a program meets them: real gate, real store, no sockets.
+
+mod api;
+mod enrolling;
+mod forms;
+mod journeys;
+mod world;
