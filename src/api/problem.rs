@@ -27,12 +27,14 @@ pub struct Problem {
     title: &'static str,
     detail: &'static str,
     members: Map<String, Value>,
+    /// For the log alone.
+    cause: Option<String>,
 }
 
 impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: &'static str) -> Self {
-        Self { status, code, title, detail, members: Map::new() }
+        Self { status, code, title, detail, members: Map::new(), cause: None }
     }
 
     /// A further member.
@@ -73,6 +75,9 @@ impl Problem {
     }
 
     fn into_json(mut self, reference: &str) -> Response {
+        if let Some(why) = &self.cause {
+            tracing::error!(request_id = %reference, %why, "An API call could not be served.");
+        }
         let members = [
             ("type", json!(format!("urn:stepgate:problem:{}", self.code))),
             ("title", json!(self.title)),
@@ -108,8 +113,7 @@ impl IntoResponse for Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let (code, title, detail) = match &failure {
-            Failure::Unavailable(why) => {
-                tracing::error!(%why, "An API call could not be served.");
+            Failure::Unavailable(_) => {
                 ("unavailable", "This cannot be checked right now", "Try again in a few seconds.")
             }
             Failure::BadRequest(detail) => ("bad_request", "The request is not acceptable", *detail),
@@ -154,7 +158,7 @@ impl From<Failure> for Problem {
         };
         let problem = Self::new(failure.status(), code, title, detail);
         match failure {
-            Failure::Unavailable(_) => problem.with("retry_after", 5),
+            Failure::Unavailable(why) => Self { cause: Some(why), ..problem.with("retry_after", 5) },
             Failure::TooMany { retry_after } => problem.with("retry_after", retry_after.max(1)),
             Failure::Locked(Locked::Until(until)) => problem.with("until", until.0),
             Failure::Locked(Locked::Hard) => problem.with("retry_after", 86_400),

@@ -11,14 +11,14 @@ use super::detour::{Detour, Reply, page, see_other};
 use super::fields::Posted;
 use super::onward::{Onward, Params};
 use super::state::Portal;
-use super::text;
 use super::views::challenge::{Challenge, Confirmed, Ways};
 use super::views::{Hidden, Problem};
+use super::{pages, text};
 use crate::api::{Failure, Standing, Visit};
 use crate::challenge::view::{Caller, ChallengeView, Outcome, Way};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Malformed};
-use crate::gate::passage::Journey;
+use crate::gate::passage::{Arrival, Journey};
 use crate::policy::{EnrolmentId, Proof};
 
 /// From how many wrong answers left on the person is told (ux.md P-1: from the third on).
@@ -29,7 +29,7 @@ const FEW_CODES: u32 = 3;
 /// Asks for the way that was chosen, or the best one.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
     if params.rd.is_some() && params.onward.journey.is_none() {
-        let onward = portal.return_address(&params).await?;
+        let onward = portal.return_address(&params, &visit).await?;
         return Err(Detour::To(onward.on(&portal.frame.url("challenge"))));
     }
     let view = match ask(&portal, &visit, &params.onward).await? {
@@ -222,15 +222,18 @@ async fn go_on(
         .arrive(&visit.visitor, Some(proof), browser, journey.as_ref())
         .await?;
     let codes_left = codes_left.filter(|left| *left <= FEW_CODES);
-    let (next, app) = match &journey {
-        Some(_) => (arrival.next, arrival.app),
-        None => (portal.next_page(onward), text::SETTINGS.to_owned()),
+    let Some(journey) = journey else {
+        let next = portal.next_page(onward);
+        if codes_left.is_none() {
+            return Ok(see_other(&next, arrival.cookies));
+        }
+        let settings = text::SETTINGS.to_owned();
+        return Ok(page(confirmed(portal, visit, next, settings, codes_left), arrival.cookies));
     };
-    let one_more = next.starts_with(&portal.frame.url("challenge"));
-    if one_more || (journey.is_none() && codes_left.is_none()) {
-        return Ok(see_other(&next, arrival.cookies));
+    if arrival.next.starts_with(&portal.frame.url("challenge")) {
+        return Ok(see_other(&arrival.next, arrival.cookies));
     }
-    Ok(page(confirmed(portal, visit, next, app, codes_left), arrival.cookies))
+    Ok(leave(portal, visit, &journey, arrival, codes_left))
 }
 
 /// Nothing is missing: another tab did it, or the page was reloaded.
@@ -240,7 +243,24 @@ async fn arrive(portal: &Portal, visit: &Visit, journey: &Journey) -> Result<Res
         .passage
         .arrive(&visit.visitor, None, None, Some(journey))
         .await?;
-    Ok(page(confirmed(portal, visit, arrival.next, arrival.app, None), arrival.cookies))
+    Ok(leave(portal, visit, journey, arrival, None))
+}
+
+/// On to the app; or the word that a form could not be kept and has to be sent again (ux.md P-9).
+fn leave(
+    portal: &Portal,
+    visit: &Visit,
+    journey: &Journey,
+    arrival: Arrival,
+    codes_left: Option<u32>,
+) -> Response {
+    let Arrival { cookies, next, app } = arrival;
+    let was_form = !matches!(journey.method.as_str(), "GET" | "HEAD");
+    if was_form && !journey.held {
+        let account = visit.visitor.caller.as_ref().map(|caller| caller.identity.display_name());
+        return page(pages::form_not_sent(&portal.frame, account, &app, &next), cookies);
+    }
+    page(confirmed(portal, visit, next, app, codes_left), cookies)
 }
 
 fn confirmed(

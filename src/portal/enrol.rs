@@ -168,9 +168,14 @@ async fn next(portal: &Portal, caller: &Caller, onward: &Onward) -> Result<Strin
 }
 
 fn added(portal: &Portal, onward: &Onward) -> String {
+    going_on(portal, onward, "my-mfa?done=added")
+}
+
+/// On with the journey, or to this page of ours.
+fn going_on(portal: &Portal, onward: &Onward, page: &str) -> String {
     match onward.journey {
         Some(_) => onward.journey_only().on(&portal.frame.url("challenge")),
-        None => portal.frame.url("my-mfa?done=added"),
+        None => portal.frame.url(page),
     }
 }
 
@@ -243,6 +248,7 @@ fn pending_page(
                 hidden,
                 codes,
                 download: format!("{place}/{}", text::RECOVERY_FILE_NAME),
+                skip: going_on(portal, onward, "my-mfa"),
                 problem: told.map(|_| Problem::new("saved", text::SAVED_MISSING)),
             };
             portal.frame.page(status, &view)

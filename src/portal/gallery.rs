@@ -138,6 +138,7 @@ fn recovery_codes(frame: &Frame, problem: Option<Problem>) -> Page {
         hidden: hidden(),
         codes: (0..10).map(|i| format!("7q4m{i}-x9k2v-b3tzn")).collect(),
         download: frame.url("enrol/e2/recovery-codes.txt"),
+        skip: frame.url("my-mfa"),
         problem,
     };
     frame.page(StatusCode::OK, &view)

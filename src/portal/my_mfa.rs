@@ -24,7 +24,8 @@ use crate::policy::EnrolmentId;
 /// The list.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
     let caller = portal.signed_in(&visit, &Onward::default().toward("my-mfa"))?;
-    let enrolments = portal.services.challenges.enrolments(caller).await?;
+    let mut enrolments = portal.services.challenges.enrolments(caller).await?;
+    enrolments.sort_by_key(|one| one.factor == FactorKind::RecoveryCode);
     let usable = enrolments.iter().filter(|one| one.factor != FactorKind::RecoveryCode).count();
     let has_codes = usable < enrolments.len();
     let view = MyMfa {

@@ -20,7 +20,7 @@ use crate::gate::passage::{self, Visitor};
 
 /// The form; or on, for those who are signed in already.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
-    let onward = portal.return_address(&params).await?;
+    let onward = portal.return_address(&params, &visit).await?;
     if visit.visitor.caller.is_some() {
         return Err(Detour::To(portal.next_page(&onward)));
     }

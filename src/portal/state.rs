@@ -47,9 +47,10 @@ impl Portal {
     ///
     /// # Errors
     /// When the address is not one of ours, or cannot be kept.
-    pub async fn return_address(&self, params: &Params) -> Result<Onward, Failure> {
+    pub async fn return_address(&self, params: &Params, visit: &Visit) -> Result<Onward, Failure> {
         let mut onward = params.onward.clone();
         if let (None, Some(address)) = (&onward.journey, &params.rd) {
+            self.services.passage.admit(visit.visitor.address)?;
             onward.journey = Some(self.services.passage.begin_journey(address, "GET").await?.id);
         }
         Ok(onward)

@@ -59,7 +59,6 @@ pub const USED: &str = "That code was already used. Wait for the next one";
 pub const USED_RECOVERY: &str = "That code was already used. Take another one from your list";
 pub const RAN_OUT: &str = "That took a little too long, so nothing was checked. Enter the newest code";
 pub const CHECK_CLOCK: &str = "Check that your phone sets its time automatically.";
-pub const NOT_THIS_WAY: &str = "That way can't be used here. Choose another one";
 
 pub fn app_asks(app: &str) -> String {
     format!("{app} asks you to confirm it's you.")
@@ -136,7 +135,6 @@ pub fn codes_left(left: u32) -> String {
 // Confirmed (P-7).
 pub const CONFIRMED: &str = "You're confirmed";
 pub const GO_TO_SETTINGS: &str = "Go to my MFA settings";
-pub const NOWHERE_TO_GO: &str = "You can open the app you want to use now.";
 pub const RENEW_CODES: &str = "Make new codes";
 
 pub fn go_on_to(app: &str) -> String {
@@ -162,7 +160,6 @@ pub const ADD_WHY: &str =
 pub const TOTP_OFFER: &str =
     "An app on your phone shows a new code every 30 seconds. Works without a connection.";
 pub const RECOVERY_OFFER: &str = "A list to print or save, for the day you don't have your phone.";
-pub const SET_UP: &str = "Set up";
 pub const RECOMMENDED: &str = "Recommended";
 pub const NOT_NOW: &str = "Not now";
 pub const INVITATION_NEEDED: &str = "You need an invitation";
@@ -294,7 +291,6 @@ pub const NOT_SENT: &str = "Your form wasn't sent";
 pub const NOT_SENT_TEXT: &str =
     "First we had to check that it's you, so what you filled in stayed in your browser.";
 pub const NOT_SENT_HOW: &str = "Go back and send it again. Your browser usually still has what you typed.";
-pub const NOT_SENT_OPEN: &str = "Open the page again";
 pub const SEND_NOW: &str = "Send it now?";
 pub const SEND_NOW_TEXT: &str =
     "We kept what you filled in while you confirmed that it's you. Nothing has been sent yet.";

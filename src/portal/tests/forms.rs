@@ -82,6 +82,11 @@ async fn pages_exist_on_the_portal_only_and_not_without_a_door() {
     ] {
         let request = || world.browser().request(Method::GET, path).body(Body::empty()).unwrap();
         assert_eq!(world.send_as(request(), false).await.status(), StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(
+            world.send_without_door(request()).await.status(),
+            StatusCode::SERVICE_UNAVAILABLE,
+            "{path}"
+        );
     }
 }
 

@@ -196,3 +196,45 @@ async fn every_failed_sign_in_reads_the_same() {
             .contains("don&#39;t match")
     );
 }
+
+#[tokio::test]
+async fn p20_a_first_factor_on_the_way_does_not_lose_the_way() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let page = browser.get("/.stepgate/challenge?rd=/reports").await;
+    let page = browser.sign_in(&page).await;
+    assert_eq!(page.heading(), "Add a way to confirm");
+    assert!(page.text.contains("Payroll needs a second way"));
+    let page = browser.post(&page.form("enrol").with("factor", "totp")).await;
+    let key = between(&page.text, "<code id=\"key\">", "</code>").unwrap().to_owned();
+    let page = browser.post(&page.form("enrol/").with("code", &world.app_code(&key))).await;
+    assert_eq!(page.heading(), "Save your recovery codes");
+    let skip = between(&page.text, "<p class=\"other\"><a href=\"", "\"").unwrap().to_owned();
+    let done = browser.post(&page.form("enrol/").with("saved", "yes")).await;
+    assert_eq!(done.refresh().as_deref(), Some("/reports"));
+    assert_eq!(browser.get(&skip).await.refresh().as_deref(), Some("/reports"));
+}
+
+#[tokio::test]
+async fn p9_a_form_that_could_not_be_kept_is_said_and_not_turned_into_a_visit() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.set_up().await;
+    let now = world.clock.now();
+    let journey = crate::store::NewJourney {
+        id: "lost".to_owned(),
+        site: "mfa.example.com".to_owned(),
+        method: "POST".to_owned(),
+        target: "/transfer".to_owned(),
+        subject: None,
+        context: "{}".to_owned(),
+        held: None,
+        created: now,
+        expires: now.plus(600),
+    };
+    world.store.add_journey(journey).await.unwrap();
+    let page = browser.get("/.stepgate/challenge?j=lost").await;
+    assert_eq!(page.heading(), "Your form wasn&#39;t sent");
+    assert_eq!(page.refresh(), None);
+    assert!(page.text.contains("href=\"/transfer\""));
+}

@@ -85,6 +85,8 @@ pub struct RecoveryCodes {
     pub hidden: Hidden,
     pub codes: Vec<String>,
     pub download: String,
+    /// Where those go who do not take the codes now.
+    pub skip: String,
     pub problem: Option<Problem>,
 }
 
