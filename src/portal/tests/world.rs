@@ -48,10 +48,10 @@ fn settings(first_factor: FirstFactor) -> Settings {
     wiki.hosts = vec!["wiki.example.com".to_owned()];
     let mut settings = tests_support::settings(vec![payroll, wiki]);
     settings.identity = vec![IdentitySource { name: "local".to_owned(), kind: IdentityKind::Local }];
-    settings.limits.window = Duration::from_secs(900);
+    settings.limits.window = Duration::from_mins(15);
     settings.limits.per_network_per_minute = 10_000;
-    settings.sessions.idle_timeout = Duration::from_secs(3600);
-    settings.sessions.absolute_timeout = Duration::from_secs(12 * 3600);
+    settings.sessions.idle_timeout = Duration::from_hours(1);
+    settings.sessions.absolute_timeout = Duration::from_hours(12);
     settings.enrolment.first_factor = first_factor;
     settings
 }
@@ -72,6 +72,7 @@ pub async fn world_with(first_factor: FirstFactor) -> World {
     let lifetimes = Lifetimes { idle: 3600, absolute: 12 * 3600 };
     let challenges = Challenges::new(store.clone(), Arc::clone(&settings), clock.clone());
     let shared = Arc::new(Shared {
+        state_directory: guard.path().join("keys"),
         store: store.clone(),
         clock: clock.clone(),
         ring: Arc::new(ArcSwap::from_pointee(ring.unwrap())),
