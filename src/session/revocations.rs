@@ -89,6 +89,14 @@ impl Revocations {
         self.read_at.fetch_max(now.0, Ordering::AcqRel);
     }
 
+    /// Whether this session of our own has ended. Each one is named in the feed, so the row about its
+    /// person, whose time has whole seconds, need not be asked: a session begun in the very second
+    /// of a reset lives.
+    #[must_use]
+    pub fn is_ended(&self, session: &str) -> bool {
+        self.read().sessions.contains_key(session)
+    }
+
     /// Whether this session, or everything of this person issued at `issued`, is void.
     #[must_use]
     pub fn is_void(&self, session: &str, subject: &SubjectKey, issued: UnixTime) -> bool {
@@ -167,6 +175,7 @@ mod tests {
         assert_eq!((feed.last(), feed.enrolled_version(&anna)), (4, 4));
         let bob = SubjectKey::new("local", "bob");
         assert!(feed.is_void("s1", &bob, UnixTime(2000)));
+        assert!(feed.is_ended("s1") && !feed.is_ended("s2"));
         assert!(feed.is_void("s2", &anna, UnixTime(1000)), "issued before the reset");
         assert!(!feed.is_void("s2", &anna, UnixTime(1001)), "issued after it");
         assert!(feed.is_removed(&EnrolmentId("e1".into())) && !feed.is_removed(&EnrolmentId("e2".into())));

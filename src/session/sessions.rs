@@ -77,7 +77,7 @@ impl Sessions {
         }
         let generation = self.revocations.generation();
         if session.generation.load(Ordering::Acquire) != generation {
-            if self.revocations.is_void(&session.id, &session.identity.key, session.created) {
+            if self.revocations.is_ended(&session.id) {
                 self.cache.remove(token);
                 return None;
             }
@@ -127,7 +127,7 @@ impl Sessions {
         let last_seen = Arc::clone(activity.value());
         drop(activity);
         let seen = UnixTime(last_seen.load(Ordering::Relaxed)).max(record.last_seen);
-        let void = self.revocations.is_void(&id, &record.key, record.created);
+        let void = self.revocations.is_ended(&id);
         if record.ended.is_some() || void || record.expires <= now || now.since(seen) > self.lifetimes.idle {
             self.activity.remove(&id);
             return None;
