@@ -152,7 +152,7 @@ impl Informer {
             Claim::amr(proofs)
         };
         let acr = policy.level_names(met).collect::<Vec<_>>().join(" ");
-        let groups: Vec<&str> = identity.groups.iter().map(|group| &**group).collect();
+        let groups: Vec<&str> = identity.groups().iter().map(|group| &**group).collect();
         let names = &self.names;
         let mut headers = vec![
             (names.user.clone(), value(&identity.subject)),

@@ -227,6 +227,6 @@ impl Route {
             || allow
                 .groups
                 .iter()
-                .any(|group| identity.groups.iter().any(|own| **own == **group))
+                .any(|group| identity.groups().iter().any(|own| **own == **group))
     }
 }

@@ -68,7 +68,8 @@ pub struct Identity {
     /// The source's canonical spelling, without the source.
     pub subject: Arc<str>,
     pub key: SubjectKey,
-    pub groups: Vec<Arc<str>>,
+    /// `None`: the source does not say, and every condition on groups is unknown.
+    pub groups: Option<Vec<Arc<str>>>,
     pub name: Option<Arc<str>>,
     pub email: Option<Arc<str>>,
     /// Further attributes, each with one or more values.
@@ -85,13 +86,19 @@ impl Identity {
         self.name.as_deref().unwrap_or(&self.subject)
     }
 
+    /// The groups the source names; none where it does not say.
+    #[must_use]
+    pub fn groups(&self) -> &[Arc<str>] {
+        self.groups.as_deref().unwrap_or_default()
+    }
+
     /// Values of an attribute; `user`, `groups`, `name` and `email` are attributes too.
     /// `None` when the source does not say: the fact is unknown.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Vec<&str>> {
         match name {
             "user" => Some(vec![&self.subject]),
-            "groups" => Some(self.groups.iter().map(|g| &**g).collect()),
+            "groups" => self.groups.as_ref().map(|groups| groups.iter().map(|g| &**g).collect()),
             "name" => self.name.as_deref().map(|v| vec![v]),
             "email" => self.email.as_deref().map(|v| vec![v]),
             other => self.attributes.get(other).map(|v| v.iter().map(String::as_str).collect()),

@@ -124,7 +124,7 @@ fn any_identity() -> impl Strategy<Value = Identity> {
         |(finance, clearance)| {
             let mut anna = anna();
             if !finance {
-                anna.groups.clear();
+                anna.groups = Some(Vec::new());
             }
             if let Some(clearance) = clearance {
                 anna.attributes.insert("clearance".to_owned(), vec![clearance.to_owned()]);

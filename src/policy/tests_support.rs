@@ -27,7 +27,7 @@ pub fn anna() -> Identity {
         source: "local".into(),
         subject: "anna".into(),
         key: SubjectKey::new("local", "anna"),
-        groups: vec!["finance".into()],
+        groups: Some(vec!["finance".into()]),
         name: None,
         email: None,
         attributes: BTreeMap::from([("employment".to_owned(), vec!["staff".to_owned()])]),

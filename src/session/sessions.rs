@@ -261,7 +261,7 @@ fn identity_of(record: &SessionRecord, snapshot: Snapshot) -> Identity {
         source: record.source.as_str().into(),
         subject: record.subject.as_str().into(),
         key: record.key.clone(),
-        groups: snapshot.groups.iter().map(|g| g.as_str().into()).collect(),
+        groups: Some(snapshot.groups.iter().map(|g| g.as_str().into()).collect()),
         name: snapshot.name.map(Into::into),
         email: snapshot.email.map(Into::into),
         attributes: snapshot.attributes,

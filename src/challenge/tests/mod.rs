@@ -69,7 +69,7 @@ fn in_session(name: &str, session: &str) -> Caller {
         source: "local".into(),
         subject: name.into(),
         key: SubjectKey::new("local", name),
-        groups: vec![],
+        groups: None,
         name: None,
         email: None,
         attributes: std::collections::BTreeMap::new(),

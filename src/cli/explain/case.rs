@@ -93,7 +93,7 @@ fn identity(user: &str, args: &Args, policy: &Policy) -> Result<Identity, Usage>
         source: source.into(),
         subject: subject.into(),
         key: SubjectKey::new(source, subject),
-        groups: args.groups.iter().map(|group| group.trim().into()).collect(),
+        groups: Some(args.groups.iter().map(|group| group.trim().into()).collect()),
         name: one("name"),
         email: one("email"),
         attributes,

@@ -98,7 +98,7 @@ impl Report {
             url: case.url.clone(),
             user: identity.map(|identity| identity.subject.to_string()),
             groups: identity
-                .map(|identity| identity.groups.iter().map(ToString::to_string).collect())
+                .map(|identity| identity.groups().iter().map(ToString::to_string).collect())
                 .unwrap_or_default(),
             from: case.client.to_string(),
             at: case.at.strftime("%a %Y-%m-%d %H:%M %Q").to_string(),

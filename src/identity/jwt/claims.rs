@@ -65,7 +65,7 @@ pub(super) fn established(
     let identity = Identity {
         source: Arc::clone(source),
         key: SubjectKey::new(source, subject),
-        groups: many(claims, &settings.groups)?.into_iter().map(Into::into).collect(),
+        groups: groups(claims, &settings.groups)?,
         name: optional(&settings.name)?,
         email: optional(&settings.email)?,
         attributes: attributes(settings, claims)?,
@@ -131,6 +131,13 @@ fn many(claims: &Map<String, Value>, name: &str) -> Result<Vec<String>, Identity
         return Err(IdentityError::Refused("more than 256 groups"));
     }
     values.into_iter().map(|v| grammar::value(v).map(str::to_owned)).collect()
+}
+
+/// `None` where the token does not say.
+fn groups(claims: &Map<String, Value>, name: &str) -> Result<Option<Vec<Arc<str>>>, IdentityError> {
+    let said = claims.get(name).is_some_and(|value| !value.is_null());
+    let groups = many(claims, name)?.into_iter().map(Into::into).collect();
+    Ok(said.then_some(groups))
 }
 
 fn attributes(

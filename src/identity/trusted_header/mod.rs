@@ -78,7 +78,7 @@ impl TrustedHeaders {
         Ok(Some(Identity {
             source: Arc::clone(&self.source),
             key: SubjectKey::new(&self.source, &subject),
-            groups: optional(&self.groups)?.map(grammar::groups).transpose()?.unwrap_or_default(),
+            groups: optional(&self.groups)?.map(grammar::groups).transpose()?,
             name: checked(optional(&self.name)?)?,
             email: checked(optional(&self.email)?)?,
             attributes,
@@ -168,7 +168,7 @@ mod tests {
         let lines = [("x-remote-user", "Anna"), ("x-remote-groups", "hr, finance")];
         let anna = ask("10.0.0.10", &lines).unwrap().unwrap();
         assert_eq!(anna.key.as_str(), "front:anna");
-        assert_eq!(anna.groups.len(), 2);
+        assert_eq!(anna.groups().len(), 2);
         assert!(ask("10.0.0.11", &lines).unwrap().is_none());
     }
 

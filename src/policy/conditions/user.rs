@@ -45,7 +45,10 @@ fn attribute(identity: &Identity, name: &str, accepted: &[String]) -> Truth {
     let known = |value: Option<&str>| value.map_or(Truth::Unknown, |value| is(value).into());
     match name {
         "user" => is(&identity.subject).into(),
-        "groups" => identity.groups.iter().any(|group| is(group)).into(),
+        "groups" => match &identity.groups {
+            Some(groups) => groups.iter().any(|group| is(group)).into(),
+            None => Truth::Unknown,
+        },
         "name" => known(identity.name.as_deref()),
         "email" => known(identity.email.as_deref()),
         other => match identity.attributes.get(other) {
@@ -95,5 +98,7 @@ mod tests {
     #[test]
     fn nobody_is_unknown() {
         assert_eq!(holds(&[("groups", &["finance"])], None), Truth::Unknown);
+        let silent = Identity { groups: None, ..anna() };
+        assert_eq!(holds(&[("groups", &["finance"])], Some(&silent)), Truth::Unknown);
     }
 }
