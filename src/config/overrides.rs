@@ -136,7 +136,9 @@ fn descend(node: &mut Node, shape: &'static Shape, path: &[&str], value: Node) -
                 |shape| descend(node, shape, path, value),
             )
         }
-        Shape::Scalar(_) | Shape::List(_) | Shape::Many(_) => Err("it goes on below a value".to_owned()),
+        Shape::Scalar(_) | Shape::List(_) | Shape::Many(_) | Shape::Any(_) => {
+            Err("it goes on below a value".to_owned())
+        }
     }
 }
 

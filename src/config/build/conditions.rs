@@ -113,19 +113,9 @@ pub(super) fn when(build: &mut Build<'_>, node: &Node) -> Option<When> {
 fn combination(build: &mut Build<'_>, node: &Node, negated: bool) -> Option<When> {
     match &node.kind {
         Kind::Scalar(scalar) => named(build, &scalar.text, node.span, negated),
-        Kind::List(items) => {
-            if items.is_empty() {
-                build.report(empty(node));
-            }
-            Some(When::All(all(build, items, negated)))
-        }
+        Kind::List(items) => Some(When::All(all(build, items, negated))),
         Kind::Map(_) => match (node.get("any"), node.get("not")) {
-            (Some(any), _) => {
-                if any.items().is_empty() {
-                    build.report(empty(any));
-                }
-                Some(When::Any(all(build, any.items(), negated)))
-            }
+            (Some(any), _) => Some(When::Any(all(build, any.items(), negated))),
             (_, Some(inner)) => Some(When::Not(Box::new(combination(build, inner, !negated)?))),
             _ => None,
         },
@@ -135,11 +125,6 @@ fn combination(build: &mut Build<'_>, node: &Node, negated: bool) -> Option<When
 
 fn all(build: &mut Build<'_>, items: &[Node], negated: bool) -> Vec<When> {
     items.iter().filter_map(|item| combination(build, item, negated)).collect()
-}
-
-fn empty(node: &Node) -> Diagnostic {
-    Diagnostic::error(Code::Value, "this combination has no conditions")
-        .at(node.pointer(), "name at least one, or remove it")
 }
 
 fn named(build: &mut Build<'_>, name: &str, span: Span, negated: bool) -> Option<When> {

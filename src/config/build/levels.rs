@@ -153,12 +153,6 @@ pub(super) fn twice(what: &str, name: &str, at: Span, first: Span) -> Diagnostic
 /// Reads `require` (or `to`) and `optional` beside it. `user` says whose it is: "payroll rule 2".
 pub(super) fn requirement(build: &mut Build<'_>, node: &Node, key: &str, user: &str) -> Option<Requirement> {
     let list = node.get(key)?;
-    if list.items().is_empty() && list.as_scalar().is_none() {
-        build.report(
-            Diagnostic::error(Code::Value, format!("`{key}` names no level"))
-                .at(list.span, "write `public` if nothing is to be asked for"),
-        );
-    }
     let optional = node.is_true("optional");
     let (mut ids, mut denied) = (Vec::new(), false);
     for item in list.items() {

@@ -53,13 +53,6 @@ fn unique(
 fn route(build: &mut Build<'_>, node: &Node) -> Option<Route> {
     let hosts = values(node, "host", host::pattern);
     let name = node.text_of("name").map(str::to_owned).or_else(|| hosts.first().cloned())?;
-    if node
-        .get("host")
-        .is_some_and(|host| host.items().is_empty() && host.as_scalar().is_none())
-    {
-        let at = node.get("host").map_or(node.span, |host| host.span);
-        build.report(Diagnostic::error(Code::Value, "this route has no host").at(at, "name at least one"));
-    }
     let requirement = levels::requirement(build, node, "require", &name);
     let rules = rules(build, node, &name);
     let raise = raises(build, node, &name);
@@ -123,6 +116,10 @@ fn rules(build: &mut Build<'_>, route: &Node, name: &str) -> Vec<Rule> {
         let when = node.get("when").map(|when| conditions::when(build, when));
         let requirement = levels::requirement(build, node, "require", &user);
         // A rule with a part that cannot be read must not seem to cover more than it says.
+        let read = |key| node.get(key).is_none_or(|list| list.texts().len() == list.items().len().max(1));
+        if !read("path") || !read("method") {
+            continue;
+        }
         let (Some(requirement), false) = (requirement, when.as_ref().is_some_and(Option::is_none)) else {
             continue;
         };

@@ -8,7 +8,7 @@ pub(super) static LEVEL: Map = Map::new(
     "A named requirement.",
     &[
         Key::required("name", Shape::Scalar(Scalar::Name), "What `require` and `to` call it."),
-        Key::new("any_of", Shape::Many(&Shape::Scalar(Scalar::Factor)), "Factors of which one is needed. An empty list asks for an identity only."),
+        Key::new("any_of", Shape::Any(&Shape::Scalar(Scalar::Factor)), "Factors of which one is needed. An empty list asks for an identity only."),
         Key::new(
             "all_of",
             Shape::List(&Shape::Many(&Shape::Scalar(Scalar::Factor))),
@@ -21,7 +21,7 @@ pub(super) static LEVEL: Map = Map::new(
         ),
     ],
 )
-.choices(&[Choice { keys: &["any_of", "all_of"], required: true }])
+.choices(&[Choice { keys: &["any_of", "all_of"], exclusive: true }])
 .later(&["properties", "remember_device"]);
 
 /// One named condition.
@@ -40,7 +40,7 @@ pub(super) static CONDITION: Map = Map::new(
         ),
     ],
 )
-.choices(&[Choice { keys: &["network", "time", "user", "groups", "query"], required: true }])
+.choices(&[Choice { keys: &["network", "time", "user", "groups", "query"], exclusive: true }])
 .later(&["country", "device", "client_certificate", "browser", "risk", "cel"]);
 
 static ATTRIBUTE_VALUES: Table = Table { key: "attribute", value: Shape::Many(&Shape::Scalar(Scalar::Text)) };
@@ -73,7 +73,8 @@ static TIME: Map = Map::new(
             "Zone that days and times are of. Without it: UTC, with a warning.",
         ),
     ],
-);
+)
+.choices(&[Choice { keys: &["days", "between"], exclusive: false }]);
 
 /// The alternatives of a combination of conditions.
 pub(super) static WHEN: &[Shape] = &[
@@ -92,7 +93,7 @@ static WHEN_MAP: Map = Map::new(
         Key::new("not", Shape::Either(WHEN), "This does not hold."),
     ],
 )
-.choices(&[Choice { keys: &["any", "not"], required: true }]);
+.choices(&[Choice { keys: &["any", "not"], exclusive: true }]);
 
 const REQUIRE_DOC: &str = "A level, or a list of levels that must all be met.";
 const OPTIONAL: Key = Key::default(
@@ -111,7 +112,7 @@ pub(super) static FLOOR: Map = Map::new(
         OPTIONAL,
         Key::new(
             "except",
-            Shape::Many(&Shape::Scalar(Scalar::Path)),
+            Shape::Any(&Shape::Scalar(Scalar::Path)),
             "Path patterns that the floor does not hold for.",
         ),
     ],
@@ -190,7 +191,8 @@ static ALLOW: Map = Map::new(
         Key::new("users", Shape::Many(&Shape::Scalar(Scalar::Text)), "User names."),
         Key::new("groups", Shape::Many(&Shape::Scalar(Scalar::Text)), "Groups."),
     ],
-);
+)
+.choices(&[Choice { keys: &["users", "groups"], exclusive: false }]);
 
 /// One rule of a route.
 static RULE: Map = Map::new(

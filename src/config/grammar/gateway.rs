@@ -73,7 +73,7 @@ static SERVER: Map = Map::new(
         ),
         Key::new(
             "trusted_proxies",
-            Shape::Many(&Shape::Scalar(Scalar::Network)),
+            Shape::Any(&Shape::Scalar(Scalar::Network)),
             "Peers whose `X-Forwarded-For` counts. Nobody's, unless listed.",
         ),
         Key::default(
@@ -175,7 +175,7 @@ static STORAGE: Map = Map::new(
         ),
         Key::new(
             "encryption_keys",
-            Shape::Many(&Shape::Scalar(Scalar::Secret)),
+            Shape::Any(&Shape::Scalar(Scalar::Secret)),
             "Keys that seal factor secrets, newest first; older ones only open what they sealed. Without it: a key file in the state directory, made on first start.",
         ),
     ],

@@ -20,12 +20,15 @@ pub(super) use scalar::Scalar;
 pub(super) enum Shape {
     Scalar(Scalar),
     Map(&'static Map),
+    /// A list with at least one item.
     List(&'static Shape),
     /// A list whose items are maps with a `name`; files are merged by it and variables address by it.
     Named(&'static Shape),
-    /// One value, or a list of such.
+    /// One value, or a list with at least one. An empty list that selects would select everything.
     Many(&'static Shape),
-    /// A map whose keys are names of the writer's choice.
+    /// One value, or a list that may be empty.
+    Any(&'static Shape),
+    /// A map with at least one key; they are names of the writer's choice.
     Table(&'static Table),
     /// Told apart by being a single value, a list, or a map.
     Either(&'static [Shape]),
@@ -39,17 +42,17 @@ pub(super) struct Map {
     pub what: &'static str,
     pub doc: &'static str,
     pub keys: &'static [Key],
-    /// Groups of keys that exclude each other.
+    /// Groups of keys of which some must be there.
     pub choices: &'static [Choice],
     /// Keys whose feature does not exist yet.
     pub later: &'static [&'static str],
 }
 
-/// Keys of which at most one may be there.
+/// Keys of which at least one must be there.
 pub(super) struct Choice {
     pub keys: &'static [&'static str],
-    /// One of them must be.
-    pub required: bool,
+    /// And no more than one.
+    pub exclusive: bool,
 }
 
 /// One key of a map.

@@ -82,8 +82,8 @@ static JWT: Map = Map::new(
     ],
 )
 .choices(&[
-    Choice { keys: &["header", "cookie"], required: true },
-    Choice { keys: &["secret", "public_key", "jwks"], required: true },
+    Choice { keys: &["header", "cookie"], exclusive: true },
+    Choice { keys: &["secret", "public_key", "jwks"], exclusive: true },
 ]);
 
 /// Which factors exist, and their settings.

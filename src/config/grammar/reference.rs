@@ -99,10 +99,10 @@ impl Page {
         self.line("");
         for choice in map.choices {
             let names = super::scalar::either(choice.keys);
-            let how = if choice.required {
+            let how = if choice.exclusive {
                 "Exactly one"
             } else {
-                "At most one"
+                "At least one"
             };
             let _ = writeln!(self.text, "{how} of {names}.\n");
         }
@@ -119,7 +119,7 @@ impl Page {
             Shape::Scalar(_) | Shape::Either([Shape::Scalar(super::Scalar::Condition), ..]) => {}
             Shape::Map(map) => self.map(path, map),
             Shape::Tagged(tagged) => self.tagged(path, tagged),
-            Shape::List(item) | Shape::Named(item) | Shape::Many(item) => {
+            Shape::List(item) | Shape::Named(item) | Shape::Many(item) | Shape::Any(item) => {
                 self.below(&format!("{path}[]"), item);
             }
             Shape::Table(table) => self.below(&format!("{path}.<{}>", table.key), &table.value),

@@ -45,12 +45,19 @@ fn shape(shape: &Shape) -> Value {
         Shape::Scalar(scalar) => self::scalar(*scalar),
         Shape::Map(of) => map(of),
         Shape::Tagged(of) => tagged(of),
-        Shape::List(item) | Shape::Named(item) => json!({"type": "array", "items": self::shape(item)}),
+        Shape::List(item) => json!({"type": "array", "items": self::shape(item), "minItems": 1}),
+        Shape::Named(item) => json!({"type": "array", "items": self::shape(item)}),
         Shape::Many(item) => {
+            let item = self::shape(item);
+            json!({"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]})
+        }
+        Shape::Any(item) => {
             let item = self::shape(item);
             json!({"anyOf": [item, {"type": "array", "items": item}]})
         }
-        Shape::Table(table) => json!({"type": "object", "additionalProperties": self::shape(&table.value)}),
+        Shape::Table(table) => {
+            json!({"type": "object", "minProperties": 1, "additionalProperties": self::shape(&table.value)})
+        }
         // Combinations of conditions contain themselves.
         Shape::Either([Shape::Scalar(Scalar::Condition), ..]) => json!({"$ref": "#/$defs/when"}),
         Shape::Either(shapes) => json!({"anyOf": shapes.iter().map(self::shape).collect::<Vec<_>>()}),
@@ -98,10 +105,13 @@ fn object(of: &Map, tag: Option<(&str, &str, &str)>) -> Value {
         let choices: Vec<Value> = of
             .choices
             .iter()
-            .filter(|choice| choice.required)
             .map(|choice| {
-                let one: Vec<Value> = choice.keys.iter().map(|key| json!({"required": [key]})).collect();
-                json!({"oneOf": one})
+                let each: Vec<Value> = choice.keys.iter().map(|key| json!({"required": [key]})).collect();
+                if choice.exclusive {
+                    json!({"oneOf": each})
+                } else {
+                    json!({"anyOf": each})
+                }
             })
             .collect();
         if !choices.is_empty() {

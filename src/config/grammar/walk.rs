@@ -34,12 +34,19 @@ impl Walk<'_> {
             (Shape::Scalar(scalar), _) => self.scalar(node, *scalar, name),
             (Shape::Map(map), Kind::Map(_)) => self.map(node, map),
             (Shape::Tagged(tagged), Kind::Map(_)) => self.tagged(node, tagged),
-            (Shape::List(item) | Shape::Named(item) | Shape::Many(item), Kind::List(items)) => {
+            (Shape::List(_) | Shape::Many(_), Kind::List(items)) if items.is_empty() => {
+                self.empty(node, name)
+            }
+            (Shape::Table(_), Kind::Map(entries)) if entries.is_empty() => self.empty(node, name),
+            (
+                Shape::List(item) | Shape::Named(item) | Shape::Many(item) | Shape::Any(item),
+                Kind::List(items),
+            ) => {
                 for node in items {
                     self.check(node, item, name);
                 }
             }
-            (Shape::Many(item), _) => self.check(node, item, name),
+            (Shape::Many(item) | Shape::Any(item), _) => self.check(node, item, name),
             (Shape::Table(table), Kind::Map(entries)) => {
                 for entry in entries {
                     self.check(&mut entry.value, &table.value, &entry.key);
@@ -109,13 +116,13 @@ impl Walk<'_> {
         let mut there = entries.iter().filter(|entry| choice.keys.contains(&entry.key.as_str()));
         let names = super::scalar::either(choice.keys);
         match (there.next(), there.next()) {
-            (None, _) if choice.required && !entries.iter().any(|e| map.later.contains(&e.key.as_str())) => {
+            (None, _) if !entries.iter().any(|e| map.later.contains(&e.key.as_str())) => {
                 self.problems.push(
                     Diagnostic::error(Code::Combination, format!("{} needs {names}", map.what))
                         .at(pointer, "none of them is here"),
                 );
             }
-            (Some(first), Some(second)) => self.problems.push(
+            (Some(first), Some(second)) if choice.exclusive => self.problems.push(
                 Diagnostic::error(
                     Code::Combination,
                     format!("`{}` and `{}` exclude each other", first.key, second.key),
@@ -167,6 +174,15 @@ impl Walk<'_> {
                 .at(entry.key_span, label)
                 .note(format!("keys allowed here: {}", names.join(", "))),
         );
+    }
+
+    /// What selects or names nothing would mean everything to one reader and nothing to another.
+    fn empty(&mut self, node: &mut Node, name: &str) {
+        self.problems.push(
+            Diagnostic::error(Code::Value, format!("`{name}` is empty"))
+                .at(node.span, "write what it is to hold, or leave the key out"),
+        );
+        node.kind = Kind::Broken;
     }
 
     fn wrong_kind(&mut self, node: &Node, shape: &Shape, name: &str) {
@@ -287,7 +303,7 @@ fn problem_of(value: &node::Scalar, scalar: Scalar, name: &str, span: Span) -> O
 fn alternative(shapes: &'static [Shape], kind: &Kind) -> Option<&'static Shape> {
     let fits = |shape: &&Shape| match shape {
         Shape::Scalar(_) => matches!(kind, Kind::Scalar(_)),
-        Shape::List(_) | Shape::Named(_) | Shape::Many(_) => matches!(kind, Kind::List(_)),
+        Shape::List(_) | Shape::Named(_) | Shape::Many(_) | Shape::Any(_) => matches!(kind, Kind::List(_)),
         Shape::Map(_) | Shape::Table(_) | Shape::Tagged(_) => matches!(kind, Kind::Map(_)),
         Shape::Either(_) => true,
     };
@@ -303,7 +319,7 @@ pub(super) fn describe(shape: &Shape) -> String {
         Shape::Scalar(scalar) => scalar.describe(),
         Shape::Map(_) | Shape::Tagged(_) | Shape::Table(_) => "a section with keys".to_owned(),
         Shape::List(_) | Shape::Named(_) => "a list".to_owned(),
-        Shape::Many(item) => format!("{}, or a list of such", describe(item)),
+        Shape::Many(item) | Shape::Any(item) => format!("{}, or a list of such", describe(item)),
         Shape::Either(shapes) => shapes.iter().map(describe).collect::<Vec<_>>().join(" or "),
     }
 }

@@ -199,3 +199,40 @@ fn a_rule_with_a_condition_hides_nothing() {
         assert_eq!(codes(&rules(hiding), &[]), ["SG-C010"], "{hiding}");
     }
 }
+
+#[test]
+fn what_selects_nothing_is_no_way_to_select_everything() {
+    let rule =
+        |selector: &str| format!("routes: [{{ host: a, rules: [{{ {selector}, require: public }}] }}]");
+    let condition = |condition: &str| format!("conditions: {{ a: {{ {condition} }} }}");
+    let level = |factors: &str| format!("levels: [{{ name: a, {factors} }}]");
+    for text in [
+        rule("path: []"),
+        rule("method: []"),
+        rule("when: []"),
+        rule("when: { any: [] }"),
+        rule("query: {}"),
+        rule("query: { a: [] }"),
+        condition("network: []"),
+        condition("groups: []"),
+        condition("user: {}"),
+        condition("user: { a: [] }"),
+        condition("query: {}"),
+        condition("time: { days: [], zone: UTC }"),
+        level("all_of: []"),
+        level("all_of: [[]]"),
+        "routes: [{ host: [] }]".to_owned(),
+        "routes: [{ host: a, require: [] }]".to_owned(),
+        "routes: [{ host: a, allow: { groups: [] } }]".to_owned(),
+        "floor: { require: [] }".to_owned(),
+        "identity: []".to_owned(),
+    ] {
+        assert_eq!(codes(&format!("{HEAD}{text}\n"), &[]), ["SG-C011"], "{text}");
+    }
+    for text in [
+        "routes: [{ host: a, allow: {} }]".to_owned(),
+        condition("time: { zone: UTC }"),
+    ] {
+        assert_eq!(codes(&format!("{HEAD}{text}\n"), &[]), ["SG-C012"], "{text}");
+    }
+}

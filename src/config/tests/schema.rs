@@ -28,6 +28,9 @@ fn fits(schema: &Value, root: &Value, value: &Value) -> bool {
         "minimum" => value.as_u64().is_none_or(|number| number >= rule.as_u64().unwrap()),
         "maximum" => value.as_u64().is_none_or(|number| number <= rule.as_u64().unwrap()),
         "minLength" => value.as_str().is_none_or(|text| text.len() as u64 >= rule.as_u64().unwrap()),
+        "minProperties" => value
+            .as_object()
+            .is_none_or(|entries| entries.len() as u64 >= rule.as_u64().unwrap()),
         "minItems" => value
             .as_array()
             .is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
