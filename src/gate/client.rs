@@ -42,11 +42,12 @@ pub fn shows_a_browser(headers: &HeaderMap) -> bool {
 #[must_use]
 pub fn same_origin(headers: &HeaderMap, origin: &str) -> Option<bool> {
     if let Some(site) = headers.get("sec-fetch-site") {
-        // "none" is the person's own doing (address bar, bookmark).
+        // "none" is the person's own doing (address bar, bookmark). Our pages say `no-referrer`, and
+        // then browsers send `Origin: null` with our own forms; who sent it, the other header says.
         let ours = matches!(site.as_bytes(), b"same-origin" | b"none");
         let origin_fits = headers
             .get(header::ORIGIN)
-            .is_none_or(|value| value.as_bytes() == origin.as_bytes());
+            .is_none_or(|value| value.as_bytes() == origin.as_bytes() || value.as_bytes() == b"null");
         return Some(ours && origin_fits);
     }
     headers.get(header::ORIGIN).map(|value| value.as_bytes() == origin.as_bytes())
@@ -143,6 +144,15 @@ mod tests {
         assert_eq!(same_origin(&headers(&[("sec-fetch-site", "same-site")]), ours), Some(false));
         assert_eq!(same_origin(&headers(&[("sec-fetch-site", "cross-site")]), ours), Some(false));
         assert_eq!(same_origin(&headers(&[("sec-fetch-site", "same-origin")]), ours), Some(true));
+        let ours_without_referrer = [("sec-fetch-site", "same-origin"), ("origin", "null")];
+        assert_eq!(same_origin(&headers(&ours_without_referrer), ours), Some(true));
+        let sandboxed = [("sec-fetch-site", "cross-site"), ("origin", "null")];
+        assert_eq!(same_origin(&headers(&sandboxed), ours), Some(false));
+        let contradiction = [
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://evil.example"),
+        ];
+        assert_eq!(same_origin(&headers(&contradiction), ours), Some(false));
         assert_eq!(same_origin(&headers(&[]), ours), None);
     }
 
