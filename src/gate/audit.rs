@@ -44,7 +44,6 @@ impl AuditQueue {
         let (done, safe) = oneshot::channel();
         let queued = self.sender.try_send((event, done)).is_ok();
         if queued && safe.await == Ok(true) {
-            metrics().audit_events.inc();
             return Ok(());
         }
         metrics().audit_lost.inc();

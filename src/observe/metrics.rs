@@ -22,21 +22,23 @@ pub struct DecisionLabels {
 /// Labels of `stepgate_challenges_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct ChallengeLabels {
-    pub factor: &'static str,
-    pub outcome: &'static str,
+    pub factor: String,
+    /// `passed`, `wrong`, `used` or `locked`.
+    pub outcome: String,
 }
 
 /// Labels of `stepgate_enrolments_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct EnrolmentLabels {
-    pub factor: &'static str,
-    pub action: &'static str,
+    pub factor: String,
+    /// `begun`, `confirmed`, `removed` or `renamed`.
+    pub action: String,
 }
 
 /// Labels of counters that only have an outcome.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct OutcomeLabels {
-    pub outcome: &'static str,
+    pub outcome: String,
 }
 
 /// Labels of `stepgate_limited_total`.
@@ -149,7 +151,34 @@ impl Metrics {
 
     /// Counts one request that the upstream did not answer.
     pub fn upstream_failed(&self, outcome: &'static str) {
-        self.upstream_errors.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.upstream_errors
+            .get_or_create(&OutcomeLabels { outcome: outcome.to_owned() })
+            .inc();
+    }
+
+    /// Counts an audited act by its name (`noun.verb`), its factor if it has one, and its result.
+    pub fn acted(&self, what: &str, factor: Option<&str>, result: &str) {
+        self.audit_events.inc();
+        let factor = || factor.unwrap_or("unknown").to_owned();
+        match what.split_once('.') {
+            Some(("challenge" | "code", _)) => {
+                let labels = ChallengeLabels { factor: factor(), outcome: result.to_owned() };
+                self.challenges.get_or_create(&labels).inc();
+            }
+            Some(("enrolment", action)) => {
+                let labels = EnrolmentLabels { factor: factor(), action: action.to_owned() };
+                self.enrolments.get_or_create(&labels).inc();
+            }
+            Some(("sign_in", _)) => {
+                self.sign_ins.get_or_create(&OutcomeLabels { outcome: result.to_owned() }).inc();
+            }
+            Some(("session", "started")) => {
+                self.sign_ins
+                    .get_or_create(&OutcomeLabels { outcome: "passed".to_owned() })
+                    .inc();
+            }
+            _ => {}
+        }
     }
 
     /// Counts one decision that is not a plain allow.
@@ -167,8 +196,12 @@ mod tests {
     #[test]
     fn what_is_counted_is_shown() {
         metrics().decided("wiki", "challenge");
+        metrics().acted("challenge.answered", Some("totp"), "wrong");
+        metrics().acted("enrolment.removed", Some("totp"), "ok");
         let text = metrics().render();
         assert!(text.contains(r#"stepgate_decisions_total{route="wiki",decision="challenge"} "#), "{text}");
+        assert!(text.contains(r#"stepgate_challenges_total{factor="totp",outcome="wrong"} "#), "{text}");
+        assert!(text.contains(r#"stepgate_enrolments_total{factor="totp",action="removed"} "#), "{text}");
         assert!(text.contains("stepgate_build_info"), "{text}");
     }
 }

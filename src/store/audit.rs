@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::transaction::within;
 use super::{Store, StoreError, Tx};
 use crate::ambient::UnixTime;
+use crate::observe::metrics;
 
 /// One thing worth remembering, as typed words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,8 +87,9 @@ impl AuditEvent {
         self
     }
 
-    /// Tells the log; called when the record is durable.
+    /// Tells the log and counts; called when the record is durable.
     pub(super) fn log(&self) {
+        metrics().acted(&self.what, self.detail.get("factor").map(String::as_str), &self.result);
         let json = serde_json::to_string(self).unwrap_or_default();
         tracing::info!(target: "stepgate::audit", what = %self.what, result = %self.result, event = %json, "audit");
     }
