@@ -23,7 +23,7 @@ use tower::{Service, ServiceExt as _};
 use super::Handler;
 use crate::gate::Judgement;
 use crate::policy::Permit;
-use crate::upstream::{Body, Forwarder, Outgoing, Payload, Peer, Side, UpstreamError};
+use crate::upstream::{Body, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
 
 /// Largest body a form or the API takes, and the most that is read of a body nobody wants.
 const MAX_OWN_BODY: usize = 64 * 1024;
@@ -36,13 +36,14 @@ const PORTAL_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Whoever judges requests: the gate. A trait so that the door can be tried with another.
 pub trait Judge: Send + Sync + 'static {
-    /// Judges one request; may take the body out to keep it during a challenge.
+    /// Judges one request; may take the body out to keep it during a challenge. Says as well which
+    /// rules to forward by: those of the configuration that judged.
     fn judge(
         &self,
         parts: &mut Parts,
         body: &mut Option<Incoming>,
         peer: Peer,
-    ) -> impl Future<Output = Judgement> + Send;
+    ) -> impl Future<Output = (Judgement, Arc<Rules>)> + Send;
 
     /// Whether a person would rather see a page than a problem document.
     fn wants_page(&self, headers: &HeaderMap) -> bool;
@@ -122,6 +123,7 @@ impl<J: Judge, S> ReverseProxy<J, S> {
 
     async fn forward(
         &self,
+        rules: &Rules,
         permit: Permit,
         outgoing: Outgoing,
         parts: Parts,
@@ -129,7 +131,7 @@ impl<J: Judge, S> ReverseProxy<J, S> {
     ) -> Response<Body> {
         let http1 = parts.version <= Version::HTTP_11;
         let page = self.judge.wants_page(&parts.headers);
-        match self.forwarder.forward(permit, parts, body, outgoing).await {
+        match self.forwarder.forward(rules, permit, parts, body, outgoing).await {
             Ok(response) => response,
             Err(error) => {
                 let mut apology = self.judge.apology(&error, page);
@@ -151,13 +153,14 @@ where
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let mut body = Some(body);
-        match self.judge.judge(&mut parts, &mut body, peer).await {
+        let (judgement, rules) = self.judge.judge(&mut parts, &mut body, peer).await;
+        match judgement {
             Judgement::Forward { permit, outgoing, body: held } => {
                 let payload = match held {
                     Some(bytes) => Payload::Held(bytes),
                     None => body.map_or(Payload::None, Payload::Stream),
                 };
-                self.forward(permit, outgoing, parts, payload).await
+                self.forward(&rules, permit, outgoing, parts, payload).await
             }
             Judgement::Portal => self.portal.answer(parts, body, peer).await,
             Judgement::Answer(answer) => after_unread(answer, &parts, body).await,

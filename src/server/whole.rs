@@ -32,7 +32,7 @@ use crate::session::keys::KeyError;
 use crate::session::sessions::Lifetimes;
 use crate::session::{CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::{OpenError, Store, StoreError};
-use crate::upstream::{Body, Forwarder, Peer, UpstreamError};
+use crate::upstream::{Body, Forwarder, Peer, Rules, UpstreamError};
 
 /// Why the whole did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,7 @@ pub struct Listening {
 pub struct Generation {
     pub settings: Arc<Settings>,
     gate: Arc<Gate>,
+    rules: Arc<Rules>,
     router: axum::Router,
     frame: Frame,
 }
@@ -90,7 +91,8 @@ impl Generation {
         let host = &settings.server.public_url.host;
         let clear_storage = gate.policy().route_for(host).is_none();
         let router = portal::router(Portal { services, frame: frame.clone(), clear_storage });
-        Ok(Self { settings: Arc::clone(settings), gate, router, frame })
+        let rules = Arc::new(Rules::new(settings));
+        Ok(Self { settings: Arc::clone(settings), gate, rules, router, frame })
     }
 }
 
@@ -169,13 +171,12 @@ impl Whole {
         let probes = operations.map(|operations| tokio::spawn(operations.serve(shutdown.clone())));
         let control = tokio::runtime::Handle::current();
         let portal = PortalDoor::new(PortalService(live.clone()), control);
-        let settings = Arc::clone(&live.0.load().settings);
         let tunnels = plane.tunnels().clone();
         let judge = Arc::new(live);
         let served = plane
             .serve(
                 move |_| {
-                    let forwarder = Forwarder::new(&settings, tunnels.clone());
+                    let forwarder = Forwarder::new(tunnels.clone());
                     ReverseProxy::new(Arc::clone(&judge), forwarder, portal.clone())
                 },
                 shutdown,
@@ -203,10 +204,18 @@ impl Live {
 }
 
 impl Judge for Live {
-    async fn judge(&self, parts: &mut Parts, body: &mut Option<Incoming>, peer: Peer) -> Judgement {
+    async fn judge(
+        &self,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        peer: Peer,
+    ) -> (Judgement, Arc<Rules>) {
         // One generation per request: no request sees a mix of two configurations.
-        let gate = Arc::clone(&self.0.load().gate);
-        gate.judge(parts, body, peer).await
+        let (gate, rules) = {
+            let generation = self.0.load();
+            (Arc::clone(&generation.gate), Arc::clone(&generation.rules))
+        };
+        (gate.judge(parts, body, peer).await, rules)
     }
 
     fn wants_page(&self, headers: &HeaderMap) -> bool {

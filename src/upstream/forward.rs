@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -43,11 +44,58 @@ pub enum Payload {
 /// Forwards for one worker thread, over connections of its own.
 pub struct Forwarder {
     pool: Arc<Pool>,
+    tunnels: Tunnels,
+}
+
+/// What a configuration says about forwarding. A request is forwarded by the same one it was judged
+/// by, or a reload could let through a header that has just become an identity's.
+#[derive(Debug)]
+pub struct Rules {
     twins: Twins,
     deadlines: Deadlines,
     scheme: &'static str,
     max_body: Option<u64>,
-    tunnels: Tunnels,
+}
+
+impl Rules {
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let timeouts = &settings.server.timeouts;
+        Self {
+            twins: Twins::configured(settings),
+            deadlines: Deadlines {
+                connect: timeouts.upstream_connect,
+                response: timeouts.upstream_response,
+                body_idle: timeouts.body_idle,
+            },
+            scheme: if settings.server.public_url.https {
+                "https"
+            } else {
+                "http"
+            },
+            max_body: settings.server.max_body,
+        }
+    }
+
+    /// The body under its bounds.
+    fn upload(
+        &self,
+        grant: &Grant<'_>,
+        headers: &HeaderMap,
+        body: Payload,
+    ) -> Result<(Upload, Option<Arc<Progress>>), UpstreamError> {
+        let body = match body {
+            Payload::Stream(body) if !body.is_end_stream() => body,
+            Payload::None | Payload::Stream(_) => return Ok((Upload::none(), None)),
+            Payload::Held(bytes) => return Ok((Upload::held(bytes), None)),
+        };
+        let declared = body.size_hint().exact().or_else(|| declared(headers));
+        if grant.max_body.is_some_and(|most| declared.is_some_and(|length| length > most)) {
+            return Err(UpstreamError::unsent(Fault::TooLarge));
+        }
+        let (upload, progress) = Upload::new(body, grant.max_body, self.deadlines.body_idle);
+        Ok((upload, Some(progress)))
+    }
 }
 
 /// What a permit says, taken apart; private, so that nothing goes out without one.
@@ -65,26 +113,10 @@ struct Grant<'a> {
 impl Forwarder {
     /// To be called on the worker's own runtime, which also keeps the pool swept.
     #[must_use]
-    pub fn new(settings: &Settings, tunnels: Tunnels) -> Self {
+    pub fn new(tunnels: Tunnels) -> Self {
         let pool = Arc::new(Pool::default());
         tokio::spawn(Pool::keep_swept(Arc::downgrade(&pool)));
-        let timeouts = &settings.server.timeouts;
-        Self {
-            pool,
-            twins: Twins::configured(settings),
-            deadlines: Deadlines {
-                connect: timeouts.upstream_connect,
-                response: timeouts.upstream_response,
-                body_idle: timeouts.body_idle,
-            },
-            scheme: if settings.server.public_url.https {
-                "https"
-            } else {
-                "http"
-            },
-            max_body: settings.server.max_body,
-            tunnels,
-        }
+        Self { pool, tunnels }
     }
 
     /// Sends the request that was judged, and returns as soon as the response's headers are there.
@@ -93,6 +125,7 @@ impl Forwarder {
     /// [`UpstreamError`] says on whose side, and which status tells the client.
     pub async fn forward(
         &self,
+        rules: &Rules,
         permit: Permit,
         parts: Parts,
         body: Payload,
@@ -105,28 +138,29 @@ impl Forwarder {
             host: &permit.request.host,
             client: permit.request.client,
             upstream: permit.route.upstream.as_ref().ok_or(UpstreamError::unsent(Fault::NoUpstream))?,
-            max_body: permit.route.max_body.or(self.max_body),
+            max_body: permit.route.max_body.or(rules.max_body),
             protected: permit.identity.is_some(),
         };
-        self.send(grant, parts, body, outgoing).await
+        self.send(rules, grant, parts, body, outgoing).await
     }
 
     async fn send(
         &self,
+        rules: &Rules,
         grant: Grant<'_>,
         mut parts: Parts,
         body: Payload,
         outgoing: Outgoing,
     ) -> Result<Response<Body>, UpstreamError> {
-        let upgrade = self.upgrade(&grant, &mut parts)?;
-        let (upload, progress) = self.upload(&grant, &parts.headers, body)?;
+        let upgrade = self.upgrade(rules, &grant, &mut parts)?;
+        let (upload, progress) = rules.upload(&grant, &parts.headers, body)?;
         let says_length = grant.method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
-        request::clean(&mut parts.headers, &self.twins);
+        request::clean(&mut parts.headers, &rules.twins);
         let setting = Setting {
             host: grant.host,
             host_header: grant.upstream.host_header.as_deref(),
             client: grant.client,
-            proto: self.scheme,
+            proto: rules.scheme,
         };
         request::set_ours(&mut parts.headers, &setting, parts.uri.authority(), &outgoing);
         if upgrade.is_some() {
@@ -146,13 +180,14 @@ impl Forwarder {
             upgrade: upgrade.is_some(),
         };
         let shelf = self.pool.shelf(&grant.upstream.host, grant.upstream.port);
-        let (answer, lease) = exchange::send(&shelf, outbound, &self.deadlines).await?;
-        self.answer(answer, lease, upgrade, grant.protected)
+        let (answer, lease) = exchange::send(&shelf, outbound, &rules.deadlines).await?;
+        self.answer(answer, lease, upgrade, grant.protected, rules.deadlines.body_idle)
     }
 
     /// What the client's side of a WebSocket needs, if one is asked for.
     fn upgrade(
         &self,
+        rules: &Rules,
         grant: &Grant<'_>,
         parts: &mut Parts,
     ) -> Result<Option<(OnUpgrade, Slot)>, UpstreamError> {
@@ -161,7 +196,7 @@ impl Forwarder {
         }
         let host =
             request::host_value(parts.headers.get(http::header::HOST), parts.uri.authority(), grant.host);
-        if grant.protected && !websocket::is_same_origin(&parts.headers, self.scheme, &host) {
+        if grant.protected && !websocket::is_same_origin(&parts.headers, rules.scheme, &host) {
             return Err(UpstreamError::unsent(Fault::ForeignOrigin));
         }
         let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
@@ -171,31 +206,13 @@ impl Forwarder {
         Ok(Some((client, slot)))
     }
 
-    fn upload(
-        &self,
-        grant: &Grant<'_>,
-        headers: &HeaderMap,
-        body: Payload,
-    ) -> Result<(Upload, Option<Arc<Progress>>), UpstreamError> {
-        let body = match body {
-            Payload::Stream(body) if !body.is_end_stream() => body,
-            Payload::None | Payload::Stream(_) => return Ok((Upload::none(), None)),
-            Payload::Held(bytes) => return Ok((Upload::held(bytes), None)),
-        };
-        let declared = body.size_hint().exact().or_else(|| declared(headers));
-        if grant.max_body.is_some_and(|most| declared.is_some_and(|length| length > most)) {
-            return Err(UpstreamError::unsent(Fault::TooLarge));
-        }
-        let (upload, progress) = Upload::new(body, grant.max_body, self.deadlines.body_idle);
-        Ok((upload, Some(progress)))
-    }
-
     fn answer(
         &self,
         answer: Response<Incoming>,
         lease: Lease,
         upgrade: Option<(OnUpgrade, Slot)>,
         protected: bool,
+        body_idle: Duration,
     ) -> Result<Response<Body>, UpstreamError> {
         let (mut head, body) = answer.into_parts();
         let switched = upgrade.filter(|_| websocket::is_agreed(head.status, &head.headers));
@@ -209,7 +226,7 @@ impl Forwarder {
         head.version = Version::HTTP_11;
         let extensions = std::mem::take(&mut head.extensions);
         let Some((client, slot)) = switched else {
-            let body = Download::new(body, lease, self.deadlines.body_idle);
+            let body = Download::new(body, lease, body_idle);
             return Ok(Response::from_parts(head, Body::Upstream(body)));
         };
         websocket::announce(&mut head.headers);

@@ -25,7 +25,7 @@ mod websocket;
 pub use body::{Body, BodyError};
 pub use download::Download;
 pub use error::{Fault, Side, UpstreamError};
-pub use forward::{Forwarder, Payload};
+pub use forward::{Forwarder, Payload, Rules};
 pub use outgoing::Outgoing;
 pub use peer::Peer;
 pub use tunnel::Tunnels;

@@ -26,13 +26,14 @@ use crate::policy::{
     CanonicalRequest, Deadlines, Decision, Enrolled, Facts, Identity, LevelSet, Policy, Question,
 };
 use crate::server::{Plane, Shutdown};
-use crate::upstream::{Body, Forwarder, Outgoing, Peer, UpstreamError};
+use crate::upstream::{Body, Forwarder, Outgoing, Peer, Rules, UpstreamError};
 
 /// Longer than anything a test waits for on purpose.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Judges every request by a policy with one route; `/answer…` and `/portal…` never leave the house.
 struct TestJudge {
+    rules: Arc<Rules>,
     policy: Policy,
     person: Option<Arc<Identity>>,
 }
@@ -58,8 +59,8 @@ impl TestJudge {
     }
 }
 
-impl Judge for TestJudge {
-    async fn judge(&self, parts: &mut Parts, _body: &mut Option<Incoming>, _peer: Peer) -> Judgement {
+impl TestJudge {
+    fn judgement(&self, parts: &Parts) -> Judgement {
         match parts.uri.path() {
             path if path.starts_with("/answer") => return Judgement::Answer(Response::new("no".into())),
             path if path.starts_with("/portal") => return Judgement::Portal,
@@ -76,6 +77,17 @@ impl Judge for TestJudge {
             outgoing.set(HeaderName::from_static("remote-user"), user);
         }
         Judgement::Forward { permit, outgoing, body: None }
+    }
+}
+
+impl Judge for TestJudge {
+    async fn judge(
+        &self,
+        parts: &mut Parts,
+        _body: &mut Option<Incoming>,
+        _peer: Peer,
+    ) -> (Judgement, Arc<Rules>) {
+        (self.judgement(parts), Arc::clone(&self.rules))
     }
 
     fn wants_page(&self, _headers: &HeaderMap) -> bool {
@@ -136,7 +148,11 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
     tune(&mut settings);
     let settings = Arc::new(settings);
     let policy = Policy::compile(&settings).unwrap();
-    let judge = Arc::new(TestJudge { policy, person: protected.then(|| Arc::new(anna())) });
+    let judge = Arc::new(TestJudge {
+        rules: Arc::new(Rules::new(&settings)),
+        policy,
+        person: protected.then(|| Arc::new(anna())),
+    });
     let plane = Plane::bind(&settings).unwrap();
     let address = plane.local_addrs()[0];
     let tunnels = plane.tunnels().clone();
@@ -151,7 +167,7 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
     let shutdown = Shutdown::new();
     let serving = plane.serve(
         move |_| {
-            let forwarder = Forwarder::new(&settings, tunnels.clone());
+            let forwarder = Forwarder::new(tunnels.clone());
             ReverseProxy::new(Arc::clone(&judge), forwarder, portal.clone())
         },
         shutdown.clone(),
