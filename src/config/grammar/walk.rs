@@ -35,7 +35,7 @@ impl Walk<'_> {
             (Shape::Map(map), Kind::Map(_)) => self.map(node, map),
             (Shape::Tagged(tagged), Kind::Map(_)) => self.tagged(node, tagged),
             (Shape::List(_) | Shape::Many(_), Kind::List(items)) if items.is_empty() => {
-                self.empty(node, name)
+                self.empty(node, name);
             }
             (Shape::Table(_), Kind::Map(entries)) if entries.is_empty() => self.empty(node, name),
             (
