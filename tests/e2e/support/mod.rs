@@ -1,0 +1,70 @@
+//! What the end-to-end tests stand on: the spawned binary, peers that record, clients that behave like a
+//! browser or like nothing a browser would send, and codes from an authenticator that is not ours.
+//!
+//! Nothing in here may use the library's own code for what it checks.
+
+mod authenticator;
+mod browser;
+mod gate;
+mod html;
+mod http;
+mod raw;
+mod tools;
+mod upstream;
+
+pub use authenticator::Authenticator;
+pub use browser::Browser;
+pub use gate::{Gate, Setup};
+pub use html::{Form, text_of};
+pub use http::{Reply, read_reply};
+pub use raw::Raw;
+pub use tools::{Finished, pipe_into, python, run, stepgate, stepgate_binary};
+pub use upstream::{Recorded, Upstream, ok};
+
+use std::time::Duration;
+
+/// Longest that anything in a test may take before it counts as hung.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks again and again until there is an answer.
+///
+/// # Panics
+/// When [`PATIENCE`] runs out, naming what was waited for.
+#[track_caller]
+pub fn wait_until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    match poll(PATIENCE, ask) {
+        Some(answer) => answer,
+        None => panic!("waited {PATIENCE:?} in vain: {what}"),
+    }
+}
+
+/// Asks again and again; `None` when `patience` runs out.
+#[expect(clippy::disallowed_methods, reason = "the one place in the tests that waits by the clock")]
+pub fn poll<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = std::time::Instant::now() + patience;
+    loop {
+        if let Some(answer) = ask() {
+            return Some(answer);
+        }
+        if std::time::Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Seconds since 1970, by this machine's clock.
+#[expect(clippy::disallowed_methods, reason = "the tests need the time that the spawned binary has")]
+pub fn unix_now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}
+
+/// Time elapsed while `act` ran.
+#[expect(clippy::disallowed_methods, reason = "deadlines of the binary are measured from outside")]
+pub fn timed<T>(act: impl FnOnce() -> T) -> (T, Duration) {
+    let start = std::time::Instant::now();
+    let result = act();
+    (result, start.elapsed())
+}
