@@ -12,3 +12,26 @@
 )]
 
 mod support;
+
+mod api;
+mod browser;
+mod browser_side;
+mod canaries;
+mod canonical;
+mod cli;
+mod deadlines;
+mod decisions;
+mod drain;
+mod enrolment;
+mod framing;
+mod headers;
+mod kill9;
+mod legacy;
+mod limits;
+mod main_job;
+mod operations;
+mod recovery;
+mod sessions;
+mod streaming;
+mod totp;
+mod websocket;

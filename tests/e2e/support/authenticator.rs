@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{unix_now, wait_until};
+use super::{unix_now, wait_until_long};
 
 /// Seconds a code stands for.
 const PERIOD: u64 = 30;
@@ -34,7 +34,7 @@ impl Authenticator {
     /// A code that is acceptable now and whose step was not handed out before. Three can be had at once
     /// (one step of drift is allowed either way); the next has to wait for the clock.
     pub fn code(&mut self) -> String {
-        let step = wait_until("a time step that was not used yet", || {
+        let step = wait_until_long("a time step that was not used yet", || {
             let now = unix_now();
             let current = now / PERIOD;
             let earliest = if PERIOD - now % PERIOD > MARGIN {

@@ -13,8 +13,8 @@ mod tools;
 mod upstream;
 
 pub use authenticator::Authenticator;
-pub use browser::Browser;
-pub use gate::{Gate, Setup};
+pub use browser::{Ask, Browser};
+pub use gate::{Gate, Setup, write_private};
 pub use html::{Form, text_of};
 pub use http::{Reply, read_reply};
 pub use raw::Raw;
@@ -36,6 +36,12 @@ pub fn wait_until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
         Some(answer) => answer,
         None => panic!("waited {PATIENCE:?} in vain: {what}"),
     }
+}
+
+/// As [`wait_until`], for what takes a time step of an authenticator app.
+#[track_caller]
+pub fn wait_until_long<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    poll(PATIENCE * 2, ask).unwrap_or_else(|| panic!("waited in vain: {what}"))
 }
 
 /// Asks again and again; `None` when `patience` runs out.

@@ -1,0 +1,136 @@
+// What the browser scripts share: the system's Chromium, codes by oathtool, QR codes by zbarimg, and the
+// things every page must keep to (no foreign request, no violated policy, no sideways scrolling).
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const PATIENCE = 20_000;
+
+export function assert(holds, message) {
+  if (!holds) throw new Error(message);
+}
+
+export async function launch() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+}
+
+// One profile whose every console message and request is watched.
+export async function profile(browser, { script = true, origins }) {
+  const context = await browser.newContext({ javaScriptEnabled: script, reducedMotion: 'reduce' });
+  context.setDefaultTimeout(PATIENCE);
+  const faults = [];
+  context.on('console', (message) => {
+    if (/violates|refused to/i.test(message.text())) faults.push(`console: ${message.text()}`);
+  });
+  context.on('request', (request) => {
+    const { origin, protocol } = new URL(request.url());
+    if (protocol.startsWith('http') && !origins.includes(origin)) faults.push(`request to ${request.url()}`);
+  });
+  return { context, faults };
+}
+
+export function codes(secret) {
+  let last = 0;
+  return async () => {
+    for (;;) {
+      const now = Math.floor(Date.now() / 1000);
+      const current = Math.floor(now / 30);
+      const earliest = 30 - (now % 30) > 10 ? current - 1 : current;
+      const step = Math.max(earliest, last + 1);
+      if (step <= current + 1) {
+        last = step;
+        return execFileSync('oathtool', ['--totp', '--base32', `--now=@${step * 30}`, secret]).toString().trim();
+      }
+      await new Promise((done) => setTimeout(done, 250));
+    }
+  };
+}
+
+// What a phone's camera would read: the picture of the page, not its source.
+export async function scan(page) {
+  const picture = await page.locator('svg[role=img]').screenshot({ scale: 'css' });
+  const directory = mkdtempSync(join(tmpdir(), 'stepgate-qr-'));
+  try {
+    const file = join(directory, 'qr.png');
+    writeFileSync(file, picture);
+    return execFileSync('zbarimg', ['--quiet', '--raw', file]).toString().trim();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const seen = new Set();
+
+// Pictures of a page at two widths in two schemes, for people to look at; and it must not scroll sideways.
+export async function look(page, name) {
+  const directory = process.env.SCREENSHOTS;
+  if (!directory || seen.has(name)) return;
+  seen.add(name);
+  mkdirSync(directory, { recursive: true });
+  const before = page.viewportSize();
+  for (const [width, height] of [[320, 640], [1280, 800]]) {
+    for (const colorScheme of ['light', 'dark']) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      await page.screenshot({ path: join(directory, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+    }
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert(wide <= width, `${name} scrolls sideways at ${width} px: ${wide} px`);
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
+}
+
+// What every page of ours has.
+export async function keeps(page, name) {
+  assert((await page.locator('h1').count()) === 1, `${name} has not one h1`);
+  assert((await page.locator('main').count()) === 1, `${name} has not one main`);
+  assert((await page.locator('html').getAttribute('lang')) !== null, `${name} has no language`);
+  const small = await page.$$eval('button:visible, main input:not([type=hidden]):not([type=checkbox]):visible', (all) =>
+    all.filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML.slice(0, 80)));
+  assert(small.length === 0, `${name} has targets lower than 44 px: ${small.join(' ')}`);
+  await look(page, name);
+}
+
+export async function signIn(page, user, password) {
+  await keeps(page, 'sign-in');
+  await page.fill('input[type=password]', password);
+  await page.fill('input[name=username]', user);
+  await submit(page, 'input[type=password]');
+}
+
+// Presses the button of the form that holds this field, and waits until another page stands.
+export async function submit(page, field) {
+  const form = page.locator('form', { has: page.locator(field) });
+  await Promise.all([page.waitForNavigation(), form.locator('button[type=submit]').first().click()]);
+  await page.waitForLoadState('load');
+}
+
+export async function untilAt(page, url) {
+  await page.waitForURL(url);
+  await page.waitForLoadState('load');
+}
+
+// Runs a script's steps, and fails with the page that was shown when it went wrong.
+export async function main(steps) {
+  const browser = await launch();
+  let current;
+  try {
+    await steps(browser, (page) => { current = page; });
+    console.log('ok');
+  } catch (error) {
+    console.error(error.stack ?? String(error));
+    if (current) {
+      console.error(`at ${current.url()}`);
+      console.error((await current.locator('body').innerText().catch(() => '')).slice(0, 2000));
+    }
+    process.exitCode = 1;
+  } finally {
+    await browser.close();
+  }
+}
