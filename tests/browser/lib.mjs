@@ -34,8 +34,8 @@ export async function profile(browser, { script = true, origins }) {
   return { context, faults };
 }
 
-export function codes(secret) {
-  let last = 0;
+export function codes(secret, after = 0) {
+  let last = after;
   return async () => {
     for (;;) {
       const now = Math.floor(Date.now() / 1000);

@@ -1,11 +1,11 @@
 // Two tabs, the Back button, a button pressed twice, and keys alone: all end well.
 import { assert, codes, keeps, main, profile, signIn, submit, untilAt } from './lib.mjs';
 
-const { PAGE, PORTAL, USERNAME, PASSWORD, SECRET } = process.env;
+const { PAGE, PORTAL, USERNAME, PASSWORD, SECRET, AFTER } = process.env;
 const origins = [new URL(PAGE).origin, new URL(PORTAL).origin];
 
 await main(async (browser, watch) => {
-  const code = codes(SECRET);
+  const code = codes(SECRET, Number(AFTER));
   const { context, faults } = await profile(browser, { origins });
   const one = await context.newPage();
   watch(one);

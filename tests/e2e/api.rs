@@ -58,14 +58,15 @@ print("went on")
 fn a_python_client_reads_the_401_answers_and_goes_on() {
     let (upstream, gate) = scene();
     let (_, authenticator) = gate.enrolled("anna");
-    // The code of the current step may have been used by the enrolment.
-    let mut authenticator = authenticator;
-    while authenticator.code() != authenticator.current() {}
-    let used = authenticator.last();
-    crate::support::poll(std::time::Duration::from_secs(40), || (authenticator.current() != used).then_some(()));
+    authenticator.wait_for_fresh();
     let finished = python(
         CLIENT,
-        &[&gate.url("localhost", "/report?x=1"), "anna", &Setup::password("anna"), authenticator.secret()],
+        &[
+            &gate.url("localhost", "/report?x=1"),
+            "anna",
+            &Setup::password("anna"),
+            authenticator.secret(),
+        ],
     )
     .expect(0);
     assert_eq!(finished.stdout.trim(), "went on");
@@ -79,7 +80,15 @@ fn curl_goes_the_same_way_with_a_cookie_file() {
     let jar = gate.setup.path("cookies");
     let curl = |arguments: &[&str]| {
         run(std::process::Command::new("curl")
-            .args(["-s", "-b", jar.to_str().unwrap(), "-c", jar.to_str().unwrap(), "-w", "\n%{http_code}"])
+            .args([
+                "-s",
+                "-b",
+                jar.to_str().unwrap(),
+                "-c",
+                jar.to_str().unwrap(),
+                "-w",
+                "\n%{http_code}",
+            ])
             .args(arguments))
         .expect(0)
         .stdout
@@ -94,24 +103,52 @@ fn curl_goes_the_same_way_with_a_cookie_file() {
     let challenge: serde_json::Value = serde_json::from_str(opened.rsplit_once('\n').unwrap().0).unwrap();
     let body = json!({ "factor": "totp", "code": authenticator.code() }).to_string();
     let id = challenge["id"].as_str().unwrap();
-    curl(&["-H", json_type, "-d", &body, &gate.portal(&format!("api/v1/challenges/{id}/answer"))]);
+    curl(&[
+        "-H",
+        json_type,
+        "-d",
+        &body,
+        &gate.portal(&format!("api/v1/challenges/{id}/answer")),
+    ]);
     assert_eq!(curl(&[&page]), "upstream\n200");
 }
 
 #[test]
 fn the_document_describes_what_there_is() {
     let (_upstream, gate) = scene();
-    let document = gate.browser().fetch("GET", &gate.portal("api/v1/openapi.json"), None).expect(200).json();
+    let document = gate
+        .browser()
+        .fetch("GET", &gate.portal("api/v1/openapi.json"), None)
+        .expect(200)
+        .json();
     assert!(document["openapi"].as_str().is_some_and(|v| v.starts_with("3.")), "{document}");
     let paths = document["paths"].as_object().expect("paths");
-    for path in ["sign-in", "session", "challenges", "challenges/{id}/start", "challenges/{id}/answer", "enrolments", "enrolments/{id}/confirm", "sign-out"] {
-        assert!(paths.keys().any(|k| k.trim_start_matches('/').ends_with(path)), "{path} is not among {:?}", paths.keys());
+    for path in [
+        "sign-in",
+        "session",
+        "challenges",
+        "challenges/{id}/start",
+        "challenges/{id}/answer",
+        "enrolments",
+        "enrolments/{id}/confirm",
+        "sign-out",
+    ] {
+        assert!(
+            paths.keys().any(|k| k.trim_start_matches('/').ends_with(path)),
+            "{path} is not among {:?}",
+            paths.keys()
+        );
     }
     let mut anna = gate.signed_in("anna");
     for (path, methods) in paths {
         let concrete = path.replace("{id}", "AAAAAAAAAAAAAAAAAAAAAA");
         let concrete = concrete.trim_start_matches("/.stepgate/api/v1").trim_start_matches('/');
-        for method in methods.as_object().unwrap().keys().filter(|m| ["get", "post", "delete", "put", "patch"].contains(&m.as_str())) {
+        for method in methods
+            .as_object()
+            .unwrap()
+            .keys()
+            .filter(|m| ["get", "post", "delete", "put", "patch"].contains(&m.as_str()))
+        {
             if concrete == "sign-out" {
                 continue;
             }
@@ -133,20 +170,56 @@ fn refusals_are_problems_with_a_code_and_a_reference() {
     let wrong = json!({ "username": "anna", "password": "wrong" });
     for (what, reply, status) in [
         ("signed out", gate.browser().fetch("GET", &gate.portal("api/v1/session"), None), 401),
-        ("wrong password", gate.browser().fetch("POST", &gate.portal("api/v1/sign-in"), Some(&wrong)), 401),
-        ("no such challenge", anna.fetch("POST", &gate.portal("api/v1/challenges/nothing/answer"), Some(&json!({ "factor": "totp", "code": "000000" }))), 404),
-        ("no such factor", anna.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "carrier-pigeon" }))), 422),
-        ("no fields", anna.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&json!({ "user": 1 }))), 422),
+        (
+            "wrong password",
+            gate.browser().fetch("POST", &gate.portal("api/v1/sign-in"), Some(&wrong)),
+            401,
+        ),
+        (
+            "no such challenge",
+            anna.fetch(
+                "POST",
+                &gate.portal("api/v1/challenges/nothing/answer"),
+                Some(&json!({ "factor": "totp", "code": "000000" })),
+            ),
+            404,
+        ),
+        (
+            "no such factor",
+            anna.fetch(
+                "POST",
+                &gate.portal("api/v1/enrolments"),
+                Some(&json!({ "factor": "carrier-pigeon" })),
+            ),
+            422,
+        ),
+        (
+            "no fields",
+            anna.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&json!({ "user": 1 }))),
+            422,
+        ),
     ] {
         assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{what}");
-        assert!(reply.status == status || (status == 422 && reply.status == 400), "{what}: {} {}", reply.status, reply.text());
+        assert!(
+            reply.status == status || (status == 422 && reply.status == 400),
+            "{what}: {} {}",
+            reply.status,
+            reply.text()
+        );
         let problem = reply.json();
         assert_eq!(problem["status"], reply.status, "{what}");
         for field in ["type", "title", "code", "request_id"] {
             assert!(problem[field].is_string(), "{what}: {field} is missing in {problem}");
         }
     }
-    for body in ["", "{", "[1", "null", "{\"username\":\"a\",\"username\":\"b\"", &"[".repeat(100_000)] {
+    for body in [
+        "",
+        "{",
+        "[1",
+        "null",
+        "{\"username\":\"a\",\"username\":\"b\"",
+        &"[".repeat(100_000),
+    ] {
         let reply = gate.browser().send(crate::support::Ask {
             method: "POST",
             url: &gate.portal("api/v1/sign-in"),

@@ -18,22 +18,39 @@ fn g01_the_way_back_is_never_to_somewhere_else() {
     let (_upstream, gate) = scene();
     let (_, mut authenticator) = gate.enrolled("anna");
     for rd in [
-        "https://evil.test/", "//evil.test/", "/\\evil.test", "\\\\evil.test", "https:evil.test", "javascript:alert(1)",
-        "/%0d%0aLocation:https://evil.test", "http://localhost@evil.test/", "http://localhost.evil.test/", "/\t/evil.test",
-        "http://evil.test/.localhost", " https://evil.test", "data:text/html,x", "///evil.test", "/.//evil.test",
+        "https://evil.test/",
+        "//evil.test/",
+        "/\\evil.test",
+        "\\\\evil.test",
+        "https:evil.test",
+        "javascript:alert(1)",
+        "/%0d%0aLocation:https://evil.test",
+        "http://localhost@evil.test/",
+        "http://localhost.evil.test/",
+        "/\t/evil.test",
+        "http://evil.test/.localhost",
+        " https://evil.test",
+        "data:text/html,x",
+        "///evil.test",
+        "/.//evil.test",
     ] {
         for page in ["sign-in", "challenge"] {
             let mut browser = gate.browser();
             let encoded: String = form_urlencoded::byte_serialize(rd.as_bytes()).collect();
             let mut reply = browser.visit(&gate.portal(&format!("{page}?rd={encoded}&return={encoded}")));
             for _ in 0..6 {
-                let Some(to) = reply.header("location").map(str::to_owned) else { break };
+                let Some(to) = reply.header("location").map(str::to_owned) else {
+                    break;
+                };
                 assert!(!to.contains("evil") && !to.starts_with("//"), "{page} {rd:?} led to {to}");
                 reply = browser.visit(&to);
             }
             assert!(!reply.text().contains("evil.test"), "{page} {rd:?}: {}", reply.text());
-            let Some(form) = Form::sign_in(&reply.text()) else { continue };
-            let signed = browser.submit(&form.fill("username", "anna").fill("password", &Setup::password("anna")));
+            let Some(form) = Form::sign_in(&reply.text()) else {
+                continue;
+            };
+            let signed =
+                browser.submit(&form.fill("username", "anna").fill("password", &Setup::password("anna")));
             let to = signed.header("location").unwrap_or_default().to_owned();
             assert!(!to.contains("evil") && !to.starts_with("//"), "{page} {rd:?} led to {to} after sign-in");
         }
@@ -56,7 +73,14 @@ fn our_pages(gate: &Gate) -> Vec<(String, Reply)> {
     let mut pages = Vec::new();
     let mut nobody = gate.browser();
     let mut anna = gate.signed_in("anna");
-    for path in ["sign-in", "sign-out", "challenge", "enrol", "my-mfa", "no-such-page"] {
+    for path in [
+        "sign-in",
+        "sign-out",
+        "challenge",
+        "enrol",
+        "my-mfa",
+        "no-such-page",
+    ] {
         pages.push((format!("{path} as nobody"), nobody.go(&gate.portal(path))));
         pages.push((format!("{path} as Anna"), anna.go(&gate.portal(path))));
     }
@@ -83,16 +107,35 @@ fn g07_g08_our_answers_are_neither_framed_nor_cached_nor_sniffed() {
         assert_eq!(header("referrer-policy"), "no-referrer", "{what}");
         let policy = header("content-security-policy");
         for directive in [
-            "default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'",
-            "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
         ] {
             assert!(policy.contains(directive), "{what}: {directive} is missing in {policy}");
         }
         assert!(!policy.contains("unsafe"), "{what}: {policy}");
         let html = reply.text();
-        assert!(!html.contains(" style=") && !html.contains(" onclick=") && !html.contains("<script>") && !html.contains("<style>"), "{what} has inline script or style");
+        assert!(
+            !html.contains(" style=")
+                && !html.contains(" onclick=")
+                && !html.contains("<script>")
+                && !html.contains("<style>"),
+            "{what} has inline script or style"
+        );
         for one in ["<h1", "<main", "lang=\"", "<title>"] {
-            assert_eq!(html.matches(one).count(), if one == "lang=\"" { html.matches(one).count().max(1) } else { 1 }, "{what}: {one}");
+            assert_eq!(
+                html.matches(one).count(),
+                if one == "lang=\"" {
+                    html.matches(one).count().max(1)
+                } else {
+                    1
+                },
+                "{what}: {one}"
+            );
         }
         let text = text_of(&html);
         for jargon in ["TOTP", "2FA", "WebAuthn", "MFA token"] {
@@ -124,15 +167,27 @@ fn g04_a_post_from_elsewhere_changes_nothing() {
         headers.extend(site.map(|s| ("Sec-Fetch-Site", s.to_owned())));
         attempts.push((what, headers));
     }
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain;application/json"] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain;application/json",
+    ] {
         attempts.push((kind, vec![("Content-Type", kind.to_owned())]));
     }
     attempts.push(("no type", vec![]));
     for (what, headers) in attempts {
-        let reply = anna.clone().send(Ask { method: "POST", url: &url, headers, body: body.clone().into_bytes() });
+        let reply =
+            anna.clone()
+                .send(Ask { method: "POST", url: &url, headers, body: body.clone().into_bytes() });
         assert!(matches!(reply.status, 400 | 403 | 415), "{what}: {} {}", reply.status, reply.text());
     }
-    let right = anna.send(Ask { method: "POST", url: &url, headers: vec![("Content-Type", json_type.into())], body: body.into_bytes() });
+    let right = anna.send(Ask {
+        method: "POST",
+        url: &url,
+        headers: vec![("Content-Type", json_type.into())],
+        body: body.into_bytes(),
+    });
     assert!(right.status < 300, "a client that is no browser: {} {}", right.status, right.text());
 }
 
@@ -155,7 +210,12 @@ fn g04_forms_need_their_token_and_their_origin() {
     let mut bare = form.clone();
     bare.fields.retain(|field| field.name == "code");
     let reply = browser.clone().submit(&bare);
-    assert!(matches!(reply.status, 400 | 403), "without the token: {} {}", reply.status, text_of(&reply.text()));
+    assert!(
+        matches!(reply.status, 400 | 403),
+        "without the token: {} {}",
+        reply.status,
+        text_of(&reply.text())
+    );
 
     let mut bens = gate.signed_in("ben");
     bens.url.clone_from(&here);
@@ -171,7 +231,14 @@ fn g04_forms_need_their_token_and_their_origin() {
 fn g04_getting_changes_nothing() {
     let (_upstream, gate) = scene();
     let (mut anna, _) = gate.enrolled("anna");
-    for path in ["sign-out", "api/v1/sign-out", "api/v1/challenges", "my-mfa/remove", "api/v1/sign-in", "enrol?factor=totp"] {
+    for path in [
+        "sign-out",
+        "api/v1/sign-out",
+        "api/v1/challenges",
+        "my-mfa/remove",
+        "api/v1/sign-in",
+        "enrol?factor=totp",
+    ] {
         anna.visit(&gate.portal(path));
         anna.send(Ask { method: "HEAD", url: &gate.portal(path), headers: vec![], body: vec![] });
     }
@@ -187,12 +254,23 @@ fn g03_g06_what_was_typed_stays_text() {
     let page = browser.go(&gate.url("localhost", "/<script>alert(1)</script>?x=\"><img src=x>"));
     if page.status == 200 {
         let form = Form::sign_in(&page.text()).unwrap();
-        let reply = browser.submit(&form.fill("username", "\"><script>alert(1)</script>").fill("password", "<b>"));
+        let reply =
+            browser.submit(&form.fill("username", "\"><script>alert(1)</script>").fill("password", "<b>"));
         let page = browser.settle(reply);
         assert!(!page.text().contains("<script>alert") && !page.text().contains("<b>"), "{}", page.text());
     }
-    for path in ["challenge?id=<script>alert(1)</script>", "enrol?invitation=\"><script>alert(1)</script>", "<script>alert(1)</script>"] {
-        let page = gate.browser().go(&gate.portal(&path.replace(' ', "%20").replace('<', "%3C").replace('>', "%3E").replace('"', "%22")));
+    for path in [
+        "challenge?id=<script>alert(1)</script>",
+        "enrol?invitation=\"><script>alert(1)</script>",
+        "<script>alert(1)</script>",
+    ] {
+        let page = gate.browser().go(&gate.portal(
+            &path
+                .replace(' ', "%20")
+                .replace('<', "%3C")
+                .replace('>', "%3E")
+                .replace('"', "%22"),
+        ));
         assert!(!page.text().contains("<script>alert"), "{path}");
     }
     let mut anna = gate.signed_in("anna");
@@ -207,13 +285,18 @@ fn g03_g06_what_was_typed_stays_text() {
         assert_eq!(reply.header("x-injected"), None);
     }
     let log = gate.log();
-    assert!(!log.contains('\u{1b}') && !log.contains("\nX-Injected"), "a log line is one line of plain text");
+    assert!(
+        !log.contains('\u{1b}') && !log.contains("\nX-Injected"),
+        "a log line is one line of plain text"
+    );
 }
 
 #[test]
 fn g08_protected_answers_are_private() {
     let upstream = Upstream::answering(|request| match request.target().as_str() {
-        "/shared" => b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=600\r\nContent-Length: 1\r\n\r\nx".to_vec(),
+        "/shared" => {
+            b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=600\r\nContent-Length: 1\r\n\r\nx".to_vec()
+        }
         "/never" => b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1\r\n\r\nx".to_vec(),
         _ => ok("x"),
     });
@@ -228,7 +311,10 @@ fn g08_protected_answers_are_private() {
         assert!(control.contains(wanted) && !control.contains("public"), "{path}: {control:?}");
     }
     let reply = anna.fetch("GET", &gate.url("localhost", "/public/x"), None).expect(200);
-    assert!(!reply.header("cache-control").unwrap_or_default().contains("private"), "public stays as the app says");
+    assert!(
+        !reply.header("cache-control").unwrap_or_default().contains("private"),
+        "public stays as the app says"
+    );
 }
 
 #[test]
@@ -239,7 +325,10 @@ fn g10_the_app_cannot_plant_our_cookies() {
           Set-Cookie: app=1; Path=/\r\nSet-Cookie: stepgateish=1\r\nContent-Length: 0\r\n\r\n"
             .to_vec()
     });
-    let gate = Gate::with(&format!("\n  - {{ name: app, host: localhost, upstream: \"{}\", require: public }}\n", upstream.url()));
+    let gate = Gate::with(&format!(
+        "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: public }}\n",
+        upstream.url()
+    ));
     let reply = gate.browser().visit(&gate.url("localhost", "/x")).expect(200);
     let cookies: Vec<&str> = reply.all("set-cookie").collect();
     assert!(!cookies.iter().any(|c| c.contains("planted")), "{cookies:?}");
@@ -264,7 +353,12 @@ fn two_tabs_the_back_button_and_a_double_submit_all_end_well() {
     assert_eq!(browser.settle(one).text(), "upstream");
     assert_eq!(upstream.last().target(), "/one");
     let page = browser.settle(twice);
-    assert!(page.status < 400, "the second press of the button: {} {}", page.status, text_of(&page.text()));
+    assert!(
+        page.status < 400,
+        "the second press of the button: {} {}",
+        page.status,
+        text_of(&page.text())
+    );
 
     // The second tab: its form is stale, its person is confirmed; the same code or reload, both arrive.
     browser.url.clone_from(&second_url);
@@ -275,20 +369,41 @@ fn two_tabs_the_back_button_and_a_double_submit_all_end_well() {
 
     // Back to the challenge: no stale code, no dead end.
     let page = browser.go(&first_url);
-    assert!(page.status < 500 && !page.text().contains(&code), "{} {}", page.status, text_of(&page.text()));
+    assert!(
+        page.status < 500 && !page.text().contains(&code),
+        "{} {}",
+        page.status,
+        text_of(&page.text())
+    );
 }
 
 #[test]
 fn pages_live_on_the_portal_only() {
     let upstream = Upstream::start();
-    let gate = Gate::with(&format!("\n  - {{ name: wiki, host: wiki.localhost, upstream: \"{}\", require: standard }}\n", upstream.url()));
+    let gate = Gate::with(&format!(
+        "\n  - {{ name: wiki, host: wiki.localhost, upstream: \"{}\", require: standard }}\n",
+        upstream.url()
+    ));
     let mut anna = gate.signed_in("anna");
-    for path in ["sign-in", "challenge", "enrol", "my-mfa", "admin", "api/v1/session", "api/v1/sign-in", "api/v1/openapi.json"] {
+    for path in [
+        "sign-in",
+        "challenge",
+        "enrol",
+        "my-mfa",
+        "admin",
+        "api/v1/session",
+        "api/v1/sign-in",
+        "api/v1/openapi.json",
+    ] {
         let reply = anna.visit(&gate.url("wiki.localhost", &format!("/.stepgate/{path}")));
         assert_eq!(reply.status, 404, "{path}");
     }
-    gate.browser().fetch("GET", &gate.url("wiki.localhost", "/.stepgate/jwks.json"), None).expect(200);
-    let checks = gate.browser().fetch("GET", &gate.url("wiki.localhost", "/.stepgate/authz/forward"), None);
+    gate.browser()
+        .fetch("GET", &gate.url("wiki.localhost", "/.stepgate/jwks.json"), None)
+        .expect(200);
+    let checks = gate
+        .browser()
+        .fetch("GET", &gate.url("wiki.localhost", "/.stepgate/authz/forward"), None);
     assert_eq!(checks.status, 404, "no check endpoint for strangers");
     assert!(upstream.requests().is_empty());
 }

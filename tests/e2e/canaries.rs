@@ -25,7 +25,9 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
     let right = authenticator.code();
     gate.answer(&mut anna, &challenge, "totp", &right);
     planted.push(("right code", right));
-    let begun = anna.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "recovery_code" }))).json();
+    let begun = anna
+        .fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "recovery_code" })))
+        .json();
     let path = format!("api/v1/enrolments/{}/confirm", begun["id"].as_str().unwrap());
     anna.fetch("POST", &gate.portal(&path), Some(&json!({ "code": "saved" })));
     for code in begun["setup"]["codes"].as_array().unwrap() {
@@ -42,18 +44,38 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
     let reply = browser.submit(&form.fill("username", "anna").fill("password", &Setup::password("anna")));
     browser.settle(reply);
     let held = "CANARY-FORM-BODY-4".repeat(4);
-    browser.post_form(&gate.url("localhost", "/save"), format!("text={held}").into_bytes(), "application/x-www-form-urlencoded");
-    planted.extend([("query of the app", "CANARY-IN-QUERY-1".into()), ("wrong password", guess.into()), ("form body", held)]);
+    browser.post_form(
+        &gate.url("localhost", "/save"),
+        format!("text={held}").into_bytes(),
+        "application/x-www-form-urlencoded",
+    );
+    planted.extend([
+        ("query of the app", "CANARY-IN-QUERY-1".into()),
+        ("wrong password", guess.into()),
+        ("form body", held),
+    ]);
 
     for (header, value) in [
-        ("Authorization", "Bearer CANARY-BEARER-5"), ("Cookie", "stepgate-id=CANARYCOOKIE66666666666; stepgate=CANARY.CLAIM.7"),
-        ("Stepgate-Code", "totp:424242"), ("X-Secret", "CANARY-HEADER-8"),
+        ("Authorization", "Bearer CANARY-BEARER-5"),
+        ("Cookie", "stepgate-id=CANARYCOOKIE66666666666; stepgate=CANARY.CLAIM.7"),
+        ("Stepgate-Code", "totp:424242"),
+        ("X-Secret", "CANARY-HEADER-8"),
     ] {
         for host in ["localhost", "dead.localhost", "unknown.localhost"] {
-            gate.raw().send(format!("GET /y HTTP/1.1\r\nHost: {host}\r\n{header}: {value}\r\nConnection: close\r\n\r\n")).reply();
+            gate.raw()
+                .send(format!(
+                    "GET /y HTTP/1.1\r\nHost: {host}\r\n{header}: {value}\r\nConnection: close\r\n\r\n"
+                ))
+                .reply();
         }
     }
-    for canary in ["CANARY-BEARER-5", "CANARYCOOKIE66666666666", "CANARY.CLAIM.7", "totp:424242", "CANARY-HEADER-8"] {
+    for canary in [
+        "CANARY-BEARER-5",
+        "CANARYCOOKIE66666666666",
+        "CANARY.CLAIM.7",
+        "totp:424242",
+        "CANARY-HEADER-8",
+    ] {
         planted.push(("header", canary.into()));
     }
     let invitation = gate.setup.command(&["users", "invite", "anna"], "").expect(0).stdout;
@@ -61,14 +83,24 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
     anna.go(&gate.portal(&format!("enrol?invitation={token}")));
     planted.push(("invitation", token));
     for host in ["localhost"] {
-        for (name, value) in anna.cookies.get(host).into_iter().flatten().chain(browser.cookies.get(host).into_iter().flatten()) {
+        for (name, value) in anna
+            .cookies
+            .get(host)
+            .into_iter()
+            .flatten()
+            .chain(browser.cookies.get(host).into_iter().flatten())
+        {
             assert!(value.len() > 5, "{name} is no canary");
             planted.push(("cookie", value.clone()));
         }
     }
     let metrics = gate.operations("/metrics").expect(200).text();
     gate.signal("TERM");
-    crate::support::wait_until("the end", || std::fs::read_to_string(format!("/proc/{}/stat", gate.process())).map_or(true, |s| s.contains(") Z ")).then_some(()));
+    crate::support::wait_until("the end", || {
+        std::fs::read_to_string(format!("/proc/{}/stat", gate.process()))
+            .map_or(true, |s| s.contains(") Z "))
+            .then_some(())
+    });
 
     let audit = gate.sql("SELECT * FROM audit");
     let log = gate.log();
@@ -78,8 +110,13 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
         assert!(secret.len() >= 6, "{what}: {secret:?} would be found anywhere");
         let bare: String = secret.chars().filter(char::is_ascii_alphanumeric).collect();
         for (place, text) in [("log", &log), ("audit", &audit), ("metrics", &metrics)] {
-            let found = holds(text, &secret) || (secret.contains('-') && what == "recovery code" && text.contains(&bare));
-            assert!(!found, "{what} {secret:?} is in the {place}:\n{}", text.lines().find(|l| l.contains(&secret)).unwrap_or_default());
+            let found = holds(text, &secret)
+                || (secret.contains('-') && what == "recovery code" && text.contains(&bare));
+            assert!(
+                !found,
+                "{what} {secret:?} is in the {place}:\n{}",
+                text.lines().find(|l| l.contains(&secret)).unwrap_or_default()
+            );
         }
     }
 }
@@ -106,13 +143,24 @@ fn administrative_acts_and_refusals_are_written_down() {
     let (mut anna, mut authenticator) = gate.enrolled("anna");
     gate.step_up(&mut anna, &mut authenticator);
     anna.fetch("GET", &gate.url("localhost", "/never"), None).expect(403);
-    gate.signed_in("ben").fetch("GET", &gate.url("localhost", "/x"), None).expect(403);
+    gate.signed_in("ben")
+        .fetch("GET", &gate.url("localhost", "/x"), None)
+        .expect(403);
     gate.browser().fetch("GET", &gate.url("localhost", "/x"), None).expect(401);
     gate.setup.command(&["users", "invite", "ben"], "").expect(0);
     gate.setup.command(&["users", "reset", "anna"], "").expect(0);
     let records = crate::support::wait_until("the records to be written", || {
         let records = gate.sql("SELECT json FROM audit ORDER BY n");
-        let whole = ["/never", "\"local:ben\"", "\"local:anna\"", "enrolment", "challenge", "sign"].iter().all(|w| records.contains(w) || *w == "/never");
+        let whole = [
+            "/never",
+            "\"local:ben\"",
+            "\"local:anna\"",
+            "enrolment",
+            "challenge",
+            "sign",
+        ]
+        .iter()
+        .all(|w| records.contains(w) || *w == "/never");
         whole.then_some(records)
     });
     for line in records.lines() {

@@ -76,7 +76,13 @@ impl Scene {
 #[test]
 fn a01_headers_do_not_choose_the_path_or_method_that_is_judged() {
     let scene = Scene::new();
-    for name in ["X-Forwarded-Uri", "X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Prefix"] {
+    for name in [
+        "X-Forwarded-Uri",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Original-URI",
+        "X-Forwarded-Prefix",
+    ] {
         let reply =
             scene.send("GET /admin/users HTTP/1.1", &format!("Host: localhost\r\n{name}: /public\r\n"));
         assert_eq!(reply.status, 401, "{name}");
@@ -97,21 +103,37 @@ fn a01_headers_do_not_choose_the_path_or_method_that_is_judged() {
 fn a02_such_headers_never_reach_an_upstream() {
     let scene = Scene::new();
     let names = [
-        "X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Method",
-        "X-Original-Method", "x_original_url", "X-Rewrite_Url", "X.Original.URL",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-Original-URI",
+        "X-Forwarded-Uri",
+        "X-Forwarded-Method",
+        "X-Original-Method",
+        "x_original_url",
+        "X-Rewrite_Url",
+        "X.Original.URL",
     ];
     for name in names {
-        scene.send("GET /x HTTP/1.1", &format!("Host: localhost\r\n{name}: /admin\r\n")).expect(200);
+        scene
+            .send("GET /x HTTP/1.1", &format!("Host: localhost\r\n{name}: /admin\r\n"))
+            .expect(200);
         assert_eq!(scene.upstream.last().twins(name), Vec::<String>::new(), "{name}");
     }
-    scene.send("GET /x HTTP/1.1", "Host: localhost\r\nX-Harmless: 1\r\n").expect(200);
+    scene
+        .send("GET /x HTTP/1.1", "Host: localhost\r\nX-Harmless: 1\r\n")
+        .expect(200);
     assert_eq!(scene.upstream.last().all("x-harmless"), ["1"], "ordinary headers pass");
 }
 
 #[test]
 fn a03_query_and_fragment_take_no_part_in_the_match() {
     let scene = Scene::new();
-    for target in ["/admin?/public", "/admin?x=/../public", "/admin/x?a=b", "/admin/?"] {
+    for target in [
+        "/admin?/public",
+        "/admin?x=/../public",
+        "/admin/x?a=b",
+        "/admin/?",
+    ] {
         scene.stays_closed(target);
     }
     scene.passes_unchanged("/public?/admin");
@@ -131,12 +153,40 @@ fn a03_query_and_fragment_take_no_part_in_the_match() {
 fn a04_dot_segments_plain_or_encoded() {
     let scene = Scene::new();
     for target in [
-        "/./admin", "/x/../admin", "/x/y/../../admin/z", "/%2e/admin", "/x/%2e%2e/admin", "/x/%2E%2e/admin/",
-        "/x/.%2e/admin", "/%252e/admin", "/x/%252e%252e/admin", "/../admin", "/..;/admin", "/x/..;a=b/admin",
-        "/admin/.", "/admin/..", "/admin/../admin", "/x/..%00/admin", "/x/..%01/admin", "/x/.../admin/../../admin",
-        "/%61dmin", "/%2561dmin", "/adm%69n/x", "/ADMIN", "/Admin/x", "/%41dmin", "/admin%2e", "/admin.", "/admin%20",
-        "/admin/%2e%2e/admin", "/%u0061dmin", "/%c0%aeadmin/../admin", "/%ef%bd%81dmin", "/adm%e2%80%8bin",
-        "/x/%c0%ae%c0%ae/admin", "/x/%e0%80%ae%e0%80%ae/admin",
+        "/./admin",
+        "/x/../admin",
+        "/x/y/../../admin/z",
+        "/%2e/admin",
+        "/x/%2e%2e/admin",
+        "/x/%2E%2e/admin/",
+        "/x/.%2e/admin",
+        "/%252e/admin",
+        "/x/%252e%252e/admin",
+        "/../admin",
+        "/..;/admin",
+        "/x/..;a=b/admin",
+        "/admin/.",
+        "/admin/..",
+        "/admin/../admin",
+        "/x/..%00/admin",
+        "/x/..%01/admin",
+        "/x/.../admin/../../admin",
+        "/%61dmin",
+        "/%2561dmin",
+        "/adm%69n/x",
+        "/ADMIN",
+        "/Admin/x",
+        "/%41dmin",
+        "/admin%2e",
+        "/admin.",
+        "/admin%20",
+        "/admin/%2e%2e/admin",
+        "/%u0061dmin",
+        "/%c0%aeadmin/../admin",
+        "/%ef%bd%81dmin",
+        "/adm%e2%80%8bin",
+        "/x/%c0%ae%c0%ae/admin",
+        "/x/%e0%80%ae%e0%80%ae/admin",
     ] {
         scene.stays_closed(target);
     }
@@ -146,9 +196,22 @@ fn a04_dot_segments_plain_or_encoded() {
 fn a05_encoded_slash_and_backslash() {
     let scene = Scene::new();
     for target in [
-        "/admin%2fusers", "/admin%2Fusers", "/x/..%2fadmin", "/x%2f..%2fadmin", "/%2fadmin", "/%5cadmin", "/\\admin",
-        "/x\\..\\admin", "/x/..%5cadmin", "/admin%5cusers", "/admin\\users", "/x%252f..%252fadmin", "/public%2fx",
-        "/%255cadmin", "/x/..%c0%afadmin", "/x/..%ef%bc%8fadmin",
+        "/admin%2fusers",
+        "/admin%2Fusers",
+        "/x/..%2fadmin",
+        "/x%2f..%2fadmin",
+        "/%2fadmin",
+        "/%5cadmin",
+        "/\\admin",
+        "/x\\..\\admin",
+        "/x/..%5cadmin",
+        "/admin%5cusers",
+        "/admin\\users",
+        "/x%252f..%252fadmin",
+        "/public%2fx",
+        "/%255cadmin",
+        "/x/..%c0%afadmin",
+        "/x/..%ef%bc%8fadmin",
     ] {
         scene.stays_closed(target);
     }
@@ -158,8 +221,18 @@ fn a05_encoded_slash_and_backslash() {
 fn a06_path_parameters() {
     let scene = Scene::new();
     for target in [
-        "/admin;x", "/admin;x=1/users", "/;x/admin", "/admin/;a", "/admin%3bx", "/admin%3Bx/users", "/;/admin",
-        "/x/..;/admin", "/x;y/../admin", "/admin;/../public", "/%3b/admin", "/admin;jsessionid=1?x",
+        "/admin;x",
+        "/admin;x=1/users",
+        "/;x/admin",
+        "/admin/;a",
+        "/admin%3bx",
+        "/admin%3Bx/users",
+        "/;/admin",
+        "/x/..;/admin",
+        "/x;y/../admin",
+        "/admin;/../public",
+        "/%3b/admin",
+        "/admin;jsessionid=1?x",
     ] {
         scene.stays_closed(target);
     }
@@ -168,7 +241,16 @@ fn a06_path_parameters() {
 #[test]
 fn a07_duplicate_slashes() {
     let scene = Scene::new();
-    for target in ["//admin", "///admin", "/.//admin", "//admin//users", "/x//../admin", "/x/..//admin", "//admin/", "/;//admin"] {
+    for target in [
+        "//admin",
+        "///admin",
+        "/.//admin",
+        "//admin//users",
+        "/x//../admin",
+        "/x/..//admin",
+        "//admin/",
+        "/;//admin",
+    ] {
         scene.stays_closed(target);
     }
 }
@@ -177,10 +259,41 @@ fn a07_duplicate_slashes() {
 fn a08_the_bytes_judged_are_the_bytes_sent() {
     let scene = Scene::new();
     for target in [
-        "/", "/x", "/x/", "/a%20b", "/caf%C3%A9", "/caf%c3%a9", "/a+b", "/~anna", "/@x", "/a:b", "/a.b.c", "/v1.2/x",
-        "/administrator", "/admins", "/my/admin", "/x?a=%2f&b=..", "/x?", "/x??", "/a,b", "/a=b", "/a!b", "/a$b",
-        "/a(b)", "/a*b", "/a'b", "/x?q=%zz", "/%E2%82%AC", "/a&b", "/x?a;b", "/a_b-c", "/x?%00",
-        "/.well-known/security.txt", "/..x", "/x..", "/a..b",
+        "/",
+        "/x",
+        "/x/",
+        "/a%20b",
+        "/caf%C3%A9",
+        "/caf%c3%a9",
+        "/a+b",
+        "/~anna",
+        "/@x",
+        "/a:b",
+        "/a.b.c",
+        "/v1.2/x",
+        "/administrator",
+        "/admins",
+        "/my/admin",
+        "/x?a=%2f&b=..",
+        "/x?",
+        "/x??",
+        "/a,b",
+        "/a=b",
+        "/a!b",
+        "/a$b",
+        "/a(b)",
+        "/a*b",
+        "/a'b",
+        "/x?q=%zz",
+        "/%E2%82%AC",
+        "/a&b",
+        "/x?a;b",
+        "/a_b-c",
+        "/x?%00",
+        "/.well-known/security.txt",
+        "/..x",
+        "/x..",
+        "/a..b",
     ] {
         let reply = scene.get(target);
         if target == "/x?%00" && reply.status == 400 {
@@ -194,7 +307,22 @@ fn a08_the_bytes_judged_are_the_bytes_sent() {
 #[test]
 fn a09_what_cannot_be_read_is_refused_without_contact() {
     let scene = Scene::new();
-    for target in ["/%", "/%zz", "/%2", "/x%g0", "/%00", "/x%00y", "/%0a", "/x%0d%0aX:y", "/%7f", "/%ff%fe", "x", "*", "?x", ""] {
+    for target in [
+        "/%",
+        "/%zz",
+        "/%2",
+        "/x%g0",
+        "/%00",
+        "/x%00y",
+        "/%0a",
+        "/x%0d%0aX:y",
+        "/%7f",
+        "/%ff%fe",
+        "x",
+        "*",
+        "?x",
+        "",
+    ] {
         scene.upstream.take();
         let reply = scene.try_send(&format!("GET {target} HTTP/1.1"), "Host: localhost\r\n");
         assert!(scene.upstream.requests().is_empty(), "{target} reached {}", scene.upstream.last().line());
@@ -202,7 +330,14 @@ fn a09_what_cannot_be_read_is_refused_without_contact() {
             assert!((400..500).contains(&reply.status), "{target}: {}", reply.status);
         }
     }
-    for line in ["GET /x y HTTP/1.1", "GET  /x HTTP/1.1", "GET\t/x HTTP/1.1", "GET /x\u{e9} HTTP/1.1", "GET /x HTTP/3.0", "GET /x"] {
+    for line in [
+        "GET /x y HTTP/1.1",
+        "GET  /x HTTP/1.1",
+        "GET\t/x HTTP/1.1",
+        "GET /x\u{e9} HTTP/1.1",
+        "GET /x HTTP/3.0",
+        "GET /x",
+    ] {
         scene.upstream.take();
         let reply = scene.try_send(line, "Host: localhost\r\n");
         assert!(scene.upstream.requests().is_empty(), "{line:?} reached {}", scene.upstream.last().line());
@@ -214,7 +349,12 @@ fn a09_what_cannot_be_read_is_refused_without_contact() {
 fn a10_one_host_in_one_spelling() {
     let scene = Scene::new();
     let port = scene.gate.setup.port();
-    for host in ["LOCALHOST", "Localhost.", &format!("localhost:{port}"), &format!("localhost.:{port}")] {
+    for host in [
+        "LOCALHOST",
+        "Localhost.",
+        &format!("localhost:{port}"),
+        &format!("localhost.:{port}"),
+    ] {
         let reply = scene.send("GET /x HTTP/1.1", &format!("Host: {host}\r\n"));
         assert_eq!(reply.status, 200, "{host}: {}", reply.text());
         let seen = scene.upstream.last().header("host").unwrap_or_default().to_lowercase();
@@ -222,18 +362,39 @@ fn a10_one_host_in_one_spelling() {
         let reply = scene.send("GET /admin HTTP/1.1", &format!("Host: {host}\r\n"));
         assert_eq!(reply.status, 401, "{host}");
     }
-    for host in ["STRICT.localhost", "strict.localhost.", &format!("strict.localhost:{port}")] {
+    for host in [
+        "STRICT.localhost",
+        "strict.localhost.",
+        &format!("strict.localhost:{port}"),
+    ] {
         let reply = scene.send("GET /x HTTP/1.1", &format!("Host: {host}\r\n"));
         assert_eq!(reply.status, 401, "{host}");
     }
     let absolute = scene.send("GET http://strict.localhost/x HTTP/1.1", "Host: localhost\r\n");
-    assert!(matches!(absolute.status, 400 | 401), "the absolute form wins or is refused: {}", absolute.status);
+    assert!(
+        matches!(absolute.status, 400 | 401),
+        "the absolute form wins or is refused: {}",
+        absolute.status
+    );
     for fields in [
-        "", "Host: \r\n", "Host: localhost\r\nHost: strict.localhost\r\n", "Host: strict.localhost\r\nHost: localhost\r\n",
-        "Host: localhost\r\nHost: localhost\r\n", "Host: localhost, strict.localhost\r\n", "Host: localhost/x\r\n",
-        "Host: user@localhost\r\n", "Host: localhost:\u{30}x\r\n", "Host: local host\r\n", "Host: localhost..\r\n",
-        "Host: .localhost\r\n", "Host: localhost:99999\r\n", "Host: localhost#\r\n", "Host: localhost?\r\n",
-        "Host: loc%61lhost\r\n", "Host: [::1\r\n", "Host: localhost\\strict\r\n",
+        "",
+        "Host: \r\n",
+        "Host: localhost\r\nHost: strict.localhost\r\n",
+        "Host: strict.localhost\r\nHost: localhost\r\n",
+        "Host: localhost\r\nHost: localhost\r\n",
+        "Host: localhost, strict.localhost\r\n",
+        "Host: localhost/x\r\n",
+        "Host: user@localhost\r\n",
+        "Host: localhost:\u{30}x\r\n",
+        "Host: local host\r\n",
+        "Host: localhost..\r\n",
+        "Host: .localhost\r\n",
+        "Host: localhost:99999\r\n",
+        "Host: localhost#\r\n",
+        "Host: localhost?\r\n",
+        "Host: loc%61lhost\r\n",
+        "Host: [::1\r\n",
+        "Host: localhost\\strict\r\n",
     ] {
         let reply = scene.send("GET /x HTTP/1.1", fields);
         assert_eq!(reply.status, 400, "{fields:?}");
@@ -247,10 +408,19 @@ fn a10_one_host_in_one_spelling() {
 fn a11_no_header_exempts_anybody() {
     let scene = Scene::new();
     for fields in [
-        "User-Agent: kube-probe/1.30", "User-Agent: GoogleHC/1.0", "User-Agent: ELB-HealthChecker/2.0",
-        "X-Health-Check: 1", "Authorization: Bearer x", "Authorization: Basic YTpi", "X-Forwarded-For: 127.0.0.1",
-        "Remote-User: anna", "Stepgate-Acr: standard", "Cookie: stepgate-id=x; stepgate=y", "Upgrade: websocket\r\nConnection: Upgrade",
-        "Sec-Purpose: prefetch", "Access-Control-Request-Method: GET\r\nOrigin: http://localhost",
+        "User-Agent: kube-probe/1.30",
+        "User-Agent: GoogleHC/1.0",
+        "User-Agent: ELB-HealthChecker/2.0",
+        "X-Health-Check: 1",
+        "Authorization: Bearer x",
+        "Authorization: Basic YTpi",
+        "X-Forwarded-For: 127.0.0.1",
+        "Remote-User: anna",
+        "Stepgate-Acr: standard",
+        "Cookie: stepgate-id=x; stepgate=y",
+        "Upgrade: websocket\r\nConnection: Upgrade",
+        "Sec-Purpose: prefetch",
+        "Access-Control-Request-Method: GET\r\nOrigin: http://localhost",
     ] {
         let reply = scene.send("GET /admin HTTP/1.1", &format!("Host: localhost\r\n{fields}\r\n"));
         assert!(matches!(reply.status, 401 | 400), "{fields}: {}", reply.status);
@@ -262,12 +432,28 @@ fn a11_no_header_exempts_anybody() {
 fn a12_the_reserved_prefix_elsewhere_means_nothing() {
     let scene = Scene::new();
     for target in [
-        "/admin/.stepgate/", "/admin/.stepgate/sign-in", "/admin?/.stepgate/", "/admin/x?.stepgate", "/admin;/.stepgate/",
-        "/.stepgate/../admin", "/.stepgate/%2e%2e/admin", "/.stepgatex/../admin", "/.stepgate/..;/admin", "/.stepgate//../admin",
+        "/admin/.stepgate/",
+        "/admin/.stepgate/sign-in",
+        "/admin?/.stepgate/",
+        "/admin/x?.stepgate",
+        "/admin;/.stepgate/",
+        "/.stepgate/../admin",
+        "/.stepgate/%2e%2e/admin",
+        "/.stepgatex/../admin",
+        "/.stepgate/..;/admin",
+        "/.stepgate//../admin",
     ] {
         scene.stays_closed(target);
     }
-    for target in ["/.stepgate", "/.stepgate/", "/.stepgate/no-such-page", "/.STEPGATE/x", "/%2estepgate/x", "/.stepgate%2fx", "//.stepgate/x"] {
+    for target in [
+        "/.stepgate",
+        "/.stepgate/",
+        "/.stepgate/no-such-page",
+        "/.STEPGATE/x",
+        "/%2estepgate/x",
+        "/.stepgate%2fx",
+        "//.stepgate/x",
+    ] {
         scene.get(target);
         assert!(scene.upstream.requests().is_empty(), "{target} was forwarded");
     }
@@ -278,14 +464,20 @@ fn a12_the_reserved_prefix_elsewhere_means_nothing() {
 #[test]
 fn a14_methods() {
     let scene = Scene::new();
-    for line in ["TRACE /x HTTP/1.1", "CONNECT localhost:80 HTTP/1.1", "CONNECT /x HTTP/1.1", "trace /x HTTP/1.1"] {
+    for line in [
+        "TRACE /x HTTP/1.1",
+        "CONNECT localhost:80 HTTP/1.1",
+        "CONNECT /x HTTP/1.1",
+        "trace /x HTTP/1.1",
+    ] {
         scene.upstream.take();
         let reply = scene.try_send(line, "Host: localhost\r\n");
         assert!(scene.upstream.requests().is_empty(), "{line}");
         assert!(reply.is_none_or(|r| (400..600).contains(&r.status)), "{line}");
     }
     for method in ["get", "post", "FROBNICATE", "PROPFIND", "Post"] {
-        let reply = scene.send(&format!("{method} /write/x HTTP/1.1"), "Host: localhost\r\nContent-Length: 0\r\n");
+        let reply =
+            scene.send(&format!("{method} /write/x HTTP/1.1"), "Host: localhost\r\nContent-Length: 0\r\n");
         assert_ne!(reply.status, 200, "{method} gets the strictest rule of the path");
         assert!(scene.upstream.requests().is_empty(), "{method}");
     }
@@ -297,9 +489,17 @@ fn a14_methods() {
 #[test]
 fn a15_method_overrides_are_removed() {
     let scene = Scene::new();
-    for name in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "x_http_method_override"] {
+    for name in [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+        "x_http_method_override",
+    ] {
         scene
-            .send("POST /form HTTP/1.1", &format!("Host: localhost\r\n{name}: DELETE\r\nContent-Length: 0\r\n"))
+            .send(
+                "POST /form HTTP/1.1",
+                &format!("Host: localhost\r\n{name}: DELETE\r\nContent-Length: 0\r\n"),
+            )
             .expect(200);
         assert_eq!(scene.upstream.last().twins(name), Vec::<String>::new(), "{name}");
     }
@@ -309,7 +509,10 @@ fn a15_method_overrides_are_removed() {
 fn a16_no_shape_of_request_goes_around() {
     let scene = Scene::new();
     for (line, fields) in [
-        ("GET /admin/ws HTTP/1.1", "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"),
+        (
+            "GET /admin/ws HTTP/1.1",
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+        ),
         ("GET /admin HTTP/1.1", "Authorization: Basic YW5uYTp4\r\n"),
         ("PROPFIND /admin HTTP/1.1", "Depth: 1\r\n"),
         ("HEAD /admin HTTP/1.1", ""),
@@ -329,7 +532,8 @@ fn d08_what_is_too_large_is_refused() {
     let scene = Scene::new();
     let long = "x".repeat(9000);
     assert_eq!(scene.get(&format!("/{long}")).status, 414);
-    let reply = scene.send("GET /x HTTP/1.1", &format!("Host: localhost\r\nX-Long: {}\r\n", "y".repeat(40_000)));
+    let reply =
+        scene.send("GET /x HTTP/1.1", &format!("Host: localhost\r\nX-Long: {}\r\n", "y".repeat(40_000)));
     assert_eq!(reply.status, 431);
     let many = (0..150).map(|i| format!("X-N{i}: 1\r\n")).collect::<String>();
     assert_eq!(scene.send("GET /x HTTP/1.1", &format!("Host: localhost\r\n{many}")).status, 431);

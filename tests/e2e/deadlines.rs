@@ -25,7 +25,10 @@ fn d06_a_silent_peer_is_let_go() {
     let upstream = Upstream::start();
     let gate = gate(&upstream.url());
     assert!(gate.raw().closes_within(ENOUGH), "no first byte");
-    assert!(gate.raw().send("GET /x HTTP/1.1\r\nHost: loc").closes_within(ENOUGH), "half a header block");
+    assert!(
+        gate.raw().send("GET /x HTTP/1.1\r\nHost: loc").closes_within(ENOUGH),
+        "half a header block"
+    );
     assert!(gate.raw().send("PRI * HTTP/2.0\r\n\r\nSM").closes_within(ENOUGH), "half a preface");
     let mut idle = gate.raw().send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
     idle.reply().expect(200);
@@ -68,7 +71,9 @@ fn d05_an_unfinished_http2_header_block_is_ended() {
 fn d06_a_body_that_stalls_is_ended() {
     let upstream = Upstream::start();
     let gate = gate(&upstream.url());
-    let mut raw = gate.raw().send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhel");
+    let mut raw = gate
+        .raw()
+        .send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhel");
     assert!(raw.closes_within(ENOUGH));
 }
 
@@ -77,7 +82,11 @@ fn an_upstream_that_does_not_answer_costs_a_504_and_one_that_is_not_there_a_502(
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let gate = gate(&format!("http://{}", silent.local_addr().unwrap()));
     let get = |host: &str| {
-        timed(|| gate.raw().send(format!("GET /x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).reply())
+        timed(|| {
+            gate.raw()
+                .send(format!("GET /x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+                .reply()
+        })
     };
     let (reply, took) = get("localhost");
     assert_eq!(reply.status, 504, "{}", reply.text());
@@ -108,11 +117,16 @@ fn an_upstream_that_stalls_or_dies_in_the_middle_is_not_made_to_look_complete() 
 fn a_body_over_the_bound_is_refused_before_and_while_it_is_read() {
     let upstream = Upstream::start();
     let gate = gate(&upstream.url());
-    let announced = gate.raw().send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n").reply();
+    let announced = gate
+        .raw()
+        .send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n")
+        .reply();
     assert_eq!(announced.status, 413);
     assert!(upstream.requests().is_empty());
     let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
-    let mut raw = gate.raw().send("POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let mut raw = gate
+        .raw()
+        .send("POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     for _ in 0..4 {
         let _ = raw.try_send(&chunk);
     }
@@ -122,7 +136,9 @@ fn a_body_over_the_bound_is_refused_before_and_while_it_is_read() {
     let body = "x".repeat(65_536);
     let fits = gate
         .raw()
-        .send(format!("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65536\r\nConnection: close\r\n\r\n{body}"))
+        .send(format!(
+            "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65536\r\nConnection: close\r\n\r\n{body}"
+        ))
         .reply();
     assert_eq!(fits.status, 200);
 }
@@ -139,7 +155,10 @@ fn a_slow_request_in_flight_is_not_idle() {
         Ok(true)
     });
     let gate = gate(&upstream.url());
-    let reply = gate.raw().send("GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").reply();
+    let reply = gate
+        .raw()
+        .send("GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .reply();
     assert_eq!(reply.text(), "......", "longer than every idle limit, never silent for that long");
 }
 
@@ -151,5 +170,8 @@ fn d07_a_tls_handshake_that_stalls_is_ended() {
         .tls(&["localhost"])
         .start();
     assert!(Raw::connect(gate.address()).closes_within(ENOUGH), "silence");
-    assert!(Raw::connect(gate.address()).send([0x16, 3, 1, 2, 0, 1]).closes_within(ENOUGH), "half a hello");
+    assert!(
+        Raw::connect(gate.address()).send([0x16, 3, 1, 2, 0, 1]).closes_within(ENOUGH),
+        "half a hello"
+    );
 }

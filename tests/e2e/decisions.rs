@@ -102,8 +102,15 @@ fn floor_and_raise_only_add() {
     let mut nobody = gate.browser();
     let mut anna = gate.signed_in("anna");
     let mut ben = gate.signed_in("ben");
-    assert_eq!(see(&gate, &mut nobody, "localhost", "GET", "/health"), Served, "the floor's own exemption");
-    assert!(matches!(see(&gate, &mut nobody, "localhost", "GET", "/open/x"), Seen::Asked(_)), "floor joins public");
+    assert_eq!(
+        see(&gate, &mut nobody, "localhost", "GET", "/health"),
+        Served,
+        "the floor's own exemption"
+    );
+    assert!(
+        matches!(see(&gate, &mut nobody, "localhost", "GET", "/open/x"), Seen::Asked(_)),
+        "floor joins public"
+    );
     assert_eq!(see(&gate, &mut ben, "localhost", "GET", "/x"), Served);
     assert_eq!(see(&gate, &mut anna, "localhost", "GET", "/x"), asked("fresh"), "the raise applies");
     let mut authenticator = gate.enrol(&mut anna);
@@ -178,7 +185,11 @@ fn a_condition_on_the_network_sees_the_socket_s_address() {
     .start();
     let mut outside = gate.signed_in("anna");
     outside.extra = vec![("X-Forwarded-For".into(), "127.9.0.1".into())];
-    assert_eq!(see(&gate, &mut outside, "localhost", "GET", "/"), asked("other"), "a header is not an address");
+    assert_eq!(
+        see(&gate, &mut outside, "localhost", "GET", "/"),
+        asked("other"),
+        "a header is not an address"
+    );
     let mut inside = gate.signed_in("anna");
     inside.from = Some([127, 9, 3, 4].into());
     assert_eq!(see(&gate, &mut inside, "localhost", "GET", "/"), Served);
@@ -228,7 +239,10 @@ fn optional_asks_only_those_who_have_enrolled() {
     let mut ben = gate.signed_in("ben");
     assert_eq!(see(&gate, &mut anna, "localhost", "GET", "/"), asked("other"));
     assert_eq!(see(&gate, &mut ben, "localhost", "GET", "/"), Served);
-    assert!(matches!(see(&gate, &mut gate.browser(), "localhost", "GET", "/"), Seen::Asked(_)), "who is still asked");
+    assert!(
+        matches!(see(&gate, &mut gate.browser(), "localhost", "GET", "/"), Seen::Asked(_)),
+        "who is still asked"
+    );
     let mut authenticator = gate.enrol(&mut ben);
     let mut second = gate.signed_in("ben");
     crate::support::wait_until("the enrolment to count", || {
@@ -251,7 +265,11 @@ fn allow_is_judged_before_anybody_is_challenged() {
     .user("ben", &["--groups", "staff"])
     .user("zoe", &[])
     .start();
-    for (user, seen) in [("anna", asked("fresh")), ("ben", Refused), ("zoe", asked("fresh"))] {
+    for (user, seen) in [
+        ("anna", asked("fresh")),
+        ("ben", Refused),
+        ("zoe", asked("fresh")),
+    ] {
         let mut browser = gate.signed_in(user);
         assert_eq!(see(&gate, &mut browser, "localhost", "GET", "/"), seen, "{user}");
     }
@@ -357,7 +375,14 @@ fn an_answer_names_one_level_at_a_time_in_the_words_of_rfc_9470() {
     assert!(challenge.contains(&format!("acr_values=\"{level}\"")), "{challenge}");
     let age = if level == "fresh" { 900 } else { 3600 };
     assert!(challenge.contains(&format!("max_age=\"{age}\"")), "{challenge}");
-    for field in ["type", "title", "status", "factors", "challenge_url", "request_id"] {
+    for field in [
+        "type",
+        "title",
+        "status",
+        "factors",
+        "challenge_url",
+        "request_id",
+    ] {
         assert!(!problem[field].is_null(), "{field} is missing in {problem}");
     }
     let url = problem["challenge_url"].as_str().unwrap();

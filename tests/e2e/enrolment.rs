@@ -31,7 +31,11 @@ fn served(gate: &Gate, browser: &mut Browser, path: &str) -> bool {
 
 fn invite(gate: &Gate, user: &str) -> String {
     let printed = gate.setup.command(&["users", "invite", user], "").expect(0).stdout;
-    printed.split_whitespace().find(|word| word.starts_with("http")).unwrap_or_else(|| panic!("no address in {printed}")).to_owned()
+    printed
+        .split_whitespace()
+        .find(|word| word.starts_with("http"))
+        .unwrap_or_else(|| panic!("no address in {printed}"))
+        .to_owned()
 }
 
 #[test]
@@ -43,7 +47,11 @@ fn without_an_invitation_nobody_enrols_a_first_factor() {
     assert_eq!(reply.status, 403, "{}", reply.text());
     let page = anna.go(&gate.url("localhost", "/x"));
     assert!(Form::code(&page.text()).is_none());
-    assert!(!page.text().contains("<svg role=\"img\"") || !page.text().contains("otpauth:"), "{}", text_of(&page.text()));
+    assert!(
+        !page.text().contains("<svg role=\"img\"") || !page.text().contains("otpauth:"),
+        "{}",
+        text_of(&page.text())
+    );
     assert!(upstream.requests().is_empty());
 }
 
@@ -89,11 +97,18 @@ fn enrol_by_pages(gate: &Gate, browser: &mut Browser, mut page: Reply) -> Authen
         }
         // A choice of ways, a landing page or a button: onwards to the authenticator app.
         let form = Form::all(&page.text()).into_iter().find(|form| {
-            form.method == "post" && (form.value("factor") == Some("totp") || form.action.contains("enrol") || form.action.contains("invitation"))
+            form.method == "post"
+                && (form.value("factor") == Some("totp")
+                    || form.action.contains("enrol")
+                    || form.action.contains("invitation"))
         });
         let reply = match form {
             Some(form) => {
-                let button = form.fields.iter().find(|f| f.name == "factor" && f.kind == "submit").map(|f| f.name.clone());
+                let button = form
+                    .fields
+                    .iter()
+                    .find(|f| f.name == "factor" && f.kind == "submit")
+                    .map(|f| f.name.clone());
                 browser.submit_by(&form, button.as_deref())
             }
             None => browser.visit(&gate.portal("enrol")),
@@ -119,7 +134,8 @@ fn open_enrolment_leads_from_the_app_through_the_pages_and_back() {
     let upstream = Upstream::start();
     let gate = setup(&upstream, "{ first_factor: open }").start();
     let mut browser = gate.browser();
-    let page = browser.go_through(&gate.url("localhost", "/report?q=1"), "anna", &Setup::password("anna"), None);
+    let page =
+        browser.go_through(&gate.url("localhost", "/report?q=1"), "anna", &Setup::password("anna"), None);
     enrol_by_pages(&gate, &mut browser, page);
     let page = browser.go(&gate.url("localhost", "/report?q=1"));
     assert_eq!(page.text(), "upstream");
@@ -151,13 +167,18 @@ fn grace_lets_those_without_a_factor_in_for_a_while_and_is_written_down() {
     assert!(records.contains("grace"), "{records}");
     crate::support::wait_until("the end of grace", || (!served(&gate, &mut anna, "/x")).then_some(()));
     let mut second = gate.signed_in("anna");
-    assert!(!served(&gate, &mut second, "/x"), "counted from the first time she was seen, not per session");
+    assert!(
+        !served(&gate, &mut second, "/x"),
+        "counted from the first time she was seen, not per session"
+    );
 
     let mut ben = gate.signed_in("ben");
     assert!(served(&gate, &mut ben, "/x"));
     gate.enrol(&mut ben);
     let mut ben = gate.signed_in("ben");
-    crate::support::wait_until("grace to end with the first factor", || (!served(&gate, &mut ben, "/x")).then_some(()));
+    crate::support::wait_until("grace to end with the first factor", || {
+        (!served(&gate, &mut ben, "/x")).then_some(())
+    });
 }
 
 #[test]
@@ -166,7 +187,11 @@ fn e14_changing_factors_needs_a_fresh_proof() {
     let gate = setup(&upstream, "{ first_factor: open }").start();
     let (mut anna, mut authenticator) = gate.enrolled("anna");
     let list = anna.fetch("GET", &gate.portal("api/v1/enrolments"), None).expect(200).json();
-    let items = list.as_array().or_else(|| list["enrolments"].as_array()).unwrap_or_else(|| panic!("{list}")).clone();
+    let items = list
+        .as_array()
+        .or_else(|| list["enrolments"].as_array())
+        .unwrap_or_else(|| panic!("{list}"))
+        .clone();
     let id = items[0]["id"].as_str().unwrap().to_owned();
 
     let mut thief = gate.signed_in("anna");
@@ -201,7 +226,8 @@ fn an_enrolment_is_confirmed_by_a_right_code_only() {
     let id = begun["id"].as_str().unwrap();
     let mut authenticator = Authenticator::new(begun["setup"]["key"].as_str().unwrap());
     let confirm = gate.portal(&format!("api/v1/enrolments/{id}/confirm"));
-    let wrong = anna.fetch("POST", &confirm, Some(&json!({ "code": authenticator.wrong(3), "name": "Phone" })));
+    let wrong =
+        anna.fetch("POST", &confirm, Some(&json!({ "code": authenticator.wrong(3), "name": "Phone" })));
     assert!((400..500).contains(&wrong.status), "{}", wrong.status);
     assert!(!served(&gate, &mut anna, "/x"));
     let mut ben = gate.signed_in("ben");

@@ -17,7 +17,9 @@ const ROUTES: &str = "
 const SOON: Duration = Duration::from_secs(3);
 
 fn gate(upstream: &Upstream) -> Gate {
-    Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url())).user("anna", &[]).start()
+    Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url()))
+        .user("anna", &[])
+        .start()
 }
 
 /// Everything the gate answers to these bytes until it closes.
@@ -37,8 +39,14 @@ fn refused(gate: &Gate, upstream: &Upstream, bytes: &str) {
     assert!(reached.is_empty(), "{bytes:?} reached the upstream as {reached:?}");
     let answer = closed.unwrap_or_else(|| panic!("{bytes:?}: the connection stays open"));
     let answer = String::from_utf8_lossy(&answer).into_owned();
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"), "{bytes:?}: {answer}");
-    assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{bytes:?} was read as more than one request: {answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"),
+        "{bytes:?}: {answer}"
+    );
+    assert!(
+        answer.matches("HTTP/1.1 ").count() <= 1,
+        "{bytes:?} was read as more than one request: {answer}"
+    );
 }
 
 #[test]
@@ -51,7 +59,10 @@ fn c01_length_and_chunks_at_once_are_never_two_messages() {
         "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
     ] {
         upstream.take();
-        let answer = answers(&gate, &format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n0\r\n\r\n{smuggled}"));
+        let answer = answers(
+            &gate,
+            &format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n0\r\n\r\n{smuggled}"),
+        );
         assert!(!upstream.requests().iter().any(|r| r.target().contains("smuggled")), "{answer}");
         for request in upstream.take() {
             assert!(request.body.is_empty(), "{}", String::from_utf8_lossy(&request.body));
@@ -60,12 +71,22 @@ fn c01_length_and_chunks_at_once_are_never_two_messages() {
         }
     }
     for coding in [
-        "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: chunked, identity",
-        "Transfer-Encoding: xchunked", "Transfer-Encoding: \u{b}chunked", "Transfer-Encoding : chunked",
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Transfer-Encoding:\r\n chunked", "Transfer-Encoding: identity",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: \u{b}chunked",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding:\r\n chunked",
+        "Transfer-Encoding: identity",
         "Transfer-Encoding: \"chunked\"",
     ] {
-        refused(&gate, &upstream, &format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{coding}\r\n\r\n0\r\n\r\n"));
+        refused(
+            &gate,
+            &upstream,
+            &format!("POST /x HTTP/1.1\r\nHost: localhost\r\n{coding}\r\n\r\n0\r\n\r\n"),
+        );
     }
 }
 
@@ -74,9 +95,25 @@ fn c02_lengths_that_are_none() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);
     for length in [
-        "+5", "-5", "5 5", "5,6", "0x5", "5.0", "", " ", "99999999999999999999999", "5\u{b}", "5\r\nContent-Length: 6", "5_0", "٥",
+        "+5",
+        "-5",
+        "5 5",
+        "5,6",
+        "0x5",
+        "5.0",
+        "",
+        " ",
+        "99999999999999999999999",
+        "5\u{b}",
+        "5\r\nContent-Length: 6",
+        "5_0",
+        "٥",
     ] {
-        refused(&gate, &upstream, &format!("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nhello"));
+        refused(
+            &gate,
+            &upstream,
+            &format!("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\nhello"),
+        );
     }
 }
 
@@ -85,9 +122,17 @@ fn c03_chunks_are_read_strictly() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);
     for body in [
-        "0x5\r\nhello\r\n0\r\n\r\n", "+5\r\nhello\r\n0\r\n\r\n", "-1\r\n\r\n", "5\nhello\n0\n\n", "5\r\nhelloX\r\n0\r\n\r\n",
-        "\r\nhello\r\n0\r\n\r\n", "00000000000000005\r\nhello\r\n0\r\n\r\n0", "fffffffffffffffff\r\nhello\r\n", "5 \u{0}\r\nhello\r\n0\r\n\r\n",
-        "g\r\n", "5;\nGET /closed/smuggled HTTP/1.1\r\nhello\r\n0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        "-1\r\n\r\n",
+        "5\nhello\n0\n\n",
+        "5\r\nhelloX\r\n0\r\n\r\n",
+        "\r\nhello\r\n0\r\n\r\n",
+        "00000000000000005\r\nhello\r\n0\r\n\r\n0",
+        "fffffffffffffffff\r\nhello\r\n",
+        "5 \u{0}\r\nhello\r\n0\r\n\r\n",
+        "g\r\n",
+        "5;\nGET /closed/smuggled HTTP/1.1\r\nhello\r\n0\r\n\r\n",
     ] {
         upstream.take();
         let text = format!(
@@ -102,7 +147,9 @@ fn c03_chunks_are_read_strictly() {
     let good = "5;name=value\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: 1\r\n\r\n";
     let answer = answers(
         &gate,
-        &format!("POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{good}"),
+        &format!(
+            "POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{good}"
+        ),
     );
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(upstream.last().body, b"hello!");
@@ -113,16 +160,33 @@ fn c04_names_and_values_that_are_none() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);
     for field in [
-        ": x", "X Y: 1", "X-A : 1", "\0: 1", "X-\0A: 1", "X-A: a\0b", "X-A: a\rb", "X-A\r\n: 1", " X-A: 1", "X-A: 1\r\n folded",
-        "X-\u{e9}: 1", "(x): 1", "no-colon",
+        ": x",
+        "X Y: 1",
+        "X-A : 1",
+        "\0: 1",
+        "X-\0A: 1",
+        "X-A: a\0b",
+        "X-A: a\rb",
+        "X-A\r\n: 1",
+        " X-A: 1",
+        "X-A: 1\r\n folded",
+        "X-\u{e9}: 1",
+        "(x): 1",
+        "no-colon",
     ] {
         refused(&gate, &upstream, &format!("GET /x HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n"));
     }
-    for line_ends in ["GET /x HTTP/1.1\nHost: localhost\n\n", "GET /x HTTP/1.1\r\nHost: localhost\nX: 1\r\n\r\n"] {
+    for line_ends in [
+        "GET /x HTTP/1.1\nHost: localhost\n\n",
+        "GET /x HTTP/1.1\r\nHost: localhost\nX: 1\r\n\r\n",
+    ] {
         upstream.take();
         answers(&gate, line_ends);
         for request in upstream.take() {
-            assert!(!request.head.windows(2).any(|w| w[1] == b'\n' && w[0] != b'\r'), "a bare line feed was passed on");
+            assert!(
+                !request.head.windows(2).any(|w| w[1] == b'\n' && w[0] != b'\r'),
+                "a bare line feed was passed on"
+            );
         }
     }
 }
@@ -150,19 +214,31 @@ fn c06_the_body_of_a_refused_request_is_not_the_next_request() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);
     let inner = "GET /public-smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    for path in ["/closed/x", "/.stepgate/no-such-page", "/.stepgate/api/v1/session"] {
+    for path in [
+        "/closed/x",
+        "/.stepgate/no-such-page",
+        "/.stepgate/api/v1/session",
+    ] {
         upstream.take();
         let answer = answers(
             &gate,
-            &format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{inner}", inner.len()),
+            &format!(
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{inner}",
+                inner.len()
+            ),
         );
         assert!(upstream.requests().is_empty(), "{path}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{path}: {answer}");
     }
     // Announced and never sent: the answer comes without waiting for it.
-    let mut raw = gate.raw().send("POST /closed/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n");
+    let mut raw = gate
+        .raw()
+        .send("POST /closed/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n");
     raw.reply().expect(401);
-    assert!(raw.send(inner.repeat(4)).closes_within(Duration::from_secs(15)), "and the connection is given up");
+    assert!(
+        raw.send(inner.repeat(4)).closes_within(Duration::from_secs(15)),
+        "and the connection is given up"
+    );
     assert!(upstream.requests().is_empty());
 }
 
@@ -170,7 +246,8 @@ fn c06_the_body_of_a_refused_request_is_not_the_next_request() {
 fn c07_a_request_body_never_ends_by_closing() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);
-    let answer = answers(&gate, "POST /x HTTP/1.0\r\nHost: localhost\r\n\r\nGET /closed/smuggled HTTP/1.1\r\n\r\n");
+    let answer =
+        answers(&gate, "POST /x HTTP/1.0\r\nHost: localhost\r\n\r\nGET /closed/smuggled HTTP/1.1\r\n\r\n");
     for request in upstream.requests() {
         assert!(request.body.is_empty(), "{answer}");
         assert!(!request.target().contains("smuggled"));
@@ -183,13 +260,29 @@ fn c08_http2_fields_cannot_break_into_http1() {
     let gate = gate(&upstream);
     let port = gate.setup.port();
     let curl = |arguments: &[&str]| {
-        crate::support::run(std::process::Command::new("curl").args(["-s", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2-prior-knowledge"]).args(arguments))
+        crate::support::run(
+            std::process::Command::new("curl")
+                .args([
+                    "-s",
+                    "-o",
+                    "/dev/null",
+                    "-w",
+                    "%{http_version} %{http_code}",
+                    "--http2-prior-knowledge",
+                ])
+                .args(arguments),
+        )
     };
     let good = curl(&[&format!("http://localhost:{port}/x?y")]).expect(0);
     assert_eq!(good.stdout, "2 200", "{}", good.stderr);
     assert_eq!(upstream.last().line(), "GET /x?y HTTP/1.1");
     upstream.take();
-    for header in ["Transfer-Encoding: chunked", "Connection: X-Forwarded-For", "X-Bad: a\rb", "Content-Length: 5"] {
+    for header in [
+        "Transfer-Encoding: chunked",
+        "Connection: X-Forwarded-For",
+        "X-Bad: a\rb",
+        "Content-Length: 5",
+    ] {
         curl(&["-H", header, &format!("http://localhost:{port}/x")]);
         for request in upstream.take() {
             assert_eq!(request.twins("transfer-encoding"), Vec::<String>::new(), "{header}");
@@ -199,7 +292,11 @@ fn c08_http2_fields_cannot_break_into_http1() {
     }
     let closed = curl(&[&format!("http://localhost:{port}/closed/x")]).expect(0);
     assert_eq!(closed.stdout, "2 401");
-    let other = curl(&["-H", "Host: strict.localhost", &format!("http://localhost:{port}/x")]);
+    let other = curl(&[
+        "-H",
+        "Host: strict.localhost",
+        &format!("http://localhost:{port}/x"),
+    ]);
     assert!(other.stdout.ends_with("401") || other.stdout.ends_with("400"), "{}", other.stdout);
 }
 
@@ -231,7 +328,8 @@ fn c10_every_request_of_a_connection_is_judged_by_itself() {
     upstream.take();
     let mut raw = gate.raw();
     let mut ask = |host: &str, path: &str, cookie: &str| {
-        raw.try_send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{cookie}\r\n")).unwrap();
+        raw.try_send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{cookie}\r\n"))
+            .unwrap();
         raw.reply().status
     };
     let cookie = format!("Cookie: {cookie}\r\n");
@@ -266,8 +364,11 @@ fn response_trailers_reach_a_client_that_wants_them() {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n\r\n2\r\nhi\r\n0\r\nX-Checksum: 42\r\n\r\n".to_vec()
     });
     let gate = gate(&upstream);
-    let reply =
-        gate.raw().send("GET /x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n").reply().expect(200);
+    let reply = gate
+        .raw()
+        .send("GET /x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: TE, close\r\n\r\n")
+        .reply()
+        .expect(200);
     assert_eq!(reply.text(), "hi");
     assert_eq!(reply.trailers, [("x-checksum".to_owned(), "42".to_owned())]);
 }
@@ -285,7 +386,10 @@ fn c12_what_may_have_been_written_is_not_sent_twice() {
     });
     let gate = gate(&upstream);
     for _ in 0..4 {
-        gate.raw().send("GET /first HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").reply().expect(200);
+        gate.raw()
+            .send("GET /first HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .reply()
+            .expect(200);
         upstream.take();
         let reply = gate
             .raw()
@@ -307,7 +411,10 @@ fn c12_a_kept_connection_that_the_upstream_closed_costs_no_safe_request() {
     });
     let gate = gate(&upstream);
     for _ in 0..20 {
-        gate.raw().send("GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").reply().expect(200);
+        gate.raw()
+            .send("GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .reply()
+            .expect(200);
     }
 }
 
@@ -324,7 +431,8 @@ fn lengths_of_head_and_304_are_kept() {
     let mut raw = gate.raw().send("HEAD /x HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let reply = raw.reply_to("HEAD").unwrap();
     assert_eq!(reply.header("content-length"), Some("12345"));
-    raw.try_send("GET /x HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \"x\"\r\n\r\n").unwrap();
+    raw.try_send("GET /x HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: \"x\"\r\n\r\n")
+        .unwrap();
     let reply = raw.reply().expect(304);
     assert_eq!(reply.header("etag"), Some("\"x\""));
 }

@@ -4,8 +4,15 @@ use crate::support::{Gate, Reply, Setup, Upstream};
 
 /// Every name that speaks of identity or assurance to an upstream.
 const OURS: &[&str] = &[
-    "Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "Stepgate-Acr", "Stepgate-Amr",
-    "Stepgate-Auth-Time", "Stepgate-Assertion", "Stepgate-Anything",
+    "Remote-User",
+    "Remote-Groups",
+    "Remote-Name",
+    "Remote-Email",
+    "Stepgate-Acr",
+    "Stepgate-Amr",
+    "Stepgate-Auth-Time",
+    "Stepgate-Assertion",
+    "Stepgate-Anything",
 ];
 
 const ROUTES: &str = "
@@ -18,14 +25,26 @@ const ROUTES: &str = "
 
 fn gate(upstream: &Upstream) -> Gate {
     Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url()))
-        .user("anna", &["--name", "Anna Ångström", "--email", "anna@example.test", "--groups", "staff,finance"])
+        .user(
+            "anna",
+            &[
+                "--name",
+                "Anna Ångström",
+                "--email",
+                "anna@example.test",
+                "--groups",
+                "staff,finance",
+            ],
+        )
         .start()
 }
 
 /// Spellings that some back end reads as the same name.
 fn spellings(name: &str) -> Vec<String> {
     let mut all = vec![name.to_owned(), name.to_lowercase(), name.to_uppercase()];
-    for separator in ["_", ".", "!", "~", "|", "^", "'", "`", "#", "$", "%", "&", "*", "+"] {
+    for separator in [
+        "_", ".", "!", "~", "|", "^", "'", "`", "#", "$", "%", "&", "*", "+",
+    ] {
         all.push(name.replace('-', separator));
         all.push(name.replacen('-', separator, 1));
     }
@@ -33,7 +52,9 @@ fn spellings(name: &str) -> Vec<String> {
 }
 
 fn raw(gate: &Gate, path: &str, fields: &str) -> Reply {
-    gate.raw().send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n")).reply()
+    gate.raw()
+        .send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{fields}Connection: close\r\n\r\n"))
+        .reply()
 }
 
 #[test]
@@ -67,7 +88,11 @@ fn b01_ours_replace_the_client_s_on_protected_routes() {
     let request = upstream.last();
     assert_eq!(request.twins("remote-user"), ["anna"]);
     assert_eq!(request.twins("remote-groups").len(), 1);
-    assert!(!String::from_utf8_lossy(&request.head).contains("mallory"), "{}", String::from_utf8_lossy(&request.head));
+    assert!(
+        !String::from_utf8_lossy(&request.head).contains("mallory"),
+        "{}",
+        String::from_utf8_lossy(&request.head)
+    );
 }
 
 #[test]
@@ -84,7 +109,10 @@ fn what_is_known_of_the_person_and_the_proof_is_asserted() {
     assert!(groups.contains("staff") && groups.contains("finance"), "{groups}");
     assert!(request.header("stepgate-acr").is_some_and(|acr| acr.contains("standard")));
     assert!(request.header("stepgate-amr").is_some_and(|amr| amr.contains("otp")));
-    let time: u64 = request.header("stepgate-auth-time").and_then(|t| t.parse().ok()).expect("a time");
+    let time: u64 = request
+        .header("stepgate-auth-time")
+        .and_then(|t| t.parse().ok())
+        .expect("a time");
     assert!(crate::support::unix_now().abs_diff(time) < 120, "{time}");
     let assertion = request.header("stepgate-assertion").expect("a signed assertion");
     assert_eq!(assertion.split('.').count(), 3, "{assertion}");
@@ -98,7 +126,10 @@ fn b03_connection_cannot_take_our_headers_away() {
     let gate = gate(&upstream);
     let anna = gate.signed_in("anna");
     let cookie = anna.cookie_header("localhost").unwrap();
-    for nominated in ["Remote-User, Remote-Groups, Stepgate-Assertion, X-Forwarded-For, Cookie, Host", "close, remote-user"] {
+    for nominated in [
+        "Remote-User, Remote-Groups, Stepgate-Assertion, X-Forwarded-For, Cookie, Host",
+        "close, remote-user",
+    ] {
         gate.raw()
             .send(format!(
                 "GET /x HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\nX-Hop: 1\r\nX-Kept: 1\r\n\
@@ -129,7 +160,15 @@ fn b03_hop_by_hop_headers_stop_here_in_both_directions() {
         "Keep-Alive: timeout=9\r\nProxy-Authorization: Basic eA==\r\nProxy-Connection: x\r\nTE: gzip\r\nTrailer: X-T\r\nHTTP2-Settings: AAA\r\n",
     );
     let request = upstream.last();
-    for name in ["keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "http2-settings", "upgrade"] {
+    for name in [
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "http2-settings",
+        "upgrade",
+    ] {
         assert_eq!(request.all(name), Vec::<String>::new(), "{name} reached the upstream");
     }
     for name in ["x-inner", "keep-alive", "proxy-authenticate"] {
@@ -158,11 +197,18 @@ fn a_trusted_header_counts_only_from_its_address() {
     let upstream = Upstream::start();
     let gate = behind_a_proxy(&upstream);
     let mut proxy = gate.browser();
-    proxy.extra = vec![("X-Front-User".into(), "Carla".into()), ("X-Front-Groups".into(), "staff".into())];
+    proxy.extra = vec![
+        ("X-Front-User".into(), "Carla".into()),
+        ("X-Front-Groups".into(), "staff".into()),
+    ];
     proxy.fetch("GET", &gate.url("localhost", "/x"), None).expect(200);
     let request = upstream.last();
     assert!(request.all("remote-user")[0].eq_ignore_ascii_case("carla"));
-    assert_eq!(request.twins("x-front-user"), Vec::<String>::new(), "the source's own header is not passed on");
+    assert_eq!(
+        request.twins("x-front-user"),
+        Vec::<String>::new(),
+        "the source's own header is not passed on"
+    );
     proxy.from = Some([127, 0, 0, 2].into());
     let stranger = proxy.fetch("GET", &gate.url("localhost", "/x"), None);
     assert!(matches!(stranger.status, 400 | 401), "from another address: {}", stranger.status);
@@ -227,7 +273,13 @@ fn b05_the_client_s_address_comes_from_trusted_peers_only() {
         let status = browser.fetch("GET", &gate.url("localhost", "/x"), None).status;
         assert_eq!(status == 200, inside, "from 127.0.0.{from} with {list:?}: {status}");
     }
-    for name in ["Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"] {
+    for name in [
+        "Forwarded",
+        "X-Real-IP",
+        "X-Client-IP",
+        "True-Client-IP",
+        "CF-Connecting-IP",
+    ] {
         browser.from = Some([127, 0, 0, 1].into());
         browser.extra = vec![(name.into(), "198.51.100.7".into())];
         let status = browser.fetch("GET", &gate.url("localhost", "/x"), None).status;
@@ -266,7 +318,11 @@ fn b06_no_address_that_we_emit_comes_from_the_request() {
             .reply()
             .expect(303);
         let to = reply.location();
-        assert!(to.starts_with('/') && !to.starts_with("//") || to.starts_with(&format!("http://localhost:{port}/")), "{to}");
+        assert!(
+            to.starts_with('/') && !to.starts_with("//")
+                || to.starts_with(&format!("http://localhost:{port}/")),
+            "{to}"
+        );
     }
 }
 
@@ -284,7 +340,10 @@ fn b08_every_spelling_of_a_name_is_one_person() {
     let session = shouting.fetch("GET", &gate.portal("api/v1/session"), None).expect(200).json();
     assert!(session.to_string().contains("\"anna\""), "{session}");
     let challenge = gate.challenge(&mut shouting);
-    assert!(challenge["ways"].as_array().is_some_and(|w| !w.is_empty()), "the same factors: {challenge}");
+    assert!(
+        challenge["ways"].as_array().is_some_and(|w| !w.is_empty()),
+        "the same factors: {challenge}"
+    );
 }
 
 #[test]

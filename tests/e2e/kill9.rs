@@ -17,9 +17,12 @@ const MOMENTS: [u64; 10] = [0, 1, 2, 4, 6, 9, 13, 20, 35, 80];
 
 fn scene() -> (Upstream, Gate) {
     let upstream = Upstream::start();
-    let gate = Setup::new(&format!("\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard }}\n", upstream.url()))
-        .user("anna", &[])
-        .start();
+    let gate = Setup::new(&format!(
+        "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard }}\n",
+        upstream.url()
+    ))
+    .user("anna", &[])
+    .start();
     (upstream, gate)
 }
 
@@ -72,8 +75,11 @@ fn a_confirmed_enrolment_is_there_and_an_unconfirmed_one_counts_for_nothing() {
     for moment in MOMENTS {
         let mut browser = gate.signed_in("anna");
         gate.step_up(&mut browser, &mut keeper);
-        let begun = browser.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "totp" }))).json();
-        let mut authenticator = Authenticator::new(begun["setup"]["key"].as_str().unwrap_or_else(|| panic!("{begun}")));
+        let begun = browser
+            .fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "totp" })))
+            .json();
+        let mut authenticator =
+            Authenticator::new(begun["setup"]["key"].as_str().unwrap_or_else(|| panic!("{begun}")));
         let path = format!("api/v1/enrolments/{}/confirm", begun["id"].as_str().unwrap());
         let body = json!({ "code": authenticator.code(), "name": format!("after {moment} ms") });
         let before = enrolments(&gate);
@@ -134,11 +140,18 @@ fn a_recovery_code_that_was_used_stays_used_and_the_others_stay_good() {
     let (_upstream, mut gate) = scene();
     let mut first = gate.signed_in("anna");
     gate.enrol(&mut first);
-    let begun = first.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "recovery_code" }))).json();
+    let begun = first
+        .fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "recovery_code" })))
+        .json();
     let path = format!("api/v1/enrolments/{}/confirm", begun["id"].as_str().unwrap());
     let done = first.fetch("POST", &gate.portal(&path), Some(&json!({ "code": "saved" })));
     assert!(done.status < 300, "{}", done.text());
-    let codes: Vec<String> = begun["setup"]["codes"].as_array().unwrap().iter().filter_map(|c| c.as_str().map(str::to_owned)).collect();
+    let codes: Vec<String> = begun["setup"]["codes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|c| c.as_str().map(str::to_owned))
+        .collect();
     let mut passed = 0;
     for (code, moment) in codes.iter().zip([0, 2, 4, 6, 9, 13, 20, 40]) {
         let mut browser = gate.signed_in("anna");
@@ -161,7 +174,10 @@ fn a_recovery_code_that_was_used_stays_used_and_the_others_stay_good() {
     assert!(passed > 0, "no round got as far as an acknowledgement");
     let mut browser = gate.signed_in("anna");
     let challenge = gate.challenge(&mut browser);
-    assert!(gate.answer(&mut browser, &challenge, "recovery_code", &codes[9]).status < 300, "an unused code stays good");
+    assert!(
+        gate.answer(&mut browser, &challenge, "recovery_code", &codes[9]).status < 300,
+        "an unused code stays good"
+    );
 }
 
 #[test]

@@ -32,7 +32,10 @@ fn at_once(gate: &Gate, requests: &[String]) -> Vec<Reply> {
     for (stream, request) in streams.iter_mut().zip(requests) {
         let _ = stream.write_all(&request.as_bytes()[request.len() - 1..]);
     }
-    streams.into_iter().map(|s| read_reply(&mut BufReader::new(s), "POST").expect("an answer")).collect()
+    streams
+        .into_iter()
+        .map(|s| read_reply(&mut BufReader::new(s), "POST").expect("an answer"))
+        .collect()
 }
 
 fn answer_request(browser: &Browser, challenge: &Value, code: &str) -> String {
@@ -65,7 +68,12 @@ fn e02_a_thousand_posts_of_one_right_code_make_one_proof_and_lock_nobody() {
         assert_ne!(reply.status, 429, "{}", reply.text());
         assert!(matches!(reply.status, 200..=299 | 503), "{} {}", reply.status, reply.text());
     }
-    let passes = gate.audit("challenge").iter().skip(before).filter(|r| r["result"] == "ok" || r["what"] == "challenge.passed").count();
+    let passes = gate
+        .audit("challenge")
+        .iter()
+        .skip(before)
+        .filter(|r| r["result"] == "ok" || r["what"] == "challenge.passed")
+        .count();
     assert_eq!(passes, 1, "{:#?}", gate.audit("challenge"));
     let mut second = gate.signed_in("anna");
     gate.step_up(&mut second, &mut authenticator);
@@ -94,8 +102,9 @@ fn e07_two_hundred_wrong_codes_at_once_lead_to_no_more_comparisons_than_the_limi
     let (_, mut authenticator) = gate.enrolled("anna");
     let mut anna = gate.signed_in("anna");
     let challenge = gate.challenge(&mut anna);
-    let mut requests: Vec<String> =
-        (0..200).map(|i| answer_request(&anna, &challenge, &authenticator.wrong(i))).collect();
+    let mut requests: Vec<String> = (0..200)
+        .map(|i| answer_request(&anna, &challenge, &authenticator.wrong(i)))
+        .collect();
     // The right one waits in the middle of the crowd: with luck it is among the first, else it must not count.
     requests.truncate(200);
     let replies = at_once(&gate, &requests);
@@ -168,13 +177,20 @@ fn e08_a_stranger_cannot_lock_a_browser_that_has_succeeded_before() {
     let (_upstream, gate) = scene();
     let (mut known, mut authenticator) = gate.enrolled("anna");
     gate.step_up(&mut known, &mut authenticator);
-    assert!(known.cookie("localhost", "stepgate-browser").is_some(), "a browser that succeeded is known: {:?}", known.cookies);
+    assert!(
+        known.cookie("localhost", "stepgate-browser").is_some(),
+        "a browser that succeeded is known: {:?}",
+        known.cookies
+    );
     let mut stranger = gate.signed_in("anna");
     let mut locked = false;
     for n in 0..12 {
         let opened = stranger.fetch("POST", &gate.portal("api/v1/challenges"), Some(&json!({})));
         locked = opened.status == 429
-            || gate.answer(&mut stranger, &opened.json(), "totp", &authenticator.wrong(n)).status == 429;
+            || gate
+                .answer(&mut stranger, &opened.json(), "totp", &authenticator.wrong(n))
+                .status
+                == 429;
         if locked {
             break;
         }
@@ -232,13 +248,22 @@ fn a_network_that_asks_too_much_is_told_to_wait() {
     let mut busy = gate.browser();
     busy.from = Some([127, 5, 5, 5].into());
     let body = json!({ "username": "nobody", "password": "guess" });
-    let statuses: Vec<u16> =
-        (0..30).map(|_| busy.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).status).collect();
+    let statuses: Vec<u16> = (0..30)
+        .map(|_| busy.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).status)
+        .collect();
     assert!(statuses.contains(&429), "{statuses:?}");
     let told = busy.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).expect(429);
     assert!(told.header("retry-after").is_some());
     let mut other = gate.browser();
     other.from = Some([127, 5, 5, 6].into());
-    assert_ne!(other.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).status, 429, "another address");
-    assert_eq!(busy.fetch("GET", &gate.url("localhost", "/public"), None).status, 200, "the app is not slowed");
+    assert_ne!(
+        other.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).status,
+        429,
+        "another address"
+    );
+    assert_eq!(
+        busy.fetch("GET", &gate.url("localhost", "/public"), None).status,
+        200,
+        "the app is not slowed"
+    );
 }

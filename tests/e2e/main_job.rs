@@ -45,7 +45,11 @@ fn a_page_is_reached_after_password_and_code_and_never_without() {
     let there = browser.settle(reply).expect(200);
     assert_eq!(there.text(), "upstream");
     let request = upstream.last();
-    assert_eq!(request.line(), "GET /report?month=11&x=%20 HTTP/1.1", "exactly where the person was going");
+    assert_eq!(
+        request.line(),
+        "GET /report?month=11&x=%20 HTTP/1.1",
+        "exactly where the person was going"
+    );
     assert_eq!(request.header("remote-user").as_deref(), Some("anna"));
 }
 
@@ -58,9 +62,17 @@ fn what_asks_is_told_in_its_own_language() {
 
     let reply = browser.fetch("GET", &gate.url("localhost", "/x"), None).expect(401);
     assert_eq!(reply.header("content-type"), Some("application/problem+json"));
-    let curl = gate.raw().send("GET /x HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n").reply().expect(401);
+    let curl = gate
+        .raw()
+        .send("GET /x HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n")
+        .reply()
+        .expect(401);
     assert_eq!(curl.header("content-type"), Some("application/problem+json"));
-    let bare = gate.raw().send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n").reply().expect(401);
+    let bare = gate
+        .raw()
+        .send("GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .reply()
+        .expect(401);
     assert_eq!(bare.header("cache-control"), Some("no-store"));
     assert!(upstream.requests().is_empty());
 }

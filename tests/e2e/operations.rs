@@ -29,17 +29,24 @@ fn what_happens_is_counted_in_openmetrics_with_bounded_labels() {
     let (_upstream, gate) = scene();
     let (mut anna, mut authenticator) = gate.enrolled("anna");
     for n in 0..50 {
-        gate.browser().fetch("GET", &gate.url("localhost", &format!("/public/{n}")), None).expect(200);
+        gate.browser()
+            .fetch("GET", &gate.url("localhost", &format!("/public/{n}")), None)
+            .expect(200);
         gate.browser().fetch("GET", &gate.url(&format!("h{n}.localhost"), "/"), None);
     }
     gate.step_up(&mut anna, &mut authenticator);
     gate.browser().fetch("GET", &gate.url("localhost", "/x"), None).expect(401);
     let reply = gate.operations("/metrics").expect(200);
-    assert!(reply.header("content-type").is_some_and(|t| t.starts_with("application/openmetrics-text") || t.starts_with("text/plain")));
+    assert!(
+        reply
+            .header("content-type")
+            .is_some_and(|t| t.starts_with("application/openmetrics-text") || t.starts_with("text/plain"))
+    );
     let text = reply.text();
     assert!(text.ends_with("# EOF\n"), "a whole OpenMetrics document");
     assert!(text.lines().any(|l| l.starts_with("stepgate_")), "{text}");
-    let decisions: Vec<&str> = text.lines().filter(|l| l.contains("decision") && !l.starts_with('#')).collect();
+    let decisions: Vec<&str> =
+        text.lines().filter(|l| l.contains("decision") && !l.starts_with('#')).collect();
     assert!(decisions.iter().any(|l| l.contains("allow")), "{text}");
     assert!(decisions.iter().any(|l| l.contains("challenge") || l.contains("sign")), "{text}");
     for word in ["/public/", "h7.localhost", "anna", "127.0.0.1"] {
@@ -64,14 +71,19 @@ fn a_database_that_is_gone_closes_what_needs_it_and_says_so() {
         .unwrap();
     std::io::Write::write_all(holder.stdin.as_mut().unwrap(), b"BEGIN EXCLUSIVE;\n.print held\n").unwrap();
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.as_mut().unwrap()), &mut line).unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.as_mut().unwrap()), &mut line)
+        .unwrap();
     let reply = gate.browser().fetch(
         "POST",
         &gate.portal("api/v1/sign-in"),
         Some(&serde_json::json!({ "username": "anna", "password": Setup::password("anna") })),
     );
     assert_eq!(reply.status, 503, "{}", reply.text());
-    assert_eq!(gate.browser().fetch("GET", &gate.url("localhost", "/public/x"), None).status, 200, "public goes on");
+    assert_eq!(
+        gate.browser().fetch("GET", &gate.url("localhost", "/public/x"), None).status,
+        200,
+        "public goes on"
+    );
     let _ = holder.kill();
     let _ = holder.wait();
     let mut again = gate.signed_in("anna");

@@ -22,7 +22,8 @@ fn scene() -> (Upstream, Gate) {
 /// Makes a list of codes for a person with a fresh proof.
 #[track_caller]
 fn codes(gate: &Gate, browser: &mut Browser) -> Vec<String> {
-    let begun = browser.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "recovery_code" })));
+    let begun =
+        browser.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "recovery_code" })));
     assert!(begun.status < 300, "{} {}", begun.status, begun.text());
     let begun = begun.json();
     let codes: Vec<String> = begun["setup"]["codes"]
@@ -32,8 +33,11 @@ fn codes(gate: &Gate, browser: &mut Browser) -> Vec<String> {
         .filter_map(|code| code.as_str().map(str::to_owned))
         .collect();
     let id = begun["id"].as_str().unwrap();
-    let done =
-        browser.fetch("POST", &gate.portal(&format!("api/v1/enrolments/{id}/confirm")), Some(&json!({ "code": "saved" })));
+    let done = browser.fetch(
+        "POST",
+        &gate.portal(&format!("api/v1/enrolments/{id}/confirm")),
+        Some(&json!({ "code": "saved" })),
+    );
     assert!(done.status < 300, "{} {}", done.status, done.text());
     codes
 }
@@ -56,11 +60,19 @@ fn ten_codes_each_counts_once() {
         let mut browser = gate.signed_in("anna");
         let challenge = gate.challenge(&mut browser);
         // As typed from paper: other case, other separators.
-        let typed = if n == 1 { code.to_uppercase().replace('-', " ") } else { code.clone() };
+        let typed = if n == 1 {
+            code.to_uppercase().replace('-', " ")
+        } else {
+            code.clone()
+        };
         let reply = gate.answer(&mut browser, &challenge, "recovery_code", &typed);
         assert!(reply.status < 300, "{} {}", reply.status, reply.text());
         assert_eq!(status(&gate, &mut browser, "/x"), 200);
-        assert_eq!(status(&gate, &mut browser, "/strict"), 401, "it counts alone only where a level names it");
+        assert_eq!(
+            status(&gate, &mut browser, "/strict"),
+            401,
+            "it counts alone only where a level names it"
+        );
 
         let mut again = gate.signed_in("anna");
         let challenge = gate.challenge(&mut again);
@@ -110,11 +122,16 @@ fn fifty_posts_of_one_recovery_code_by_as_many_sessions_make_one_proof() {
                 let (gate, code) = (&gate, &codes[0]);
                 scope.spawn(move || {
                     let opened = browser.fetch("POST", &gate.portal("api/v1/challenges"), Some(&json!({})));
-                    opened.status < 300 && gate.answer(&mut browser, &opened.json(), "recovery_code", code).status < 300
+                    opened.status < 300
+                        && gate.answer(&mut browser, &opened.json(), "recovery_code", code).status < 300
                 })
             })
             .collect();
-        posts.into_iter().filter_map(|post| post.join().ok()).filter(|passed| *passed).count()
+        posts
+            .into_iter()
+            .filter_map(|post| post.join().ok())
+            .filter(|passed| *passed)
+            .count()
     });
     assert_eq!(passed, 1);
 }
@@ -134,7 +151,9 @@ fn codes_and_secrets_are_shown_once_and_stored_unreadably() {
         files.extend(std::fs::read(entry.path()).unwrap_or_default());
     }
     let raw = crate::support::run(
-        std::process::Command::new("sh").arg("-c").arg(format!("echo {} | base32 -d | xxd -p | tr -d '\\n'", authenticator.secret())),
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("echo {} | base32 -d | xxd -p | tr -d '\\n'", authenticator.secret())),
     );
     let secret: Vec<u8> = (0..raw.stdout.len() / 2)
         .filter_map(|i| u8::from_str_radix(&raw.stdout[2 * i..2 * i + 2], 16).ok())

@@ -62,9 +62,15 @@ fn one_sign_in_and_one_step_up_serve_two_hosts() {
     for field in &browser.seen_cookies {
         let lower = field.to_ascii_lowercase();
         assert!(!lower.contains("domain="), "host-only: {field}");
-        assert!(lower.contains("httponly") && lower.contains("samesite=lax") && lower.contains("path=/"), "{field}");
+        assert!(
+            lower.contains("httponly") && lower.contains("samesite=lax") && lower.contains("path=/"),
+            "{field}"
+        );
     }
-    assert!(upstream.requests().iter().all(|r| !r.target().contains("stepgate")), "the hand-off stays with us");
+    assert!(
+        upstream.requests().iter().all(|r| !r.target().contains("stepgate")),
+        "the hand-off stays with us"
+    );
 }
 
 #[test]
@@ -167,7 +173,11 @@ fn f08_every_other_pairing_of_cookies_is_refused() {
                     .reply()
                     .status;
                 let right = id_of == claim_of && *id_host == host && *claim_host == host;
-                assert_eq!(status == 200, right, "id of {id_of} at {id_host}, claim of {claim_of} at {claim_host}, asked at {host}: {status}");
+                assert_eq!(
+                    status == 200,
+                    right,
+                    "id of {id_of} at {id_host}, claim of {claim_of} at {claim_host}, asked at {host}: {status}"
+                );
                 refused += usize::from(!right);
             }
         }
@@ -230,7 +240,10 @@ fn f02_f04_a_claim_that_was_touched_is_none() {
         assert_ne!(ask(&claim[..at]), 200, "cut at {at}");
     }
     for touched in [
-        format!("{claim}."), format!("{claim}A"), format!(".{claim}"), claim.to_uppercase(),
+        format!("{claim}."),
+        format!("{claim}A"),
+        format!(".{claim}"),
+        claim.to_uppercase(),
         forged(r#"{"alg":"none","typ":"stepgate-claim+jwt"}"#, &claim, ""),
         forged(r#"{"alg":"HS256","typ":"stepgate-claim+jwt"}"#, &claim, "AAAA"),
     ] {
@@ -292,7 +305,9 @@ fn f10_two_cookies_of_one_name_are_none() {
 #[test]
 fn a_session_ends_when_it_is_idle() {
     let upstream = Upstream::start();
-    let gate = setup(&upstream).section("sessions", "{ idle_timeout: 2s, absolute_timeout: 1h }").start();
+    let gate = setup(&upstream)
+        .section("sessions", "{ idle_timeout: 2s, absolute_timeout: 1h }")
+        .start();
     let (_, mut authenticator) = gate.enrolled("anna");
     let mut browser = everywhere(&gate, "anna", &mut authenticator);
     for _ in 0..4 {
@@ -306,7 +321,9 @@ fn a_session_ends_when_it_is_idle() {
 #[test]
 fn a_session_ends_at_its_absolute_limit_even_in_use() {
     let upstream = Upstream::start();
-    let gate = setup(&upstream).section("sessions", "{ idle_timeout: 4s, absolute_timeout: 4s }").start();
+    let gate = setup(&upstream)
+        .section("sessions", "{ idle_timeout: 4s, absolute_timeout: 4s }")
+        .start();
     let (_, mut authenticator) = gate.enrolled("anna");
     let mut browser = everywhere(&gate, "anna", &mut authenticator);
     wait_until("the absolute limit", || (!served(&gate, &mut browser, HOSTS[0])).then_some(()));
@@ -352,17 +369,34 @@ fn over_tls_the_cookies_carry_the_host_prefix() {
     let certificate = gate.setup.path("tls.crt");
     for version in ["--http1.1", "--http2"] {
         let output = crate::support::run(std::process::Command::new("curl").args([
-            "-s", "-i", version, "--cacert", certificate.to_str().unwrap(), "-H", "Content-Type: application/json", "-d", &body,
+            "-s",
+            "-i",
+            version,
+            "--cacert",
+            certificate.to_str().unwrap(),
+            "-H",
+            "Content-Type: application/json",
+            "-d",
+            &body,
             &gate.portal("api/v1/sign-in"),
         ]))
         .expect(0)
         .stdout;
-        let cookies: Vec<&str> = output.lines().filter(|l| l.to_ascii_lowercase().starts_with("set-cookie:")).collect();
+        let cookies: Vec<&str> = output
+            .lines()
+            .filter(|l| l.to_ascii_lowercase().starts_with("set-cookie:"))
+            .collect();
         assert!(cookies.iter().any(|c| c.contains("__Host-stepgate-id=")), "{output}");
         for cookie in cookies {
             let lower = cookie.to_ascii_lowercase();
             assert!(cookie.contains("__Host-") && lower.contains("; secure"), "{cookie}");
-            assert!(lower.contains("httponly") && lower.contains("samesite=lax") && lower.contains("path=/") && !lower.contains("domain="), "{cookie}");
+            assert!(
+                lower.contains("httponly")
+                    && lower.contains("samesite=lax")
+                    && lower.contains("path=/")
+                    && !lower.contains("domain="),
+                "{cookie}"
+            );
         }
         assert!(output.to_ascii_lowercase().contains("strict-transport-security"), "{output}");
     }

@@ -7,7 +7,11 @@ use std::time::Duration;
 use crate::support::{Gate, Setup, Upstream};
 
 fn gate(upstream: &Upstream) -> Gate {
-    Setup::new(&format!("\n  - {{ name: app, host: localhost, upstream: \"{}\", require: public }}\n", upstream.url())).start()
+    Setup::new(&format!(
+        "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: public }}\n",
+        upstream.url()
+    ))
+    .start()
 }
 
 /// Resident memory of the gate, in KiB.
@@ -48,14 +52,22 @@ fn a_request_body_flows_while_it_is_being_sent() {
     // A listener of its own: it must see the first part before the client has sent the last.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     drop(upstream);
-    let gate = Setup::new(&format!("\n  - {{ name: app, host: localhost, upstream: \"http://{}\", require: public }}\n", listener.local_addr().unwrap())).start();
-    let mut raw = gate.raw().send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
+    let gate = Setup::new(&format!(
+        "\n  - {{ name: app, host: localhost, upstream: \"http://{}\", require: public }}\n",
+        listener.local_addr().unwrap()
+    ))
+    .start();
+    let mut raw = gate
+        .raw()
+        .send("POST /up HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut seen = Vec::new();
     let mut buffer = [0; 1024];
     while !seen.windows(5).any(|w| w == b"first") {
-        let n = stream.read(&mut buffer).expect("the first part comes while the client holds back the second");
+        let n = stream
+            .read(&mut buffer)
+            .expect("the first part comes while the client holds back the second");
         assert_ne!(n, 0);
         seen.extend_from_slice(&buffer[..n]);
     }
@@ -81,13 +93,18 @@ fn large_bodies_do_not_grow_the_gate() {
         Ok(true)
     });
     let gate = gate(&upstream);
-    let mut raw = gate.raw().send("GET /big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut raw = gate
+        .raw()
+        .send("GET /big HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let before = memory(&gate);
     // A reader that stops: the gate must not take the rest into memory meanwhile.
     raw.read_exact(4096).unwrap();
     crate::support::poll(Duration::from_millis(1500), || None::<()>);
     let stalled = memory(&gate);
-    assert!(stalled < before + 16 * 1024, "{before} KiB before, {stalled} KiB while the client does not read");
+    assert!(
+        stalled < before + 16 * 1024,
+        "{before} KiB before, {stalled} KiB while the client does not read"
+    );
     let mut read = 0;
     while read < SIZE - 8192 {
         read += raw.read_exact(64 * 1024.min(SIZE - 8192 - read)).expect("the rest comes").len();
@@ -101,7 +118,9 @@ fn an_upload_of_sixty_megabytes_arrives_whole() {
     const SIZE: usize = 60 * 1024 * 1024;
     let upstream = Upstream::start();
     let gate = gate(&upstream);
-    let mut raw = gate.raw().send(format!("PUT /big HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE}\r\nConnection: close\r\n\r\n"));
+    let mut raw = gate.raw().send(format!(
+        "PUT /big HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE}\r\nConnection: close\r\n\r\n"
+    ));
     let block: Vec<u8> = (0..=255).cycle().take(1024 * 1024).collect();
     for _ in 0..SIZE / block.len() {
         raw.try_send(&block).expect("the gate takes it");

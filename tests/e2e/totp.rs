@@ -17,11 +17,6 @@ fn served(gate: &Gate, browser: &mut Browser) -> bool {
     browser.fetch("GET", &gate.url("localhost", "/x"), None).status == 200
 }
 
-/// The machine-readable word of a refusal.
-fn code_of(reply: &crate::support::Reply) -> String {
-    reply.json()["code"].as_str().unwrap_or_default().to_owned()
-}
-
 #[test]
 fn e01_a_code_that_was_accepted_is_not_accepted_again() {
     let (_upstream, gate) = scene();
@@ -61,10 +56,21 @@ fn e03_every_spelling_of_a_used_code_is_used() {
     let challenge = gate.challenge(&mut anna);
     let reply = gate.answer(&mut anna, &challenge, "totp", &spaced);
     assert!(reply.status < 300, "spaces do not matter: {} {}", reply.status, reply.text());
-    let arabic: String = code.chars().map(|c| char::from_u32(0x660 + c.to_digit(10).unwrap()).unwrap()).collect();
-    let wide: String = code.chars().map(|c| char::from_u32(0xff10 + c.to_digit(10).unwrap()).unwrap()).collect();
+    let arabic: String = code
+        .chars()
+        .map(|c| char::from_u32(0x660 + c.to_digit(10).unwrap()).unwrap())
+        .collect();
+    let wide: String = code
+        .chars()
+        .map(|c| char::from_u32(0xff10 + c.to_digit(10).unwrap()).unwrap())
+        .collect();
     let mut second = gate.signed_in("anna");
-    for spelling in [code.clone(), format!("{}-{}", &code[..3], &code[3..]), arabic, wide] {
+    for spelling in [
+        code.clone(),
+        format!("{}-{}", &code[..3], &code[3..]),
+        arabic,
+        wide,
+    ] {
         let challenge = gate.challenge(&mut second);
         let reply = gate.answer(&mut second, &challenge, "totp", &spelling);
         assert!((400..500).contains(&reply.status), "{spelling}: {}", reply.status);
@@ -77,7 +83,15 @@ fn what_is_not_a_code_is_told_so_and_not_counted() {
     let (_upstream, gate) = scene();
     let (mut anna, mut authenticator) = gate.enrolled("anna");
     let challenge = gate.challenge(&mut anna);
-    for wrong in ["", "12345", "1234567", "12345a", "١٢٣", "      ", "1234567890123456789012345678901234567890"] {
+    for wrong in [
+        "",
+        "12345",
+        "1234567",
+        "12345a",
+        "١٢٣",
+        "      ",
+        "1234567890123456789012345678901234567890",
+    ] {
         for _ in 0..3 {
             let reply = gate.answer(&mut anna, &challenge, "totp", wrong);
             assert!(matches!(reply.status, 400 | 422), "{wrong:?}: {} {}", reply.status, reply.text());
@@ -95,7 +109,12 @@ fn a_step_to_either_side_counts_and_no_further() {
     for steps in [-3_i64, -2, 3, 4] {
         let now = i64::try_from(crate::support::unix_now()).unwrap();
         let at = format!("--now=@{}", now + steps * 30);
-        let code = crate::support::run(std::process::Command::new("oathtool").args(["--totp", "--base32", &at, authenticator.secret()]));
+        let code = crate::support::run(std::process::Command::new("oathtool").args([
+            "--totp",
+            "--base32",
+            &at,
+            authenticator.secret(),
+        ]));
         let reply = gate.answer(&mut anna, &challenge, "totp", code.stdout.trim());
         assert!((400..500).contains(&reply.status), "{steps} steps away: {}", reply.status);
     }
@@ -125,13 +144,20 @@ fn e13_nothing_but_a_proof_yields_a_claim() {
     let opened = ben.fetch("POST", &gate.portal("api/v1/challenges"), Some(&json!({})));
     if opened.status < 300 {
         let challenge = opened.json();
-        for body in [json!({}), json!({ "factor": "totp" }), json!({ "factor": "totp", "code": null }),
-            json!({ "factor": "", "code": "" }), json!({ "factor": "signed_in", "code": "1" }),
-            json!({ "factor": "totp", "code": "000000" }), json!({ "factor": "recovery_code", "code": "" }),
-            json!({ "factor": ["totp"], "code": ["1"] }), json!([])]
-        {
+        for body in [
+            json!({}),
+            json!({ "factor": "totp" }),
+            json!({ "factor": "totp", "code": null }),
+            json!({ "factor": "", "code": "" }),
+            json!({ "factor": "signed_in", "code": "1" }),
+            json!({ "factor": "totp", "code": "000000" }),
+            json!({ "factor": "recovery_code", "code": "" }),
+            json!({ "factor": ["totp"], "code": ["1"] }),
+            json!([]),
+        ] {
             let id = challenge["id"].as_str().unwrap();
-            let reply = ben.fetch("POST", &gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body));
+            let reply =
+                ben.fetch("POST", &gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body));
             assert!((400..500).contains(&reply.status), "{body}: {} {}", reply.status, reply.text());
         }
     }
@@ -150,7 +176,9 @@ fn e23_looking_at_pages_uses_nothing_up() {
         browser.visit(&url).expect(200);
         browser.send(crate::support::Ask { method: "HEAD", url: &url, headers: vec![], body: vec![] });
     }
-    let form = crate::support::Form::code(&page.text()).unwrap().fill("code", &authenticator.code());
+    let form = crate::support::Form::code(&page.text())
+        .unwrap()
+        .fill("code", &authenticator.code());
     let reply = browser.submit(&form);
     assert_eq!(browser.settle(reply).text(), "upstream");
 }
@@ -169,7 +197,10 @@ fn a_person_may_have_several_apps_and_choose() {
         let id = challenge["id"].as_str().unwrap();
         let accepted = ways.iter().any(|way| {
             let body = json!({ "factor": "totp", "enrolment": way["enrolment"], "code": code });
-            browser.fetch("POST", &gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body)).status < 300
+            browser
+                .fetch("POST", &gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body))
+                .status
+                < 300
         });
         assert!(accepted, "one of the two enrolments takes the code");
         assert!(served(&gate, &mut browser));
@@ -190,7 +221,11 @@ fn a_code_in_a_header_is_for_that_request_alone() {
     let code = authenticator.code();
     let reply = ask(&code, "").expect(200);
     assert_eq!(reply.header("set-cookie"), None, "it never makes a claim");
-    assert_eq!(upstream.last().twins("stepgate-code"), Vec::<String>::new(), "and never reaches the upstream");
+    assert_eq!(
+        upstream.last().twins("stepgate-code"),
+        Vec::<String>::new(),
+        "and never reaches the upstream"
+    );
     ask(&code, "").expect(401);
     let code = authenticator.code();
     for browser in ["Sec-Fetch-Mode: cors\r\n", "Origin: http://localhost\r\n"] {

@@ -36,7 +36,10 @@ fn echo() -> Upstream {
 }
 
 fn gate(upstream: &Upstream) -> Gate {
-    Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url())).user("anna", &[]).server("drain: 2s").start()
+    Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url()))
+        .user("anna", &[])
+        .server("drain: 2s")
+        .start()
 }
 
 fn upgrade(gate: &Gate, path: &str, fields: &str) -> Raw {
@@ -49,7 +52,11 @@ fn upgrade(gate: &Gate, path: &str, fields: &str) -> Raw {
 
 fn with_session(gate: &Gate) -> String {
     let anna = gate.signed_in("anna");
-    format!("Cookie: {}\r\nOrigin: http://localhost:{}\r\n", anna.cookie_header("localhost").unwrap(), gate.setup.port())
+    format!(
+        "Cookie: {}\r\nOrigin: http://localhost:{}\r\n",
+        anna.cookie_header("localhost").unwrap(),
+        gate.setup.port()
+    )
 }
 
 #[test]
@@ -73,7 +80,11 @@ fn bytes_pass_both_ways_unchanged_with_half_close() {
         thread.join().unwrap().unwrap();
     }
     socket.finish_sending();
-    assert_eq!(socket.rest(Duration::from_secs(10)).as_deref(), Some(&b"bye"[..]), "each direction ends by itself");
+    assert_eq!(
+        socket.rest(Duration::from_secs(10)).as_deref(),
+        Some(&b"bye"[..]),
+        "each direction ends by itself"
+    );
 }
 
 #[test]
@@ -91,7 +102,12 @@ fn g09_an_upgrade_from_another_site_is_refused() {
     let gate = gate(&upstream);
     let cookie = with_session(&gate);
     let cookie = cookie.split("\r\n").next().unwrap();
-    for origin in ["https://evil.test", "null", "http://localhost.evil.test", "http://evil.localhost"] {
+    for origin in [
+        "https://evil.test",
+        "null",
+        "http://localhost.evil.test",
+        "http://evil.localhost",
+    ] {
         let mut socket = upgrade(&gate, "/ws", &format!("{cookie}\r\nOrigin: {origin}\r\n"));
         assert_eq!(socket.reply().status, 403, "{origin}");
     }
@@ -109,9 +125,14 @@ fn an_upstream_that_refuses_is_relayed_as_it_is() {
 
 #[test]
 fn a_101_that_nobody_asked_for_is_an_error() {
-    let upstream = Upstream::answering(|_| b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_vec());
+    let upstream = Upstream::answering(|_| {
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n".to_vec()
+    });
     let gate = gate(&upstream);
-    let reply = gate.raw().send("GET /public/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").reply();
+    let reply = gate
+        .raw()
+        .send("GET /public/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .reply();
     assert_eq!(reply.status, 502);
 }
 

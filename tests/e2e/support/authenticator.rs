@@ -54,6 +54,16 @@ impl Authenticator {
         self.at_step(unix_now() / PERIOD)
     }
 
+    /// The last time step handed out.
+    pub fn last_step(&self) -> u64 {
+        self.last_step
+    }
+
+    /// Waits until the current step's code is one that was not handed out.
+    pub fn wait_for_fresh(&self) {
+        wait_until_long("a fresh time step", || (unix_now() / PERIOD > self.last_step).then_some(()));
+    }
+
     /// The last code handed out, again.
     pub fn last(&self) -> String {
         self.at_step(self.last_step)

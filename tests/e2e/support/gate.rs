@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::http::Reply;
 use super::tools::{Finished, pipe_into, run, stepgate};
-use super::{Authenticator, Browser, Raw, wait_until};
+use super::{Authenticator, Browser, Raw};
 
 /// What a gate is started with. The sections not set are those of a small portal on `localhost` with local
 /// users, open enrolment and generous limits per network.
@@ -22,7 +22,6 @@ pub struct Setup {
     reserved: socket2::Socket,
     port: u16,
     secure: bool,
-    environment: Vec<(String, String)>,
 }
 
 /// A gate that runs; killed when dropped.
@@ -49,7 +48,6 @@ impl Setup {
             reserved,
             port,
             secure: false,
-            environment: Vec::new(),
         };
         for (section, text) in [
             ("version", " 1"),
@@ -103,13 +101,6 @@ impl Setup {
         self.server("tls: { certificate: \"$DIR/tls.crt\", key: { file: \"$DIR/tls.key\" } }")
     }
 
-    /// A variable of the gate's environment.
-    #[must_use]
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
     /// A file in the test's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -138,7 +129,6 @@ impl Setup {
         let file = self.write();
         let mut command = stepgate(arguments);
         command.arg("-c").arg(file);
-        command.envs(self.environment.iter().map(|(n, v)| (n, v)));
         pipe_into(&mut command, input)
     }
 
@@ -189,7 +179,7 @@ impl Gate {
             .open(self.setup.path("log"))
             .expect("the directory is writable");
         let mut command = stepgate(&["run", "--ready-json", "-c"]);
-        command.arg(file).envs(self.setup.environment.iter().map(|(n, v)| (n, v)));
+        command.arg(file);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -351,14 +341,6 @@ impl Gate {
         let reply = self.answer(browser, &challenge, "totp", &authenticator.code());
         assert!(reply.status < 300, "answer: {} {}", reply.status, reply.text());
         reply
-    }
-
-    /// Waits until a line of the log contains this.
-    #[track_caller]
-    pub fn logged(&self, words: &str) -> String {
-        wait_until(&format!("a log line with {words:?}"), || {
-            self.log().lines().find(|line| line.contains(words)).map(str::to_owned)
-        })
     }
 }
 

@@ -7,8 +7,6 @@ pub struct Form {
     pub method: String,
     /// What would be sent: inputs, text areas and selected options, in order.
     pub fields: Vec<Field>,
-    /// Words on the buttons and inside the form.
-    pub text: String,
 }
 
 /// One field of a form.
@@ -18,7 +16,6 @@ pub struct Field {
     pub value: String,
     /// `type`, lower case: `text`, `hidden`, `password`, `submit`, `checkbox`, `file`, …
     pub kind: String,
-    pub autocomplete: String,
     checked: bool,
 }
 
@@ -87,7 +84,7 @@ impl Form {
     }
 
     fn read(html: &str) -> Self {
-        let mut form = Self { text: text_of(html), ..Self::default() };
+        let mut form = Self::default();
         for (tag, inner) in tags(html) {
             let get = |name: &str| attribute(tag, name);
             match name_of(tag) {
@@ -106,7 +103,6 @@ impl Form {
                         "button" => "submit".into(),
                         _ => "textarea".into(),
                     },
-                    autocomplete: get("autocomplete").unwrap_or_default(),
                     checked: tag.split_whitespace().any(|w| w.trim_end_matches('>') == "checked")
                         || get("checked").is_some(),
                 }),

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// One request as it came.
@@ -12,8 +12,6 @@ pub struct Recorded {
     pub head: Vec<u8>,
     /// The body without its framing.
     pub body: Vec<u8>,
-    /// Which connection it came on, counted from 0.
-    pub connection: usize,
 }
 
 impl Recorded {
@@ -93,7 +91,6 @@ pub fn ok(body: impl AsRef<[u8]>) -> Vec<u8> {
 pub struct Upstream {
     address: SocketAddr,
     recorded: Arc<Mutex<Vec<Recorded>>>,
-    connections: Arc<AtomicUsize>,
     closing: Arc<AtomicBool>,
 }
 
@@ -119,27 +116,20 @@ impl Upstream {
         let upstream = Self {
             address: listener.local_addr().expect("bound"),
             recorded: Arc::default(),
-            connections: Arc::default(),
             closing: Arc::default(),
         };
-        let (recorded, connections, closing) =
-            (upstream.recorded.clone(), upstream.connections.clone(), upstream.closing.clone());
+        let (recorded, closing) = (upstream.recorded.clone(), upstream.closing.clone());
         let script: Arc<Script> = Arc::new(script);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if closing.load(Ordering::SeqCst) {
                     break;
                 }
-                let number = connections.fetch_add(1, Ordering::SeqCst);
                 let (recorded, script) = (recorded.clone(), script.clone());
-                std::thread::spawn(move || serve(stream, number, &recorded, &*script));
+                std::thread::spawn(move || serve(stream, &recorded, &*script));
             }
         });
         upstream
-    }
-
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// `http://127.0.0.1:PORT`, for a route.
@@ -166,11 +156,6 @@ impl Upstream {
         std::mem::take(&mut *self.lock())
     }
 
-    /// How many connections were ever accepted.
-    pub fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Vec<Recorded>> {
         self.recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -183,13 +168,13 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(stream: TcpStream, connection: usize, recorded: &Mutex<Vec<Recorded>>, script: &Script) {
+fn serve(stream: TcpStream, recorded: &Mutex<Vec<Recorded>>, script: &Script) {
     let _ = stream.set_nodelay(true);
     let Ok(mut writer) = stream.try_clone() else {
         return;
     };
     let mut reader = BufReader::new(stream);
-    while let Ok(Some(request)) = read_request(&mut reader, connection) {
+    while let Ok(Some(request)) = read_request(&mut reader) {
         recorded
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -201,7 +186,7 @@ fn serve(stream: TcpStream, connection: usize, recorded: &Mutex<Vec<Recorded>>, 
     let _ = writer.shutdown(std::net::Shutdown::Both);
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>, connection: usize) -> io::Result<Option<Recorded>> {
+fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<Recorded>> {
     let mut head = Vec::new();
     loop {
         let before = head.len();
@@ -213,7 +198,7 @@ fn read_request(reader: &mut BufReader<TcpStream>, connection: usize) -> io::Res
             break;
         }
     }
-    let mut request = Recorded { head, body: Vec::new(), connection };
+    let mut request = Recorded { head, body: Vec::new() };
     if request.header("transfer-encoding").is_some() {
         request.body = read_chunked(reader)?;
     } else if let Some(length) = request.header("content-length").and_then(|v| v.parse().ok()) {
