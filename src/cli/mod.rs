@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub mod check;
+pub mod demo;
 pub mod enrolments;
 pub mod explain;
 pub mod keys;
@@ -28,6 +29,8 @@ struct Cli {
 enum Command {
     /// Serve: the gate in front of your apps
     Run(run::Args),
+    /// Try it: an app, a person and the gate in one process
+    Demo(demo::Args),
     /// Show every problem of a configuration, with its place and what to write instead
     Check(check::Args),
     /// Decide one request and say why
@@ -51,6 +54,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Demo(args) => demo::run(args),
         Command::Check(args) => return check::run(args),
         Command::Schema => return schema::run(),
         Command::Explain(args) => return explain::run(args),
