@@ -70,7 +70,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (listen, reserved) = match reserve(listen) {
         Ok(reserved) => reserved,
         Err(error) => {
-            eprintln!("stepgate: cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes any free port");
+            eprintln!(
+                "stepgate: cannot listen on {listen}: {error}; `--listen 127.0.0.1:0` takes any free port"
+            );
             return Ok(ExitCode::from(UNREACHABLE));
         }
     };
@@ -96,7 +98,9 @@ async fn serve(listen: SocketAddr, reserved: Socket, json: bool) -> anyhow::Resu
     };
     let password = generate_password();
     let totp_secret = prepare(&settings, &password, Clock::system().now()).await?;
-    place.leave(&Note { listen, totp_secret: totp_secret.clone() }).context("cannot write the note")?;
+    place
+        .leave(&Note { listen, totp_secret: totp_secret.clone() })
+        .context("cannot write the note")?;
     let opening = Opening {
         site: settings.server.public_url.origin(),
         password,
@@ -165,11 +169,7 @@ branding:
 }
 
 /// Adds the person and their factor, as an administrator and an enrolment would have. Returns the secret.
-async fn prepare(
-    settings: &Arc<Settings>,
-    password: &SecretString,
-    now: UnixTime,
-) -> anyhow::Result<String> {
+async fn prepare(settings: &Arc<Settings>, password: &SecretString, now: UnixTime) -> anyhow::Result<String> {
     let store = Store::open(&settings.storage).await?;
     let user = NewUser {
         name: USER.to_owned(),
@@ -184,9 +184,13 @@ async fn prepare(
     let factors = factors::all(&settings.factors);
     let totp = factors.get(FactorKind::Totp).context("authenticator apps are on")?;
     let (material, setup) = totp.begin(USER)?;
-    let Setup::Totp { key: secret, .. } = setup else { bail!("an authenticator app shows a key") };
+    let Setup::Totp { key: secret, .. } = setup else {
+        bail!("an authenticator app shows a key")
+    };
     let enrolment = NewEnrolment { factor: FactorKind::Totp, name: "Demo app".to_owned(), material };
-    store.add_enrolment(&key, enrolment, now, Some(event("enrolment.added"))).await?;
+    store
+        .add_enrolment(&key, enrolment, now, Some(event("enrolment.added")))
+        .await?;
     store.close().await;
     Ok(secret.split_whitespace().collect())
 }

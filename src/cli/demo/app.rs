@@ -72,8 +72,12 @@ async fn accept(listener: TcpListener) {
     let books: Arc<Mutex<Books>> = Arc::default();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok(permit) = room.clone().acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            continue;
+        };
         let books = books.clone();
         tokio::spawn(async move {
             let service = hyper::service::service_fn(move |request| {
@@ -81,7 +85,9 @@ async fn accept(listener: TcpListener) {
                 async move { Ok::<_, Infallible>(answer(request, &books).await) }
             });
             // A client that leaves is none of the demo's concern.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
             drop(permit);
         });
     }
@@ -93,8 +99,12 @@ async fn answer(request: Request<Incoming>, books: &Mutex<Books>) -> Answer {
     let mut reply = match (&parts.method, parts.uri.path()) {
         (&Method::GET | &Method::HEAD, "/") => page(pages::home(who)),
         (&Method::GET, "/index.asp") => redirect(StatusCode::MOVED_PERMANENTLY, "/"),
-        (&Method::GET | &Method::HEAD, "/account") => page(pages::account(who, parts.uri.query(), &read(books))),
-        (&Method::GET | &Method::HEAD, "/admin" | "/admin/") => page(pages::admin(who, &parts.headers, &read(books))),
+        (&Method::GET | &Method::HEAD, "/account") => {
+            page(pages::account(who, parts.uri.query(), &read(books)))
+        }
+        (&Method::GET | &Method::HEAD, "/admin" | "/admin/") => {
+            page(pages::admin(who, &parts.headers, &read(books)))
+        }
         (&Method::POST, "/transfer") => transfer(who, body, books).await,
         (_, "/transfer") => redirect(StatusCode::FOUND, "/account"),
         _ => with_status(page(pages::missing()), StatusCode::NOT_FOUND),
@@ -138,7 +148,9 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 fn page(html: String) -> Answer {
     let mut reply = Response::new(Full::new(Bytes::from(html)));
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     reply
 }
 

@@ -25,7 +25,11 @@ pub(super) fn home(who: &str) -> String {
 /// The signed-in page, with the form.
 pub(super) fn account(who: &str, query: Option<&str>, transfers: &[Transfer]) -> String {
     let done = query.is_some_and(|q| q.split('&').any(|pair| pair == "done=1"));
-    let notice = if done { "<p class=\"ok\">Transfer recorded.</p>" } else { "" };
+    let notice = if done {
+        "<p class=\"ok\">Transfer recorded.</p>"
+    } else {
+        ""
+    };
     frame(
         "Your account",
         &format!(
@@ -43,11 +47,17 @@ pub(super) fn account(who: &str, query: Option<&str>, transfers: &[Transfer]) ->
 
 /// The page behind the second factor; shows what the gate says about how sure it is.
 pub(super) fn admin(who: &str, headers: &HeaderMap, transfers: &[Transfer]) -> String {
-    let shown: String = ["remote-user", "remote-groups", "stepgate-acr", "stepgate-amr", "stepgate-auth-time"]
-        .iter()
-        .filter_map(|name| Some((name, headers.get(*name)?.to_str().ok()?)))
-        .map(|(name, value)| format!("<tr><th>{name}</th><td>{}</td></tr>", escape(value)))
-        .collect();
+    let shown: String = [
+        "remote-user",
+        "remote-groups",
+        "stepgate-acr",
+        "stepgate-amr",
+        "stepgate-auth-time",
+    ]
+    .iter()
+    .filter_map(|name| Some((name, headers.get(*name)?.to_str().ok()?)))
+    .map(|(name, value)| format!("<tr><th>{name}</th><td>{}</td></tr>", escape(value)))
+    .collect();
     frame(
         "Administration",
         &format!(
@@ -79,7 +89,9 @@ fn table(transfers: &[Transfer]) -> String {
     if rows.is_empty() {
         return "<h2>Transfers</h2><p>None yet.</p>".to_owned();
     }
-    format!("<h2>Transfers</h2><table border=\"1\"><tr><th>To</th><th>Amount</th><th>By</th></tr>{rows}</table>")
+    format!(
+        "<h2>Transfers</h2><table border=\"1\"><tr><th>To</th><th>Amount</th><th>By</th></tr>{rows}</table>"
+    )
 }
 
 fn frame(title: &str, body: &str) -> String {
@@ -119,8 +131,7 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_text() {
-        let transfer =
-            Transfer { to: "<script>".into(), amount: "\"1\"".into(), by: "a&b".into() };
+        let transfer = Transfer { to: "<script>".into(), amount: "\"1\"".into(), by: "a&b".into() };
         let html = account("<b>", None, &[transfer]);
         for raw in ["<script>", "\"1\"", "a&b", "<b><b>"] {
             assert!(!html.contains(raw), "{raw} in {html}");

@@ -40,8 +40,11 @@ impl Place {
 
     /// Leaves the note for `stepgate demo code`.
     pub(super) fn leave(&self, note: &Note) -> io::Result<()> {
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.directory.join(NOTE))?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.directory.join(NOTE))?;
         file.write_all(serde_json::to_string(note)?.as_bytes())
     }
 }
@@ -65,7 +68,8 @@ pub(super) fn find(listen: Option<SocketAddr>) -> Option<Note> {
             let path = entry.path().join(NOTE);
             let written = fs::metadata(&path).ok()?.modified().ok()?;
             let note: Note = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-            (listen.is_none_or(|wanted| wanted == note.listen) && answers(note.listen)).then_some((written, note))
+            (listen.is_none_or(|wanted| wanted == note.listen) && answers(note.listen))
+                .then_some((written, note))
         })
         .collect();
     notes.sort_by_key(|(written, _)| *written);
