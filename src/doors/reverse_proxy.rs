@@ -126,12 +126,12 @@ impl<J: Judge, S> ReverseProxy<J, S> {
         rules: &Rules,
         permit: Permit,
         outgoing: Outgoing,
-        parts: Parts,
+        mut parts: Parts,
         body: Payload,
     ) -> Response<Body> {
         let http1 = parts.version <= Version::HTTP_11;
         let page = self.judge.wants_page(&parts.headers);
-        match self.forwarder.forward(rules, permit, parts, body, outgoing).await {
+        match self.forwarder.forward(rules, permit, &mut parts, body, &outgoing).await {
             Ok(response) => response,
             Err(error) => {
                 let mut apology = self.judge.apology(&error, page);

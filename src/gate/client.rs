@@ -3,19 +3,23 @@
 //! `Sec-Fetch-*` first, because scripts cannot forge it; then `Accept`, where `*/*` does not mean
 //! a person.
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
+
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// Whether the answer will be seen by a person as a page of its own.
 #[must_use]
 pub fn navigates(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(mode) = text("sec-fetch-mode") {
-        return mode == "navigate" && text("sec-fetch-dest").is_none_or(|dest| dest == "document");
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(mode) = text(FETCH_MODE) {
+        return mode == "navigate" && text(FETCH_DEST).is_none_or(|dest| dest == "document");
     }
-    if let Some(dest) = text("sec-fetch-dest") {
+    if let Some(dest) = text(FETCH_DEST) {
         return dest == "document";
     }
-    let script = text("x-requested-with").is_some_and(|v| v.eq_ignore_ascii_case("xmlhttprequest"));
+    let script = text(REQUESTED_WITH).is_some_and(|v| v.eq_ignore_ascii_case("xmlhttprequest"));
     let upgrade = headers.contains_key(header::UPGRADE);
     !script && !upgrade && accepts_html(headers)
 }

@@ -85,10 +85,11 @@ pub async fn exchange(
     request: &CanonicalRequest,
     identity: Option<&std::sync::Arc<Identity>>,
 ) -> Result<Option<Bytes>, Response<Body>> {
-    let cookies = gate.shared.mode.read(&parts.headers);
-    let Some(id) = cookies.held.filter(|_| may_be_click(gate, parts, request)) else {
+    if !may_be_click(gate, parts, request) {
         return Ok(None);
-    };
+    }
+    let cookies = gate.shared.mode.read(&parts.headers);
+    let Some(id) = cookies.held else { return Ok(None) };
     let Some(incoming) = body.take() else {
         return Ok(None);
     };
@@ -120,12 +121,14 @@ pub async fn exchange(
 
 /// Whether a request has the shape of the click; only then is its body looked at.
 fn may_be_click(gate: &Gate, parts: &Parts, request: &CanonicalRequest) -> bool {
-    let form = parts
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/x-www-form-urlencoded");
+    let form = || {
+        parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind == "application/x-www-form-urlencoded")
+    };
     request.method == Method::POST
-        && form
+        && form()
         && length(&parts.headers).is_some_and(|length| length <= 128)
         && client::same_origin(&parts.headers, &gate.origin_of(&request.host)) == Some(true)
 }

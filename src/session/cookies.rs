@@ -93,21 +93,22 @@ impl CookieMode {
     pub fn read<'a>(self, headers: &'a HeaderMap) -> Carried<'a> {
         let mut seen = [None; Ours::ALL.len()];
         let mut twice = [false; Ours::ALL.len()];
-        for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
-            let Some((name, value)) = pair.split_once('=') else {
+        for pair in headers.get_all(COOKIE).iter().flat_map(|field| pairs(field.as_bytes())) {
+            let Some((name, value)) = memchr::memchr(b'=', pair).and_then(|at| pair.split_at_checked(at))
+            else {
                 continue;
             };
             for (index, ours) in Ours::ALL.into_iter().enumerate() {
-                if name == self.name(ours)
+                if name == self.name(ours).as_bytes()
                     && let (Some(slot), Some(double)) = (seen.get_mut(index), twice.get_mut(index))
                 {
-                    *double |= slot.replace(value).is_some();
+                    *double |= slot.replace(value.get(1..).unwrap_or_default()).is_some();
                 }
             }
         }
         let [id, claim, browser, held] = seen;
         let [id_twice, claim_twice, browser_twice, held_twice] = twice;
-        let once = |value: Option<&'a str>, double: bool| value.filter(|v| !double && is_value(v));
+        let once = |value: Option<&'a [u8]>, double: bool| value.filter(|_| !double).and_then(value_of);
         Carried {
             id: once(id, id_twice),
             claim: once(claim, claim_twice),
@@ -142,21 +143,26 @@ impl CookieMode {
     }
 }
 
-fn pairs(field: &HeaderValue) -> impl Iterator<Item = &str> {
-    field
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .map(|pair| pair.trim_matches([' ', '\t']))
+/// The trimmed pairs of one field. Every request passes here, claims are long: found by `memchr`.
+fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(field);
+    std::iter::from_fn(move || {
+        let all = rest?;
+        let at = memchr::memchr(b';', all).unwrap_or(all.len());
+        rest = all.get(at + 1..);
+        all.get(..at).map(<[u8]>::trim_ascii)
+    })
 }
 
 /// Only the characters that our own values have; anything else was not set by us.
-fn is_value(value: &str) -> bool {
-    !value.is_empty()
-        && value.len() <= LONGEST_VALUE
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+fn value_of(value: &[u8]) -> Option<&str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_' | b'.');
+    if value.is_empty() || value.len() > LONGEST_VALUE {
+        return None;
+    }
+    // Without an early end the compiler looks at many bytes at once.
+    let all_fit = value.iter().fold(true, |so_far, byte| so_far & fits(*byte));
+    std::str::from_utf8(value).ok().filter(|_| all_fit)
 }
 
 /// Our values are URL-safe base64 and dots, so this cannot fail; an impossible one clears nothing and sets nothing.

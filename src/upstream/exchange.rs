@@ -34,15 +34,16 @@ pub(super) struct Deadlines {
 
 /// A request ready for the wire: origin-form target, headers clean.
 pub(super) struct Outbound {
-    pub request: Request<Upload>,
+    /// Until it is handed to a connection; a connection that did not write it hands it back.
+    pub request: Option<Request<Upload>>,
     /// Of the request's body, where there is one that streams.
     pub progress: Option<Arc<Progress>>,
     pub upgrade: bool,
 }
 
 enum Failure {
-    /// Never written: the request comes back whole.
-    Unsent(Box<Request<Upload>>),
+    /// Never written: the request is back in its place.
+    Unsent,
     /// Written, and the connection ended before a response.
     Lost(UpstreamError),
     Final(UpstreamError),
@@ -51,32 +52,34 @@ enum Failure {
 /// Sends and waits for the response's headers.
 pub(super) async fn send(
     shelf: &Arc<Shelf>,
-    outbound: Outbound,
+    outbound: &mut Outbound,
     deadlines: &Deadlines,
 ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-    let Outbound { mut request, progress, upgrade } = outbound;
     // An upgraded connection is used up, so it is always one of its own.
-    if !upgrade && let Some(mut lease) = shelf.reuse() {
-        let copy = copy_for_retry(&mut lease, &request);
-        match attempt(&mut lease, request, progress.as_deref(), upgrade, deadlines).await {
+    if !outbound.upgrade
+        && let Some(mut lease) = shelf.reuse()
+    {
+        let copy = copy_for_retry(&mut lease, outbound.request.as_ref());
+        match attempt(&mut lease, outbound, deadlines).await {
             Ok(response) => return Ok((response, lease)),
-            Err(Failure::Unsent(unsent)) => request = *unsent,
-            Err(Failure::Lost(error)) => request = copy.ok_or(error)?,
+            Err(Failure::Unsent) => {}
+            Err(Failure::Lost(error)) => outbound.request = Some(copy.ok_or(error)?),
             Err(Failure::Final(error)) => return Err(error),
         }
     }
     let mut lease = shelf.dial(deadlines.connect).await?;
-    match attempt(&mut lease, request, progress.as_deref(), upgrade, deadlines).await {
+    match attempt(&mut lease, outbound, deadlines).await {
         Ok(response) => Ok((response, lease)),
-        Err(Failure::Unsent(_)) => Err(UpstreamError::unsent(Fault::Broken)),
+        Err(Failure::Unsent) => Err(UpstreamError::unsent(Fault::Broken)),
         Err(Failure::Lost(error) | Failure::Final(error)) => Err(error),
     }
 }
 
 /// A second copy of the request, where sending it twice is allowed and may be needed.
-fn copy_for_retry(lease: &mut Lease, request: &Request<Upload>) -> Option<Request<Upload>> {
+fn copy_for_retry(lease: &mut Lease, request: Option<&Request<Upload>>) -> Option<Request<Upload>> {
+    let request = request?;
     let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !idempotent || request.body().is_some() || lease.link()?.idle_since.elapsed() < COPY_AFTER {
+    if !idempotent || request.body().is_some() || lease.link()?.idled < COPY_AFTER {
         return None;
     }
     let mut copy = Request::new(Upload::none());
@@ -88,19 +91,19 @@ fn copy_for_retry(lease: &mut Lease, request: &Request<Upload>) -> Option<Reques
 
 async fn attempt(
     lease: &mut Lease,
-    request: Request<Upload>,
-    progress: Option<&Progress>,
-    upgrade: bool,
+    outbound: &mut Outbound,
     deadlines: &Deadlines,
 ) -> Result<Response<Incoming>, Failure> {
-    let Some(link) = lease.link() else {
+    let Outbound { request: place, progress, upgrade } = outbound;
+    let progress = progress.as_deref();
+    let (Some(link), Some(request)) = (lease.link(), place.take()) else {
         return Err(Failure::Final(UpstreamError::unsent(Fault::Broken)));
     };
-    if upgrade || request.body().is_some() {
-        link.detach(upgrade);
+    if *upgrade || request.body().is_some() {
+        link.detach(*upgrade);
     }
+    let mut patience = Patience::new(link.since + deadlines.response, deadlines.response);
     let mut sent = pin!(link.sender().try_send_request(request));
-    let mut patience = Patience::new(deadlines.response);
     let mut ended = false;
     poll_fn(|cx| {
         let answer = if link.has_task() {
@@ -114,9 +117,13 @@ async fn attempt(
             sent.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         };
         match answer {
-            Poll::Ready(answer) => Poll::Ready(answer.map_err(|mut error| match error.take_message() {
-                Some(request) => Failure::Unsent(Box::new(request)),
-                None => failure(error.error(), progress),
+            Poll::Ready(answer) => Poll::Ready(answer.map_err(|mut error| {
+                *place = error.take_message();
+                if place.is_some() {
+                    Failure::Unsent
+                } else {
+                    failure(error.error(), progress)
+                }
             })),
             Poll::Pending => patience.poll(cx, link, progress).map(|error| Err(Failure::Final(error))),
         }
@@ -144,8 +151,8 @@ struct Patience {
 }
 
 impl Patience {
-    fn new(period: Duration) -> Self {
-        Self { period, deadline: Instant::now() + period, bytes: 0, finished: true }
+    const fn new(deadline: Instant, period: Duration) -> Self {
+        Self { period, deadline, bytes: 0, finished: true }
     }
 
     fn poll(

@@ -1,6 +1,5 @@
 //! Forwarding: the one way from a permit to the app.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::config::Settings;
 use crate::config::settings::Upstream;
-use crate::policy::Permit;
+use crate::policy::{Permit, Route};
 
 use super::body::Body;
 use super::download::Download;
@@ -23,7 +22,7 @@ use super::error::{Fault, UpstreamError};
 use super::exchange::{self, Deadlines, Outbound};
 use super::outgoing::Outgoing;
 use super::pool::{Lease, Pool};
-use super::request::{self, Setting};
+use super::request::{self, Addresses, Setting};
 use super::response;
 use super::tunnel::{Slot, Tunnels};
 use super::twins::Twins;
@@ -44,6 +43,7 @@ pub enum Payload {
 /// Forwards for one worker thread, over connections of its own.
 pub struct Forwarder {
     pool: Arc<Pool>,
+    addresses: Addresses,
     tunnels: Tunnels,
 }
 
@@ -80,7 +80,7 @@ impl Rules {
     /// The body under its bounds.
     fn upload(
         &self,
-        grant: &Grant<'_>,
+        route: &Route,
         headers: &HeaderMap,
         body: Payload,
     ) -> Result<(Upload, Option<Arc<Progress>>), UpstreamError> {
@@ -89,26 +89,18 @@ impl Rules {
             Payload::None | Payload::Stream(_) => return Ok((Upload::none(), None)),
             Payload::Held(bytes) => return Ok((Upload::held(bytes), None)),
         };
+        let most = route.max_body.or(self.max_body);
         let declared = body.size_hint().exact().or_else(|| declared(headers));
-        if grant.max_body.is_some_and(|most| declared.is_some_and(|length| length > most)) {
+        if most.is_some_and(|most| declared.is_some_and(|length| length > most)) {
             return Err(UpstreamError::unsent(Fault::TooLarge));
         }
-        let (upload, progress) = Upload::new(body, grant.max_body, self.deadlines.body_idle);
+        let (upload, progress) = Upload::new(body, most, self.deadlines.body_idle);
         Ok((upload, Some(progress)))
     }
 }
 
-/// What a permit says, taken apart; private, so that nothing goes out without one.
-struct Grant<'a> {
-    method: Method,
-    target: Uri,
-    host: &'a str,
-    client: IpAddr,
-    upstream: &'a Upstream,
-    max_body: Option<u64>,
-    /// Whether the permit names a person.
-    protected: bool,
-}
+/// The client's side of a WebSocket that may open, and the room for it.
+type Upgrade = (OnUpgrade, Slot);
 
 impl Forwarder {
     /// To be called on the worker's own runtime, which also keeps the pool swept.
@@ -116,10 +108,13 @@ impl Forwarder {
     pub fn new(tunnels: Tunnels) -> Self {
         let pool = Arc::new(Pool::default());
         tokio::spawn(Pool::keep_swept(Arc::downgrade(&pool)));
-        Self { pool, tunnels }
+        Self { pool, addresses: Addresses::default(), tunnels }
     }
 
     /// Sends the request that was judged, and returns as soon as the response's headers are there.
+    ///
+    /// Method, target, host and client are the permit's. Of `parts` only the headers are used, and
+    /// used up.
     ///
     /// # Errors
     /// [`UpstreamError`] says on whose side, and which status tells the client.
@@ -127,76 +122,42 @@ impl Forwarder {
         &self,
         rules: &Rules,
         permit: Permit,
-        parts: Parts,
+        parts: &mut Parts,
         body: Payload,
-        outgoing: Outgoing,
+        outgoing: &Outgoing,
     ) -> Result<Response<Body>, UpstreamError> {
-        let permit = permit.into_parts();
-        let grant = Grant {
-            method: permit.request.method,
-            target: Uri::from(permit.request.target),
-            host: &permit.request.host,
-            client: permit.request.client,
-            upstream: permit.route.upstream.as_ref().ok_or(UpstreamError::unsent(Fault::NoUpstream))?,
-            max_body: permit.route.max_body.or(rules.max_body),
-            protected: permit.identity.is_some(),
-        };
-        self.send(rules, grant, parts, body, outgoing).await
-    }
-
-    async fn send(
-        &self,
-        rules: &Rules,
-        grant: Grant<'_>,
-        mut parts: Parts,
-        body: Payload,
-        outgoing: Outgoing,
-    ) -> Result<Response<Body>, UpstreamError> {
-        let upgrade = self.upgrade(rules, &grant, &mut parts)?;
-        let (upload, progress) = rules.upload(&grant, &parts.headers, body)?;
-        let says_length = grant.method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
-        request::clean(&mut parts.headers, &rules.twins);
-        let setting = Setting {
-            host: grant.host,
-            host_header: grant.upstream.host_header.as_deref(),
-            client: grant.client,
-            proto: rules.scheme,
-        };
-        request::set_ours(&mut parts.headers, &setting, parts.uri.authority(), &outgoing);
-        if upgrade.is_some() {
-            websocket::announce(&mut parts.headers);
-        }
-        if says_length && !upload.is_some() {
-            // Some servers insist on a length where a body could be (411).
-            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
-        parts.method = grant.method;
-        parts.uri = grant.target;
-        parts.version = Version::HTTP_11;
-        parts.extensions = http::Extensions::new();
-        let outbound = Outbound {
-            request: Request::from_parts(parts, upload),
+        let upstream = permit
+            .route()
+            .upstream
+            .as_ref()
+            .ok_or(UpstreamError::unsent(Fault::NoUpstream))?;
+        let upgrade = self.upgrade(rules, &permit, parts)?;
+        let (upload, progress) = rules.upload(permit.route(), &parts.headers, body)?;
+        let headers = self.headers(rules, &permit, upstream, parts, outgoing, upgrade.is_some(), &upload);
+        let mut outbound = Outbound {
+            request: Some(request_line(&permit, headers, upload)),
             progress,
             upgrade: upgrade.is_some(),
         };
-        let shelf = self.pool.shelf(&grant.upstream.host, grant.upstream.port);
-        let (answer, lease) = exchange::send(&shelf, outbound, &rules.deadlines).await?;
-        self.answer(answer, lease, upgrade, grant.protected, rules.deadlines.body_idle)
+        let shelf = self.pool.shelf(&upstream.host, upstream.port);
+        let (answer, lease) = exchange::send(&shelf, &mut outbound, &rules.deadlines).await?;
+        self.answer(answer, lease, upgrade, permit.identity().is_some(), rules.deadlines.body_idle)
     }
 
     /// What the client's side of a WebSocket needs, if one is asked for.
     fn upgrade(
         &self,
         rules: &Rules,
-        grant: &Grant<'_>,
+        permit: &Permit,
         parts: &mut Parts,
-    ) -> Result<Option<(OnUpgrade, Slot)>, UpstreamError> {
+    ) -> Result<Option<Upgrade>, UpstreamError> {
         if !websocket::is_asked_for(parts) {
             return Ok(None);
         }
-        let host =
-            request::host_value(parts.headers.get(http::header::HOST), parts.uri.authority(), grant.host);
-        if grant.protected && !websocket::is_same_origin(&parts.headers, rules.scheme, &host) {
+        let field = parts.headers.get(http::header::HOST);
+        let host = request::host_value(field, parts.uri.authority(), &permit.request().host);
+        let protected = permit.identity().is_some();
+        if protected && !websocket::is_same_origin(&parts.headers, rules.scheme, &host) {
             return Err(UpstreamError::unsent(Fault::ForeignOrigin));
         }
         let Some(client) = parts.extensions.remove::<OnUpgrade>() else {
@@ -206,11 +167,43 @@ impl Forwarder {
         Ok(Some((client, slot)))
     }
 
+    /// The client's headers without what must not pass, and with ours.
+    fn headers(
+        &self,
+        rules: &Rules,
+        permit: &Permit,
+        upstream: &Upstream,
+        parts: &mut Parts,
+        outgoing: &Outgoing,
+        upgrade: bool,
+        upload: &Upload,
+    ) -> HeaderMap {
+        let mut headers = std::mem::take(&mut parts.headers);
+        let request = permit.request();
+        let says_length = request.method != Method::GET && headers.contains_key(CONTENT_LENGTH);
+        request::clean(&mut headers, &rules.twins);
+        let setting = Setting {
+            host: &request.host,
+            host_header: upstream.host_header.as_deref(),
+            client: self.addresses.value(request.client),
+            proto: rules.scheme,
+        };
+        request::set_ours(&mut headers, &setting, parts.uri.authority(), outgoing);
+        if upgrade {
+            websocket::announce(&mut headers);
+        }
+        if says_length && !upload.is_some() {
+            // Some servers insist on a length where a body could be (411).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        headers
+    }
+
     fn answer(
         &self,
         answer: Response<Incoming>,
         lease: Lease,
-        upgrade: Option<(OnUpgrade, Slot)>,
+        upgrade: Option<Upgrade>,
         protected: bool,
         body_idle: Duration,
     ) -> Result<Response<Body>, UpstreamError> {
@@ -240,6 +233,15 @@ impl Forwarder {
         });
         Ok(Response::from_parts(head, Body::Empty))
     }
+}
+
+/// The request as it was judged, in origin form.
+fn request_line(permit: &Permit, headers: HeaderMap, upload: Upload) -> Request<Upload> {
+    let mut request = Request::new(upload);
+    *request.method_mut() = permit.request().method.clone();
+    *request.uri_mut() = Uri::from(permit.request().target.clone());
+    *request.headers_mut() = headers;
+    request
 }
 
 fn declared(headers: &HeaderMap) -> Option<u64> {

@@ -21,8 +21,6 @@ use super::upload::Upload;
 
 /// Largest response header block.
 const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// Most response header lines.
-const MAX_HEADERS: usize = 128;
 
 type Io = TokioIo<TcpStream>;
 
@@ -34,9 +32,10 @@ pub(super) struct Link {
     /// Ends when the link is dropped.
     task: Option<AbortOnDropHandle<hyper::Result<()>>>,
     pub(super) opened: Instant,
-    pub(super) idle_since: Instant,
-    /// Whether it has already carried a request: only then may its end mean nothing but age.
-    pub(super) reused: bool,
+    /// When it was last taken into use or put away.
+    pub(super) since: Instant,
+    /// How long it had lain idle when it was taken into use.
+    pub(super) idled: Duration,
     pub(super) timer: LazyTimer,
 }
 
@@ -49,7 +48,6 @@ impl Link {
                 .set_nodelay(true)
                 .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
             let (sender, connection) = Builder::new()
-                .max_headers(MAX_HEADERS)
                 .max_header_size(MAX_HEADER_BYTES)
                 .max_buf_size(4 * MAX_HEADER_BYTES)
                 .handshake(TokioIo::new(stream))
@@ -66,8 +64,8 @@ impl Link {
             own: Some(Box::new(connection)),
             task: None,
             opened: now,
-            idle_since: now,
-            reused: false,
+            since: now,
+            idled: Duration::ZERO,
             timer: LazyTimer::default(),
         })
     }

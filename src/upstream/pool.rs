@@ -70,7 +70,7 @@ impl Shelf {
         loop {
             let mut link = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if self.bounds.allow(&link, now) && link.is_usable() {
-                link.reused = true;
+                (link.idled, link.since) = (now.duration_since(link.since), now);
                 lease.link = Some(link);
                 return Some(lease);
             }
@@ -94,7 +94,7 @@ impl Shelf {
 
     fn put(&self, mut link: Box<Link>) {
         let now = Instant::now();
-        link.idle_since = now;
+        link.since = now;
         if !self.bounds.allow(&link, now) {
             return;
         }
@@ -114,7 +114,7 @@ impl Shelf {
 
 impl Bounds {
     fn allow(&self, link: &Link, now: Instant) -> bool {
-        now.duration_since(link.idle_since) < self.idle_for && now.duration_since(link.opened) < self.age
+        now.duration_since(link.since) < self.idle_for && now.duration_since(link.opened) < self.age
     }
 }
 
@@ -149,22 +149,24 @@ impl Drop for Lease {
 /// All shelves of one worker thread.
 #[derive(Default)]
 pub(super) struct Pool {
-    shelves: Mutex<HashMap<(Box<str>, u16), Arc<Shelf>>>,
+    /// By host, then by port: most hosts have one.
+    shelves: Mutex<HashMap<Box<str>, Vec<Arc<Shelf>>>>,
     bounds: Bounds,
 }
 
 impl Pool {
-    pub(super) fn with_bounds(bounds: Bounds) -> Self {
-        Self { shelves: Mutex::default(), bounds }
-    }
-
     /// The shelf of an upstream. Their number is bounded by the configuration.
     pub(super) fn shelf(&self, host: &str, port: u16) -> Arc<Shelf> {
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves
-            .entry((host.into(), port))
-            .or_insert_with(|| Arc::new(Shelf::new(host, port, self.bounds)));
-        Arc::clone(shelf)
+        if let Some(shelf) = shelves
+            .get(host)
+            .and_then(|ports| ports.iter().find(|shelf| shelf.port == port))
+        {
+            return Arc::clone(shelf);
+        }
+        let shelf = Arc::new(Shelf::new(host, port, self.bounds));
+        shelves.entry(host.into()).or_default().push(Arc::clone(&shelf));
+        shelf
     }
 
     /// Sweeps every second for as long as the pool lives.
@@ -177,6 +179,7 @@ impl Pool {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .values()
+                .flatten()
                 .cloned()
                 .collect();
             shelves.iter().for_each(|shelf| shelf.sweep());

@@ -5,6 +5,7 @@
 //! can touch them (security.md B03). Method, host and target are never read from here.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
@@ -23,8 +24,34 @@ pub(super) struct Setting<'a> {
     pub host: &'a str,
     /// `Host` for the app where the route names one.
     pub host_header: Option<&'a str>,
-    pub client: IpAddr,
+    /// The client's address.
+    pub client: Option<HeaderValue>,
     pub proto: &'static str,
+}
+
+/// Client addresses as header values: most requests come from an address seen a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    recent: Mutex<[Option<(IpAddr, HeaderValue)>; 32]>,
+}
+
+impl Addresses {
+    pub(super) fn value(&self, address: IpAddr) -> Option<HeaderValue> {
+        let last = match address {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(address) => address.octets()[15],
+        };
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = recent.get_mut(usize::from(last) % 32)?;
+        if let Some((known, value)) = place
+            && *known == address
+        {
+            return Some(value.clone());
+        }
+        let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(address.to_string())).ok()?;
+        *place = Some((address, value.clone()));
+        Some(value)
+    }
 }
 
 /// Removes everything a client may not say, in one pass over the names.
@@ -65,8 +92,8 @@ pub(super) fn set_ours(
     headers.insert(HOST, own.unwrap_or_else(|| host.clone()));
     headers.insert(FORWARDED_HOST, host);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(setting.proto));
-    if let Ok(client) = HeaderValue::from_maybe_shared(bytes::Bytes::from(setting.client.to_string())) {
-        headers.insert(FORWARDED_FOR, client);
+    if let Some(client) = &setting.client {
+        headers.insert(FORWARDED_FOR, client.clone());
     }
     for (name, value) in outgoing.iter() {
         headers.insert(name.clone(), value.clone());
@@ -116,7 +143,7 @@ mod tests {
         let setting = Setting {
             host: "app.example",
             host_header: None,
-            client: "192.0.2.7".parse().unwrap(),
+            client: Addresses::default().value("192.0.2.7".parse().unwrap()),
             proto: "https",
         };
         set_ours(&mut headers, &setting, None, outgoing);
@@ -161,6 +188,14 @@ mod tests {
         assert_eq!(values(&headers, "host"), ["app.example"]);
         assert!(!headers.contains_key("x-custom") && !headers.contains_key("connection"));
         assert_eq!(values(&headers, "x-kept"), ["2"]);
+    }
+
+    #[test]
+    fn addresses_that_share_a_place_are_told_apart() {
+        let addresses = Addresses::default();
+        for text in ["192.0.2.7", "198.51.100.7", "2001:db8::7", "192.0.2.7"] {
+            assert_eq!(addresses.value(text.parse().unwrap()).unwrap(), text);
+        }
     }
 
     #[test]

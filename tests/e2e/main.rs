@@ -25,7 +25,6 @@ mod drain;
 mod enrolment;
 mod framing;
 mod headers;
-mod identity;
 mod kill9;
 mod legacy;
 mod limits;

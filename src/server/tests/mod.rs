@@ -5,5 +5,7 @@ mod drain;
 mod forwarding;
 mod framing;
 mod http2;
+mod operations;
 mod support;
+mod tls;
 mod websocket;
