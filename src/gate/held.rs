@@ -114,7 +114,10 @@ pub async fn exchange(
             Ok(Some(bytes))
         }
         // Sent already (a double click), or gone: the page itself shows what became of it.
-        Ok(None) => Err(gate.answers.see_other(request.target.path(), Vec::new())),
+        Ok(None) => {
+            let place = gate.place(&request.host, request.target.path());
+            Err(gate.answers.see_other(&place, Vec::new()))
+        },
         Err(error) => Err(gate.answers.unavailable(&parts.headers, &error)),
     }
 }

@@ -139,6 +139,16 @@ impl Gate {
         self.policy.settings().server.public_url.origin_of(host)
     }
 
+    /// Where a browser that is on this host finds this target. One that begins with two slashes
+    /// would by itself name another site (security.md G01), so it comes with its origin.
+    fn place(&self, host: &str, target: &str) -> String {
+        if target.starts_with("//") {
+            format!("{}{target}", self.origin_of(host))
+        } else {
+            target.to_owned()
+        }
+    }
+
     fn has_local_sign_in(&self) -> bool {
         self.policy
             .settings()

@@ -14,7 +14,7 @@ pub type Page = Response<Bytes>;
 /// A form that was kept over a challenge, about to be sent on by a click.
 #[derive(Clone, Copy, Debug)]
 pub struct SendNow<'a> {
-    /// Same-origin path and query that the form posts to.
+    /// Where the form posts to: path and query, or a URL of the same origin.
     pub action: &'a str,
     /// Name and value of the one field that stands for the kept body.
     pub field: (&'a str, &'a str),

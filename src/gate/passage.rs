@@ -563,7 +563,7 @@ impl Passage {
             return Ok(if journey.held {
                 kept
             } else {
-                journey.target.clone()
+                gate.place(&journey.site, &journey.target)
             });
         }
         let site = gate.origin_of(&journey.site);

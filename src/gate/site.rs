@@ -152,12 +152,13 @@ impl Gate {
             Ok(_) => return self.answers.see_other("/", cookies),
             Err(error) => return self.answers.unavailable(&parts.headers, &error),
         };
+        let place = self.place(&request.host, &journey.target);
         if !journey.holds_body {
-            return self.answers.see_other(&journey.target, cookies);
+            return self.answers.see_other(&place, cookies);
         }
         cookies.push(self.shared.mode.set(Ours::Held, id, Some(SEND_WITHIN)));
         let app = self.policy.route_for(&request.host).map_or("", |route| &route.name);
-        let form = SendNow { action: &journey.target, field: (held::FIELD, id), app };
+        let form = SendNow { action: &place, field: (held::FIELD, id), app };
         let mut response = from_page(self.answers.pages().send_now(form));
         for cookie in cookies {
             response.headers_mut().append(header::SET_COOKIE, cookie);

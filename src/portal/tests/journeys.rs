@@ -24,6 +24,21 @@ async fn sign_in_and_confirm_end_where_the_person_was_going() {
 }
 
 #[tokio::test]
+async fn g01_a_path_that_looks_like_a_host_leads_nowhere_else() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let key = browser.set_up().await;
+    world.pass_time(60).await;
+    browser.cookies.remove("__Host-stepgate");
+    let page = browser
+        .get("/.stepgate/challenge?rd=https://mfa.example.com//evil.example/")
+        .await;
+    let form = page.form("challenge").with("code", &world.app_code(&key));
+    let done = browser.post(&form).await;
+    assert_eq!(done.refresh().as_deref(), Some("https://mfa.example.com//evil.example/"));
+}
+
+#[tokio::test]
 async fn a_double_submit_ends_like_the_first_and_another_tab_moves_on() {
     let world = world().await;
     let mut browser = world.browser();
