@@ -19,7 +19,7 @@ use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::challenge::{ChallengeError, PasswordOutcome};
 use crate::config::FactorSet;
-use crate::config::settings::FirstFactor;
+use crate::config::settings::{FirstFactor, LevelId};
 use crate::identity::{Credentials, Established, IdentityError, Recall};
 use crate::policy::{
     CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Proof, Question, Reserved, Route, Truth,
@@ -493,9 +493,8 @@ impl Passage {
         };
         let mut claim = self.claim(visitor, established, now);
         let mut cookies = Vec::new();
-        let proved = proof.is_some();
-        if let Some(proof) = proof {
-            claim.add(proof);
+        if let Some(proof) = &proof {
+            claim.add(proof.clone());
             let token = gate
                 .shared
                 .ring
@@ -511,7 +510,7 @@ impl Passage {
             let app = gate.policy.settings().branding.name.clone();
             return Ok(Arrival { cookies, next: self.portal_path("my-mfa"), app });
         };
-        let next = self.next(caller, established, &claim, proved, journey).await?;
+        let next = self.next(caller, established, &claim, proof.as_ref(), journey).await?;
         Ok(Arrival { cookies, next, app: journey.app.clone() })
     }
 
@@ -541,18 +540,17 @@ impl Passage {
         caller: &Caller,
         established: &Established,
         claim: &Claim,
-        proved: bool,
+        proof: Option<&Proof>,
         journey: &Journey,
     ) -> Result<String, PassageError> {
         let gate = &*self.gate;
         let now = gate.now();
         let deadlines = gate.policy.deadlines(&claim.proofs, now);
-        let mut granted = self.granted(caller, journey, now).await?;
-        if proved {
+        if let Some(proof) = proof {
             let fresh = gate.policy.met_at_once(&claim.proofs, now).intersection(gate.policy.once());
-            self.grant(caller, journey, fresh, now).await?;
-            granted = granted.union(fresh);
+            self.grant(caller, journey, fresh, proof, now).await?;
         }
+        let granted = self.granted(caller, journey, now).await?;
         if let Some(Judged { decision: Decision::Challenge(..), .. }) =
             self.judge(caller, journey, &deadlines, granted).await
         {
@@ -588,12 +586,13 @@ impl Passage {
     }
 
     /// Writes what the gate will consume for exactly this request (decision 8): the levels that are
-    /// asked every time, that the request demands, and that have just been proved.
+    /// asked every time, that the request demands, and that this proof has just completed.
     async fn grant(
         &self,
         caller: &Caller,
         journey: &Journey,
         fresh: LevelSet,
+        proof: &Proof,
         now: UnixTime,
     ) -> Result<(), PassageError> {
         let policy = &self.gate.policy;
@@ -604,13 +603,19 @@ impl Passage {
             return Ok(());
         };
         let demand = policy.demand(route, &request, &Facts { identity: Some(&caller.identity), now });
-        for level in policy.level_names(fresh.intersection(demand.levels())) {
+        let completed = |level: &LevelId| {
+            let alone = LevelSet::EMPTY.with(*level);
+            policy.kinds_for(alone).contains(proof.factor)
+        };
+        let earned: LevelSet = fresh.intersection(demand.levels()).iter().filter(completed).collect();
+        for level in policy.level_names(earned) {
             let grant = Grant {
                 binding: caller.identity.binding,
                 method: journey.method.clone(),
                 host: journey.site.to_string(),
                 digest: inline::request_digest(&journey.target),
                 level: level.to_owned(),
+                proof: proof.clone(),
             };
             self.gate.shared.store.add_grant(grant, now.plus(GRANT_LIFE)).await?;
         }

@@ -2,8 +2,8 @@
 
 use super::transaction::within;
 use super::{Store, StoreError};
-use crate::ambient::{UnixTime, random_token};
-use crate::policy::Binding;
+use crate::ambient::UnixTime;
+use crate::policy::{Binding, Proof};
 
 /// The request a grant is for, and the level it meets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +15,13 @@ pub struct Grant {
     pub digest: [u8; 32],
     /// Name of the level that was met.
     pub level: String,
+    /// The proof that met it. One proof earns one grant for a level, however often the answer
+    /// that made it is posted (security.md E02).
+    pub proof: Proof,
 }
 
 impl Store {
-    /// Keeps a grant until `expires`.
+    /// Keeps a grant until `expires`, unless its proof has earned one for this level before.
     ///
     /// # Errors
     /// When the database is busy or refuses.
@@ -26,9 +29,9 @@ impl Store {
         self.write(move |mut tx| async move {
             sqlx::query(
                 "INSERT INTO grants (id, binding, method, host, digest, level, expires) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
             )
-            .bind(random_token())
+            .bind(format!("{} {} {}", grant.proof.enrolment.0, grant.proof.at.0, grant.level))
             .bind(grant.binding.0.to_vec())
             .bind(grant.method)
             .bind(grant.host)
@@ -58,7 +61,7 @@ impl Store {
         within(async {
             let rows: Vec<(String,)> = sqlx::query_as(
                 "SELECT DISTINCT level FROM grants WHERE binding = $1 AND digest = $2 AND method = $3 \
-                 AND host = $4 AND expires > $5 ORDER BY level",
+                 AND host = $4 AND expires > $5 AND taken IS NULL ORDER BY level",
             )
             .bind(binding.0.to_vec())
             .bind(digest.to_vec())
@@ -89,8 +92,8 @@ impl Store {
         let (method, host) = (method.to_owned(), host.to_owned());
         self.write(move |mut tx| async move {
             let rows: Vec<(String,)> = sqlx::query_as(
-                "DELETE FROM grants WHERE binding = $1 AND digest = $2 AND method = $3 AND host = $4 \
-                 AND expires > $5 RETURNING level",
+                "UPDATE grants SET taken = $5 WHERE binding = $1 AND digest = $2 AND method = $3 \
+                 AND host = $4 AND expires > $5 AND taken IS NULL RETURNING level",
             )
             .bind(binding)
             .bind(digest)
@@ -123,6 +126,11 @@ mod tests {
             host: "pay".into(),
             digest: [7; 32],
             level: level.into(),
+            proof: Proof {
+                factor: crate::config::FactorKind::Totp,
+                enrolment: crate::policy::EnrolmentId("e1".into()),
+                at: UnixTime(1),
+            },
         };
         store.add_grant(grant("critical"), UnixTime(120)).await.unwrap();
         store.add_grant(grant("boss"), UnixTime(120)).await.unwrap();
@@ -182,5 +190,12 @@ mod tests {
                 .unwrap()
                 .is_empty()
         );
+        let elsewhere = Grant { digest: [9; 32], ..grant("boss") };
+        for again in [grant("boss"), elsewhere] {
+            let digest = again.digest;
+            store.add_grant(again, UnixTime(120)).await.unwrap();
+            let levels = store.take_grants(&binding, "POST", "pay", &digest, now).await.unwrap();
+            assert!(levels.is_empty(), "e02: the same proof earns nothing more");
+        }
     }
 }

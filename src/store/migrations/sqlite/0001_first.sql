@@ -82,7 +82,9 @@ CREATE TABLE grants (
     host    TEXT NOT NULL,
     digest  BLOB NOT NULL,
     level   TEXT NOT NULL,
-    expires BIGINT NOT NULL
+    expires BIGINT NOT NULL,
+    -- Kept after use, so that the same proof earns no second one.
+    taken   BIGINT
 );
 CREATE INDEX grants_by_request ON grants (binding, digest);
 CREATE INDEX grants_by_expiry ON grants (expires);
