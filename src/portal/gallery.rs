@@ -136,7 +136,7 @@ fn recovery_codes(frame: &Frame, problem: Option<Problem>) -> Page {
         shell: frame.shell(text::RECOVERY_TITLE).of(Some(NAME)).failed(problem.is_some()),
         action: frame.url("enrol/e2"),
         hidden: hidden(),
-        codes: (0..10).map(|i| format!("7q4m{i}-x9k2v-b3tzn")).collect(),
+        codes: (0..10).map(|i| format!("7q4{i}-x9k2-b3tz-w8vd")).collect(),
         download: frame.url("enrol/e2/recovery-codes.txt"),
         skip: frame.url("my-mfa"),
         problem,

@@ -53,9 +53,9 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
     Ok(form(&portal, visit.visitor, &params.onward, name.to_owned(), Some(problem)).await)
 }
 
-/// Asks before it acts; says so when it is done, as after a sign-out from another site.
-pub async fn ask_sign_out(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
-    if visit.visitor.caller.is_none() && params.done.is_some() {
+/// Asks before it acts; where nobody is signed in, as after a sign-out from another site, says so.
+pub async fn ask_sign_out(State(portal): State<Portal>, visit: Visit) -> Reply {
+    if visit.visitor.caller.is_none() {
         let again = portal.frame.url("sign-in");
         let done = pages::signed_out(&portal.frame, false, Some(&again));
         return Ok(page(done, Vec::new()));

@@ -25,6 +25,7 @@ mod drain;
 mod enrolment;
 mod framing;
 mod headers;
+mod identity;
 mod kill9;
 mod legacy;
 mod limits;

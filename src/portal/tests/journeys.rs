@@ -185,6 +185,7 @@ async fn signing_out_ends_the_session_and_back_shows_nothing() {
     assert_eq!(browser.get("/.stepgate/my-mfa").await.heading(), "My MFA settings");
     let out = browser.post(&page.form("sign-out")).await;
     assert_eq!(out.heading(), "You&#39;re signed out");
+    assert_eq!(browser.get("/.stepgate/sign-out").await.heading(), "You&#39;re signed out");
     assert_eq!(out.header("clear-site-data"), "\"cache\", \"storage\"");
     world.read_feed().await;
     browser.cookies = stolen;

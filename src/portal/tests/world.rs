@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use http::{Method, Request, StatusCode};
 use secrecy::SecretString;
 use tower::ServiceExt as _;
@@ -267,6 +267,8 @@ impl Browser<'_> {
             .finish();
         let request = self
             .request(Method::POST, &form.action)
+            // What browsers send from a page whose policy is `no-referrer`.
+            .header(ORIGIN, "null")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(Body::from(body));
         self.take(request.unwrap()).await
