@@ -117,7 +117,7 @@ pub async fn exchange(
         Ok(None) => {
             let place = gate.place(&request.host, request.target.path());
             Err(gate.answers.see_other(&place, Vec::new()))
-        },
+        }
         Err(error) => Err(gate.answers.unavailable(&parts.headers, &error)),
     }
 }

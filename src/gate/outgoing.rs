@@ -163,6 +163,8 @@ impl Informer {
             (AMR, value(&amr.join(" "))),
             (AUTH_TIME, auth_time.map_or_else(|| value(""), |time| HeaderValue::from(time.0))),
         ];
+        // What is not known is not said; no client can say it either.
+        headers.retain(|(_, value)| !value.is_empty());
         let upstream = route.upstream.as_ref().map(|u| format!("http://{}:{}", u.host, u.port));
         if let (Some(name), Some(upstream)) = (&names.assertion, upstream) {
             let assertion = Assertion {

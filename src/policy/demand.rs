@@ -65,7 +65,12 @@ impl LevelSet {
 
     /// The levels in it, in the order of the configuration.
     pub fn iter(self) -> impl Iterator<Item = LevelId> {
-        (0..64).map(LevelId).filter(move |level| self.contains(*level))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let lowest = u8::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+            left &= left - 1;
+            Some(LevelId(lowest))
+        })
     }
 
     /// As one word, for the store.

@@ -111,7 +111,8 @@ impl CookieMode {
         let once = |value: Option<&'a [u8]>, double: bool| value.filter(|_| !double).and_then(value_of);
         Carried {
             id: once(id, id_twice),
-            claim: once(claim, claim_twice),
+            // Looked up, or verified, as it stands: its characters need no look of their own.
+            claim: claim.filter(|_| !claim_twice).and_then(text_of),
             browser: once(browser, browser_twice),
             held: once(held, held_twice),
         }
@@ -154,15 +155,18 @@ fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// A value that is there and not longer than any of ours.
+fn text_of(value: &[u8]) -> Option<&str> {
+    let bounded = (1..=LONGEST_VALUE).contains(&value.len());
+    std::str::from_utf8(value).ok().filter(|_| bounded)
+}
+
 /// Only the characters that our own values have; anything else was not set by us.
 fn value_of(value: &[u8]) -> Option<&str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_' | b'.');
-    if value.is_empty() || value.len() > LONGEST_VALUE {
-        return None;
-    }
     // Without an early end the compiler looks at many bytes at once.
     let all_fit = value.iter().fold(true, |so_far, byte| so_far & fits(*byte));
-    std::str::from_utf8(value).ok().filter(|_| all_fit)
+    text_of(value).filter(|_| all_fit)
 }
 
 /// Our values are URL-safe base64 and dots, so this cannot fail; an impossible one clears nothing and sets nothing.

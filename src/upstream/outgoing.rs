@@ -32,6 +32,11 @@ impl Outgoing {
         self.own.push((name, value));
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.shared.as_ref().map_or(0, |shared| shared.len()) + self.own.len()
+    }
+
     /// All of them; a later one of the same name wins.
     pub fn iter(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
         self.shared.iter().flat_map(|shared| shared.iter()).chain(&self.own)

@@ -87,6 +87,8 @@ pub(super) fn set_ours(
     sent: Option<&Authority>,
     outgoing: &Outgoing,
 ) {
+    // Room for all at once: a map that grows hashes every name again.
+    headers.reserve(outgoing.len() + 4);
     let host = host_value(headers.get(HOST), sent, setting.host);
     let own = setting.host_header.and_then(|name| HeaderValue::from_str(name).ok());
     headers.insert(HOST, own.unwrap_or_else(|| host.clone()));
