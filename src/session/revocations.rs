@@ -39,6 +39,8 @@ struct Sets {
     enrolments: HashMap<String, UnixTime>,
     /// Row number of the last change to what this person has enrolled.
     enrolled: HashMap<String, (i64, UnixTime)>,
+    /// Highest row number among those that were forgotten of `enrolled`.
+    enrolled_before: i64,
 }
 
 impl Revocations {
@@ -111,10 +113,12 @@ impl Revocations {
         self.read().enrolments.contains_key(&*enrolment.0)
     }
 
-    /// Row number of the last change to what this person has enrolled; 0 without one.
+    /// Row number of the last change to what this person has enrolled; without one, a number that
+    /// none of theirs exceeds. Never goes back to what it was before a change.
     #[must_use]
     pub fn enrolled_version(&self, subject: &SubjectKey) -> i64 {
-        self.read().enrolled.get(subject.as_str()).map_or(0, |(n, _)| *n)
+        let sets = self.read();
+        sets.enrolled.get(subject.as_str()).map_or(sets.enrolled_before, |(n, _)| *n)
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Sets> {
@@ -141,7 +145,14 @@ impl Sets {
             }
         }
         if self.enrolled.len() > SWEEP_AT {
-            self.enrolled.retain(|_, (_, at)| *at > limit);
+            let before = &mut self.enrolled_before;
+            self.enrolled.retain(|_, (n, at)| {
+                let kept = *at > limit;
+                if !kept {
+                    *before = (*before).max(*n);
+                }
+                kept
+            });
         }
     }
 }
@@ -179,5 +190,21 @@ mod tests {
         assert!(feed.is_void("s2", &anna, UnixTime(1000)), "issued before the reset");
         assert!(!feed.is_void("s2", &anna, UnixTime(1001)), "issued after it");
         assert!(feed.is_removed(&EnrolmentId("e1".into())) && !feed.is_removed(&EnrolmentId("e2".into())));
+    }
+
+    #[test]
+    fn what_was_known_of_somebody_before_a_change_is_not_believed_again() {
+        let feed = Revocations::default();
+        let anna = SubjectKey::new("local", "anna");
+        let unknown = feed.enrolled_version(&anna);
+        feed.apply(&[row(7, RevocationKind::Enrolled, "local:anna", 1000)], UnixTime(1000));
+        let later = 1001 + LONGEST_SESSION;
+        let many = i64::try_from(SWEEP_AT).unwrap();
+        let rows: Vec<_> = (8..8 + many)
+            .map(|n| row(n, RevocationKind::Enrolled, &format!("local:{n}"), later))
+            .collect();
+        feed.apply(&rows, UnixTime(later));
+        assert!(!feed.read().enrolled.contains_key("local:anna"), "forgotten");
+        assert_ne!(feed.enrolled_version(&anna), unknown);
     }
 }
