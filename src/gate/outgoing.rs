@@ -156,7 +156,7 @@ impl Informer {
         let names = &self.names;
         let mut headers = vec![
             (names.user.clone(), value(&identity.subject)),
-            (names.groups.clone(), value(&groups.join(","))),
+            (names.groups.clone(), value(&list(&groups))),
             (names.name.clone(), value(identity.name.as_deref().unwrap_or_default())),
             (names.email.clone(), value(identity.email.as_deref().unwrap_or_default())),
             (ACR, value(&acr)),
@@ -190,7 +190,26 @@ impl Informer {
     }
 }
 
+/// Groups as the one line that apps split at commas. A name that has a comma itself would be read as
+/// groups that nobody granted: it is left out here, and the assertion has it whole.
+fn list(groups: &[&str]) -> String {
+    let fit: Vec<&str> = groups.iter().copied().filter(|group| !group.contains(',')).collect();
+    fit.join(",")
+}
+
 /// As a header value; UTF-8 passes as the bytes it is. Identity grammar allows no controls, so this cannot fail.
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b04_no_name_of_a_group_becomes_two() {
+        assert_eq!(list(&["hr", "finance"]), "hr,finance");
+        assert_eq!(list(&["hr", "guests,admins", "cn=x,ou=y"]), "hr");
+        assert_eq!(list(&[]), "");
+    }
 }
