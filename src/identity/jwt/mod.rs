@@ -118,7 +118,8 @@ impl Jwt {
             }
             Place::Cookie(name) => {
                 let fields = credentials.headers.get_all(http::header::COOKIE).iter();
-                for pair in fields.filter_map(|f| f.to_str().ok()).flat_map(|f| f.split(';')) {
+                let pairs = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+                for pair in pairs.filter_map(|pair| std::str::from_utf8(pair).ok()) {
                     if let Some((key, value)) = pair.trim().split_once('=')
                         && *key == **name
                     {

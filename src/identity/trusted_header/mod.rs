@@ -63,6 +63,8 @@ impl TrustedHeaders {
             return Ok(None);
         };
         let subject = grammar::fold(grammar::value(user)?);
+        // Folding can make of an acceptable value one that is not: a full-width @ becomes an @.
+        grammar::value(&subject)?;
         let optional = |header: &Option<HeaderName>| match header {
             Some(name) => single(credentials, name),
             None => Ok(None),
@@ -177,6 +179,21 @@ mod tests {
         assert!(ask("10.0.0.10", &[("x-remote-user", "anna"), ("x-remote-user", "bob")]).is_err());
         let joined = ask("10.0.0.10", &[("x-remote-user", "anna, bob")]).unwrap().unwrap();
         assert_eq!(&*joined.subject, "anna, bob");
+    }
+
+    #[test]
+    fn b07_what_folding_makes_unacceptable_is_refused() {
+        assert!(ask("10.0.0.10", &[("x-remote-user", "anna@corp.example")]).is_ok());
+        let mut headers = HeaderMap::new();
+        let twice = "anna\u{ff20}corp@evil.example";
+        headers.insert("x-remote-user", HeaderValue::from_bytes(twice.as_bytes()).unwrap());
+        let credentials = Credentials {
+            site: "a.example",
+            headers: &headers,
+            peer: "10.0.0.10".parse().unwrap(),
+            cookies: Carried::default(),
+        };
+        assert!(source().read(&credentials).is_err());
     }
 
     #[test]
