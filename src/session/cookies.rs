@@ -197,6 +197,16 @@ mod tests {
     }
 
     #[test]
+    fn cookies_of_others_in_any_bytes_hide_none_of_ours() {
+        let mut map = headers(&["__Host-stepgate=x.y.z"]);
+        map.append(COOKIE, HeaderValue::from_bytes(b"name=J\xfcrgen; __Host-stepgate-id=abc").unwrap());
+        let carried = CookieMode::Secure.read(&map);
+        assert_eq!((carried.id, carried.claim), (Some("abc"), Some("x.y.z")));
+        map.append(COOKIE, HeaderValue::from_bytes(b"__Host-stepgate-id=\xfc").unwrap());
+        assert_eq!(CookieMode::Secure.read(&map).id, None, "twice, whatever it says");
+    }
+
+    #[test]
     fn f10_duplicates_and_disguises_count_as_absent() {
         for fields in [
             &["__Host-stepgate-id=a; __Host-stepgate-id=b"][..],

@@ -68,7 +68,12 @@ fn pairs(field: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether a pair's name belongs to us: with or without a prefix, in any case, because what reads
 /// it behind us may be lenient about both.
 fn is_ours(pair: &[u8]) -> bool {
-    let mut name = pair;
+    // A cookie without a name comes back as its value alone, which can look like a name and a value.
+    let start = pair
+        .iter()
+        .take_while(|byte| **byte == b'=' || byte.is_ascii_whitespace())
+        .count();
+    let mut name = pair.get(start..).unwrap_or_default();
     for prefix in [b"__host-".as_slice(), b"__secure-"] {
         if let Some((start, rest)) = name.split_at_checked(prefix.len())
             && start.eq_ignore_ascii_case(prefix)
@@ -120,6 +125,8 @@ mod tests {
             "sid=1; Path=/",
             "__Host-stepgate=forged; Path=/",
             " stepgate-id=x",
+            "=stepgate-id=x; Path=/",
+            " = __Host-stepgate=x",
             "theme=dark",
         ] {
             headers.append(SET_COOKIE, HeaderValue::from_static(field));
