@@ -31,6 +31,8 @@ pub struct Cargo {
 pub struct CargoClaim {
     pub subject: String,
     pub session: String,
+    /// When the portal's claim was made: what is revoked while the code is under way ends it too.
+    pub issued: UnixTime,
     pub expires: UnixTime,
     pub binding: [u8; 32],
     pub proofs: Vec<Proof>,

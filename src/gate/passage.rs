@@ -574,6 +574,7 @@ impl Passage {
             claim: (!claim.proofs.is_empty()).then(|| CargoClaim {
                 subject: claim.subject.clone(),
                 session: claim.session.clone(),
+                issued: claim.issued_at,
                 expires: claim.expires_at,
                 binding: claim.binding.0,
                 proofs: claim.proofs.clone(),

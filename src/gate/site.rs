@@ -122,7 +122,7 @@ impl Gate {
                 site: site.to_owned(),
                 subject: claim.subject.clone(),
                 session: claim.session.clone(),
-                issued_at: now,
+                issued_at: claim.issued,
                 expires_at: claim.expires,
                 binding: Binding(claim.binding),
                 proofs: claim.proofs.clone(),
