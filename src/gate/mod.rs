@@ -9,7 +9,7 @@ pub mod canonical;
 pub mod client;
 mod facts;
 mod hand_off;
-mod held;
+pub(crate) mod held;
 mod inline;
 mod journeys;
 mod judge;

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
 
 use super::hand_off::{self, Cargo, CargoClaim};
+use super::held::Owner;
 use super::{Gate, canonical, client, inline, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
@@ -504,6 +505,7 @@ impl Passage {
             cookies.push(gate.shared.mode.set(Ours::Claim, &token, None));
         }
         if let Some(browser) = browser {
+            self.adopt_held(visitor, established).await?;
             cookies.push(gate.shared.mode.set(Ours::Browser, &browser, Some(BROWSER_LIFE)));
         }
         let Some(journey) = journey else {
@@ -512,6 +514,20 @@ impl Passage {
         };
         let next = self.next(caller, established, &claim, proof.as_ref(), journey).await?;
         Ok(Arrival { cookies, next, app: journey.app.clone() })
+    }
+
+    /// A form kept before the sign-in belongs to the browser's cookie, which is about to change: from
+    /// here on it belongs to the person.
+    async fn adopt_held(&self, visitor: &Visitor, established: &Established) -> Result<(), StoreError> {
+        let Some(nonce) = &visitor.browser_cookie else {
+            return Ok(());
+        };
+        let before = Owner::new(None, nonce);
+        let after = Owner::new(Some(&established.identity), nonce);
+        let store = &self.gate.shared.store;
+        store
+            .adopt_held((&before.subject, &before.binding), (&after.subject, &after.binding))
+            .await
     }
 
     /// The claim as it stands, or an empty one for this session.

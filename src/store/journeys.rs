@@ -11,7 +11,8 @@ use super::{Store, StoreError, TokenHash, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::{Binding, SubjectKey};
 
-/// Journeys kept in all; beyond that the oldest go, those of nobody first.
+/// Journeys kept in all; beyond that the oldest go, first those of nobody and of browsers in which
+/// nobody is signed in: strangers push out strangers only.
 const MAX_JOURNEYS: i64 = 10_000;
 /// Journeys kept for one person.
 const MAX_PER_PERSON: i64 = 100;
@@ -146,6 +147,44 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Gives every held body of one owner to another: what a browser kept before anybody was signed
+    /// in becomes the person's.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn adopt_held(
+        &self,
+        from: (&SubjectKey, &Binding),
+        to: (&SubjectKey, &Binding),
+    ) -> Result<(), StoreError> {
+        let (from, to) = ((from.0.clone(), *from.1), (to.0.clone(), *to.1));
+        self.write(move |mut tx| async move {
+            sqlx::query(
+                "UPDATE journeys SET subject_key = $3 WHERE subject_key = $1 AND id IN \
+                 (SELECT journey FROM held_requests WHERE subject_key = $1 AND binding = $2)",
+            )
+            .bind(from.0.as_str())
+            .bind(from.1.0.to_vec())
+            .bind(to.0.as_str())
+            .execute(tx.sql())
+            .await?;
+            sqlx::query(
+                "UPDATE held_requests SET subject_key = $3, binding = $4 \
+                 WHERE subject_key = $1 AND binding = $2",
+            )
+            .bind(from.0.as_str())
+            .bind(from.1.0.to_vec())
+            .bind(to.0.as_str())
+            .bind(to.1.0.to_vec())
+            .execute(tx.sql())
+            .await?;
+            tx.commit(()).await
+        })
+        .await
+    }
+}
+
 fn place(id: &TokenHash) -> Place<'_> {
     Place { table: "held_requests", column: "sealed", row: &id.0 }
 }
@@ -200,7 +239,8 @@ impl Tx {
         if count > MAX_JOURNEYS {
             sqlx::query(
                 "DELETE FROM journeys WHERE id IN (SELECT id FROM journeys \
-                 ORDER BY CASE WHEN subject_key IS NULL THEN 0 ELSE 1 END, created, id LIMIT $1)",
+                 ORDER BY CASE WHEN subject_key IS NULL OR subject_key LIKE 'browser:%' THEN 0 ELSE 1 END, \
+                 created, id LIMIT $1)",
             )
             .bind(count - MAX_JOURNEYS)
             .execute(self.sql())
@@ -262,5 +302,45 @@ mod tests {
         }
         assert_eq!(store.journey("0", UnixTime(1)).await.unwrap(), None);
         assert!(store.journey("1", UnixTime(1)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_a_browser_kept_becomes_its_persons() {
+        let (_guard, store) = store().await;
+        let (browser, nonce) = (SubjectKey::new("browser", "d1"), Binding::new("browser", "n1", ""));
+        let (alice, here) = (SubjectKey::new("local", "alice"), Binding::new("local", "alice", "s1"));
+        let held = || HeldBody { content_type: "text/plain".into(), body: b"to=bob".to_vec().into() };
+        for (id, owner) in [("mine", nonce), ("other", Binding::new("browser", "n2", ""))] {
+            store
+                .add_journey(journey(id, Some(&browser), Some((held(), owner))))
+                .await
+                .unwrap();
+        }
+        store.adopt_held((&browser, &nonce), (&alice, &here)).await.unwrap();
+        let now = UnixTime(20);
+        assert_eq!(store.journey("mine", now).await.unwrap().unwrap().subject, Some(alice.clone()));
+        assert!(store.take_held("mine", &browser, &nonce, now).await.unwrap().is_none());
+        assert!(store.take_held("mine", &alice, &here, now).await.unwrap().is_some());
+        assert!(store.take_held("other", &alice, &here, now).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn strangers_push_out_strangers_only() {
+        let (_guard, store) = store().await;
+        let alice = SubjectKey::new("local", "alice");
+        store.add_journey(journey("hers", Some(&alice), None)).await.unwrap();
+        let flood = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
+                     INSERT INTO journeys (id, site, method, target, subject_key, context, created, expires) \
+                     SELECT CAST(i AS BLOB), 's', 'GET', '/', 'browser:' || i, '{}', 50, 100 FROM n";
+        store
+            .write(move |mut tx| async move {
+                sqlx::query(flood).bind(MAX_JOURNEYS).execute(tx.sql()).await?;
+                tx.commit(()).await
+            })
+            .await
+            .unwrap();
+        let stranger = SubjectKey::new("browser", "late");
+        store.add_journey(journey("late", Some(&stranger), None)).await.unwrap();
+        assert!(store.journey("hers", UnixTime(20)).await.unwrap().is_some());
     }
 }

@@ -1,6 +1,8 @@
 //! From where a person was stopped, through sign-in and challenge, to where they were going.
 
 use super::world::{PASSWORD, between, world};
+use crate::gate::held::Owner;
+use crate::store::{HeldBody, NewJourney};
 use http::StatusCode;
 
 #[tokio::test]
@@ -36,6 +38,39 @@ async fn g01_a_path_that_looks_like_a_host_leads_nowhere_else() {
     let form = page.form("challenge").with("code", &world.app_code(&key));
     let done = browser.post(&form).await;
     assert_eq!(done.refresh().as_deref(), Some("https://mfa.example.com//evil.example/"));
+}
+
+#[tokio::test]
+async fn a_form_kept_before_the_sign_in_outlives_the_change_of_the_browsers_cookie() {
+    let world = world().await;
+    let key = world.browser().set_up().await;
+    world.pass_time(60).await;
+    let mut browser = world.browser();
+    browser
+        .cookies
+        .insert("__Host-stepgate-browser".to_owned(), "stranger".to_owned());
+    let owner = Owner::new(None, "stranger");
+    let held = HeldBody { content_type: "text/plain".into(), body: b"to=bob".to_vec().into() };
+    let journey = NewJourney {
+        id: "kept".to_owned(),
+        site: "mfa.example.com".to_owned(),
+        method: "POST".to_owned(),
+        target: "/transfer".to_owned(),
+        subject: Some(owner.subject),
+        context: "{}".to_owned(),
+        held: Some((held, owner.binding)),
+        created: world.clock.now(),
+        expires: world.clock.now().plus(3600),
+    };
+    world.store.add_journey(journey).await.unwrap();
+    let page = browser.get("/.stepgate/sign-in?j=kept").await;
+    let page = browser.sign_in(&page).await;
+    let done = browser.post(&page.form("challenge").with("code", &world.app_code(&key))).await;
+    assert_eq!(done.refresh().as_deref(), Some("/.stepgate/callback?j=kept"), "{}", done.text);
+    assert_ne!(browser.cookies["__Host-stepgate-browser"], "stranger");
+    let kept = world.store.journey("kept", world.clock.now()).await.unwrap().unwrap();
+    assert!(kept.holds_body);
+    assert_eq!(kept.subject.unwrap().as_str(), "local:maja");
 }
 
 #[tokio::test]
