@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::ambient::Clock;
 use crate::config::settings::{LogFormat, Logging};
 use crate::config::{self, Environment, Settings, Sources};
 use crate::observe::log;
 use crate::server::reload::Reloader;
 use crate::server::whole::{Listening, StartError, Whole};
+
+use crate::store::OpenError;
 
 use super::check::REFUSED;
 
@@ -49,7 +53,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     start_log(&settings.logging);
     if loaded.diagnostics.warnings() > 0 {
-        eprint!("{}", loaded.diagnostics.to_text(false));
+        tracing::warn!("the configuration has warnings:\n{}", loaded.diagnostics.to_text(false));
     }
     let reloader = Reloader::new(sources, environment, &loaded);
     control_runtime()?.block_on(async move {
@@ -72,9 +76,13 @@ pub async fn serve(
     reloader: Option<Reloader>,
     ready: impl FnOnce(&Listening),
 ) -> Result<(), StartError> {
+    // Signals are ours before anybody is told that we are there to be signalled.
+    let hangup = signal(SignalKind::hangup())?;
     let whole = Whole::build(settings, Clock::system()).await?;
+    whole.shutdown().on_signals()?;
     ready(&whole.listening()?);
-    let reload = reloader.map(|reloader| tokio::spawn(reloader.run(Arc::clone(&whole.shared), whole.live())));
+    let reload =
+        reloader.map(|reloader| tokio::spawn(reloader.run(hangup, Arc::clone(&whole.shared), whole.live())));
     let served = whole.serve().await;
     if let Some(reload) = reload {
         reload.abort();
@@ -109,7 +117,17 @@ fn report(served: Result<(), StartError>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stepgate: {error}");
-            let configuration = matches!(error, StartError::Gate(_) | StartError::Keys(_));
+            let key = |error: &OpenError| {
+                matches!(
+                    error,
+                    OpenError::WrongKey { .. } | OpenError::BadKey(_) | OpenError::KeyReadable { .. }
+                )
+            };
+            let configuration = match &error {
+                StartError::Gate(_) | StartError::Keys(_) => true,
+                StartError::Store(error) => key(error),
+                StartError::Feed(_) | StartError::Io(_) => false,
+            };
             ExitCode::from(if configuration { REFUSED } else { UNREACHABLE })
         }
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, StatusCode, Version};
@@ -51,6 +51,7 @@ pub fn read(
     trusted_proxies: &[IpNet],
     policy: &Policy,
 ) -> Result<CanonicalRequest, Refusal> {
+    framing(parts)?;
     let host = host(parts)?;
     let host = policy.known_host(&host).cloned().unwrap_or_else(|| Arc::from(&*host));
     let target = parts.uri.path_and_query().ok_or(NOT_ORIGIN_FORM)?;
@@ -84,6 +85,17 @@ pub fn judge(
         .map_or(EncodedSlash::Refuse, |route| route.encoded_slash);
     let readings = readings::read(target.path(), encoded_slash)?;
     Ok(CanonicalRequest { method, host, target, readings, client })
+}
+
+/// `Transfer-Encoding` is `chunked`, once, or absent: whatever else it says, somebody on the way could
+/// find another end of the body (security.md C01).
+fn framing(parts: &Parts) -> Result<(), Refusal> {
+    let mut lines = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(()),
+        (Some(line), None) if line.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(FRAMING),
+    }
 }
 
 /// The one host: the target's own authority, else the `Host` header.
@@ -195,6 +207,7 @@ fn address(token: &str) -> Option<IpAddr> {
         .map(|address: IpAddr| address.to_canonical())
 }
 
+const FRAMING: Refusal = Refusal::bad("framing", "the transfer coding is not plainly chunked");
 const BAD_HOST: Refusal = Refusal::bad("host_invalid", "the host is not a host name");
 const NO_HOST: Refusal = Refusal::bad("host_missing", "the request names no host");
 const TWO_HOSTS: Refusal = Refusal::bad("host_twice", "the request names more than one host");

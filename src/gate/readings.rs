@@ -27,7 +27,7 @@ type Step = fn(&str) -> Result<Option<String>, Refusal>;
 
 /// What back ends do to paths. Lower-casing is missing because every reading is also judged
 /// folded, and backslashes, NULs and controls because no reading may have them.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     decode_percent,
     decode_unicode_escapes,
     |path| Ok(changed(path, !path.is_ascii(), || path.nfkc().collect())),
@@ -39,6 +39,7 @@ const STEPS: [Step; 11] = [
     |path| Ok(cut(path, '?')),
     |path| Ok(cut(path, ';')),
     |path| Ok(changed(path, path.contains(['.', ' ']), || trim_segments(path))),
+    |path| Ok(changed(path, path.contains(' '), || each_segment(path, str::trim_end))),
 ];
 
 /// The readings of a path as it was sent.
@@ -195,8 +196,12 @@ fn drop_parameters(path: &str) -> String {
     each_segment(path, |segment| segment.split_once(';').map_or(segment, |(name, _)| name))
 }
 
+/// Dot segments stay: who trims dots knows what those are, and takes them away in a step of its own.
 fn trim_segments(path: &str) -> String {
-    each_segment(path, |segment| segment.trim_end_matches(|c: char| c == '.' || c.is_whitespace()))
+    each_segment(path, |segment| match segment {
+        "." | ".." => segment,
+        _ => segment.trim_end_matches(|c: char| c == '.' || c.is_whitespace()),
+    })
 }
 
 fn each_segment(path: &str, change: impl Fn(&str) -> &str) -> String {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -44,12 +44,8 @@ impl Reloader {
         }
     }
 
-    /// Watches until the process ends.
-    pub async fn run(mut self, shared: Arc<Shared>, live: Live) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            tracing::error!("SIGHUP cannot be listened for; the configuration will not be reloaded");
-            return;
-        };
+    /// Watches until the process ends; `hangup` asks for a reload at once.
+    pub async fn run(mut self, mut hangup: Signal, shared: Arc<Shared>, live: Live) {
         let (heard, mut events) = mpsc::channel(1);
         let mut watcher = self.watch(&heard);
         loop {

@@ -166,7 +166,6 @@ impl Whole {
     /// When a worker cannot start.
     pub async fn serve(self) -> Result<(), StartError> {
         let Self { shared, live, plane, operations, shutdown } = self;
-        shutdown.on_signals()?;
         let upkeep = super::upkeep::start(&shared);
         let probes = operations.map(|operations| tokio::spawn(operations.serve(shutdown.clone())));
         let control = tokio::runtime::Handle::current();

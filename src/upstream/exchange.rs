@@ -18,10 +18,6 @@ use super::link::Link;
 use super::pool::{Lease, Shelf};
 use super::upload::{Progress, Upload};
 
-/// How long a connection must have idled before its end is likely enough to keep a copy of the
-/// request for. Busy connections are reused within microseconds.
-const COPY_AFTER: Duration = Duration::from_millis(250);
-
 /// Deadlines of one exchange.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
@@ -79,7 +75,7 @@ pub(super) async fn send(
 fn copy_for_retry(lease: &mut Lease, request: Option<&Request<Upload>>) -> Option<Request<Upload>> {
     let request = request?;
     let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !idempotent || request.body().is_some() || lease.link()?.idled < COPY_AFTER {
+    if !idempotent || request.body().is_some() || !lease.link()?.may_be_stale() {
         return None;
     }
     let mut copy = Request::new(Upload::none());

@@ -36,10 +36,22 @@ pub(super) struct Link {
     pub(super) since: Instant,
     /// How long it had lain idle when it was taken into use.
     pub(super) idled: Duration,
+    /// How often it has been taken from the shelf.
+    pub(super) reuses: u32,
     pub(super) timer: LazyTimer,
 }
 
+/// How long a connection must have idled before its end is likely enough to keep a copy of the
+/// request for. Busy connections are reused within microseconds.
+const COPY_AFTER: Duration = Duration::from_millis(250);
+
 impl Link {
+    /// Whether the other side may have closed it unnoticed. One that has been reused and lain idle
+    /// only for moments has shown that it is kept open.
+    pub(super) fn may_be_stale(&self) -> bool {
+        self.reuses <= 1 || self.idled >= COPY_AFTER
+    }
+
     /// Connects within `deadline`, trying each address of the host in turn.
     pub(super) async fn dial(host: &str, port: u16, deadline: Duration) -> Result<Self, UpstreamError> {
         let connect = async {
@@ -66,6 +78,7 @@ impl Link {
             opened: now,
             since: now,
             idled: Duration::ZERO,
+            reuses: 0,
             timer: LazyTimer::default(),
         })
     }

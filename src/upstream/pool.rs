@@ -71,6 +71,7 @@ impl Shelf {
             let mut link = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
             if self.bounds.allow(&link, now) && link.is_usable() {
                 (link.idled, link.since) = (now.duration_since(link.since), now);
+                link.reuses = link.reuses.saturating_add(1);
                 lease.link = Some(link);
                 return Some(lease);
             }
