@@ -39,6 +39,8 @@ pub trait Pages: Send + Sync {
     fn send_now(&self, form: SendNow<'_>) -> Page;
     /// Asks before it acts.
     fn sign_out(&self, action: &str) -> Page;
+    /// Signed out, everywhere this browser was signed in.
+    fn signed_out(&self) -> Page;
     /// Static files of these pages: `rest` is what follows `assets/`.
     fn asset(&self, rest: &str) -> Option<Page>;
 }

@@ -195,15 +195,11 @@ impl Gate {
                 return self.answers.unavailable(&parts.headers, &error);
             }
         }
-        let clear = vec![
-            self.shared.mode.clear(Ours::Id),
-            self.shared.mode.clear(Ours::Claim),
-        ];
-        let done = format!(
-            "{}{}/sign-out?done=1",
-            self.policy.settings().server.public_url.origin(),
-            self.policy.settings().server.prefix
-        );
-        self.answers.see_other(&done, clear)
+        // No redirect to the portal: `form-action 'self'` would keep the browser from following it.
+        let mut response = from_page(self.answers.pages().signed_out());
+        for ours in [Ours::Id, Ours::Claim] {
+            response.headers_mut().append(header::SET_COOKIE, self.shared.mode.clear(ours));
+        }
+        response
     }
 }

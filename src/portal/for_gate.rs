@@ -60,6 +60,11 @@ impl Pages for Frame {
         self.page(StatusCode::OK, &view)
     }
 
+    /// Clears what the browser has kept of the app's pages, but not what the app has stored there.
+    fn signed_out(&self) -> Page {
+        pages::signing_out(self, false, false, "/")
+    }
+
     fn asset(&self, rest: &str) -> Option<Page> {
         let (version, name) = rest.split_once('/')?;
         assets::serve(version, name)

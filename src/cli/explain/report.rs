@@ -147,7 +147,8 @@ impl Report {
                 Self { decision: Kind::SignIn, answer: told(Answer::Auto, "sign-in"), ..report }
             }
             Decision::Challenge(_, missing) => Self {
-                grace_would_allow: matches!(decide(true), Decision::Allow(_)),
+                grace_would_allow: policy.settings().enrolment.grace_period.is_some()
+                    && matches!(decide(true), Decision::Allow(_)),
                 answer: told(route.answer(&missing.demand), "challenge"),
                 ..report.challenged(case, policy, &missing)
             },
