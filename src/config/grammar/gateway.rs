@@ -214,7 +214,7 @@ static ASSERTION: Map = Map::new(
 
 static LOGGING: Map = Map::new(
     "`logging`",
-    "The log on standard output.",
+    "The log on standard error.",
     &[
         Key::default(
             "format",
