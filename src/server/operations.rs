@@ -2,6 +2,7 @@
 //!
 //! Nothing here is meant for the public network, and nothing here names a person.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -118,7 +119,8 @@ impl Probes {
         let mut body = String::new();
         for check in checks.iter().filter(|check| verbose || !check.fine) {
             let (mark, word) = if check.fine { ('+', "ok") } else { ('-', "failed") };
-            body.push_str(&format!("[{mark}] {} {word}\n", check.name));
+            // Writing to a string cannot fail.
+            let _ = writeln!(body, "[{mark}] {} {word}", check.name);
         }
         body.push_str(if fine { "ok\n" } else { "not ready\n" });
         text(

@@ -100,6 +100,7 @@ impl From<&'static str> for Body {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test's own bodies are bounded")]
 mod tests {
     use http_body::Body as _;
     use http_body_util::Full;

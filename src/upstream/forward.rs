@@ -133,7 +133,16 @@ impl Forwarder {
             .ok_or(UpstreamError::unsent(Fault::NoUpstream))?;
         let upgrade = self.upgrade(rules, &permit, parts)?;
         let (upload, progress) = rules.upload(permit.route(), &parts.headers, body)?;
-        let headers = self.headers(rules, &permit, upstream, parts, outgoing, upgrade.is_some(), &upload);
+        let says_length =
+            permit.request().method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
+        let mut headers = self.headers(rules, &permit, upstream, parts, outgoing);
+        if upgrade.is_some() {
+            websocket::announce(&mut headers);
+        }
+        if says_length && !upload.is_some() {
+            // Some servers insist on a length where a body could be (411).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let mut outbound = Outbound {
             request: Some(request_line(&permit, headers, upload)),
             progress,
@@ -175,12 +184,9 @@ impl Forwarder {
         upstream: &Upstream,
         parts: &mut Parts,
         outgoing: &Outgoing,
-        upgrade: bool,
-        upload: &Upload,
     ) -> HeaderMap {
         let mut headers = std::mem::take(&mut parts.headers);
         let request = permit.request();
-        let says_length = request.method != Method::GET && headers.contains_key(CONTENT_LENGTH);
         request::clean(&mut headers, &rules.twins);
         let setting = Setting {
             host: &request.host,
@@ -189,13 +195,6 @@ impl Forwarder {
             proto: rules.scheme,
         };
         request::set_ours(&mut headers, &setting, parts.uri.authority(), outgoing);
-        if upgrade {
-            websocket::announce(&mut headers);
-        }
-        if says_length && !upload.is_some() {
-            // Some servers insist on a length where a body could be (411).
-            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-        }
         headers
     }
 

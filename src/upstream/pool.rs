@@ -41,6 +41,7 @@ impl Default for Bounds {
 pub(super) struct Shelf {
     host: Box<str>,
     port: u16,
+    #[expect(clippy::vec_box, reason = "a link moves between pool and request as a pointer")]
     idle: Mutex<Vec<Box<Link>>>,
     in_use: AtomicUsize,
     bounds: Bounds,
@@ -183,7 +184,9 @@ impl Pool {
                 .flatten()
                 .cloned()
                 .collect();
-            shelves.iter().for_each(|shelf| shelf.sweep());
+            for shelf in &shelves {
+                shelf.sweep();
+            }
         }
     }
 }

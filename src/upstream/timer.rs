@@ -52,13 +52,13 @@ mod tests {
         let start = Instant::now();
         let mut timer = LazyTimer::default();
         let (soon, late) = (start + Duration::from_secs(5), start + Duration::from_secs(50));
-        poll_fn(|cx| Poll::Ready(assert!(timer.poll_until(cx, soon).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(timer.poll_until(cx, soon).is_pending())).await);
         poll_fn(|cx| timer.poll_until(cx, late)).await;
         assert!(Instant::now() >= late);
 
         let start = Instant::now();
         let late = start + Duration::from_secs(50);
-        poll_fn(|cx| Poll::Ready(assert!(timer.poll_until(cx, late).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(timer.poll_until(cx, late).is_pending())).await);
         poll_fn(|cx| timer.poll_until(cx, start + Duration::from_secs(1))).await;
         assert!(Instant::now() < start + Duration::from_secs(2));
     }

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::timer::LazyTimer;
 
 /// Silence both ways that ends a tunnel. WebSocket applications ping far more often.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 /// Most tunnels at once, over all workers.
 const MOST: usize = 16 * 1024;
 /// Bytes moved in one go; lives on the stack, so that an idle tunnel holds no buffer.
@@ -231,7 +231,7 @@ mod tests {
             client.write_all(b"question, longer than the pipe").await.unwrap();
             client.shutdown().await.unwrap();
         };
-        let (_, read) = tokio::join!(ask, app.read_to_string(&mut heard));
+        let ((), read) = tokio::join!(ask, app.read_to_string(&mut heard));
         read.unwrap();
         assert_eq!(heard, "question, longer than the pipe");
         app.write_all(b"answer").await.unwrap();
@@ -246,8 +246,8 @@ mod tests {
         let (mut client, client_end) = duplex(8);
         let (_app, app_end) = duplex(8);
         let start = Instant::now();
-        relay(client_end, app_end, Duration::from_secs(60)).await;
-        assert!(start.elapsed() >= Duration::from_secs(60));
+        relay(client_end, app_end, Duration::from_mins(1)).await;
+        assert!(start.elapsed() >= Duration::from_mins(1));
         assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
     }
 

@@ -70,7 +70,7 @@ async fn r15_asked_twice_it_ends_now() {
         app.rest().await;
     })
     .await;
-    let front = tuned(address, |settings| settings.server.drain = Duration::from_secs(3600)).await;
+    let front = tuned(address, |settings| settings.server.drain = Duration::from_hours(1)).await;
     let mut client = front.connect().await;
     client.send(get("/")).await;
     // In flight for certain once the answer to another request on the same worker is there.

@@ -141,7 +141,7 @@ async fn r03_a_response_cut_short_stays_cut_and_its_connection_is_not_used_again
             0 => app.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await,
             1 => {
                 app.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")
-                    .await
+                    .await;
             }
             _ => app.send(OK).await,
         }

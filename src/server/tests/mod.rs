@@ -1,5 +1,7 @@
 //! The data plane from socket to socket: a real listener in front, scripted raw upstreams behind.
 
+#![expect(clippy::disallowed_methods, reason = "a test's own messages are bounded")]
+
 mod deadlines;
 mod drain;
 mod forwarding;

@@ -93,10 +93,7 @@ fn r31_files_that_do_not_fit_are_named() {
     let pair = pair();
     let good = pair.settings();
     let swapped = Tls { certificate: good.key.clone(), key: good.certificate.clone() };
-    let missing = Tls {
-        certificate: good.certificate.clone(),
-        key: pair.directory.path().join("none.pem"),
-    };
+    let missing = Tls { certificate: good.certificate, key: pair.directory.path().join("none.pem") };
     for (tls, named) in [(swapped, "key.pem"), (missing, "none.pem")] {
         let error = crate::server::tls::acceptor(&tls).err().unwrap().to_string();
         assert!(error.contains(named), "{error}");
