@@ -81,7 +81,7 @@ impl Gate {
             trusted_place: false,
             agent: client::agent(&parts.headers),
         };
-        match self.shared.challenges.verify_inline(&caller, factor, code).await {
+        match self.challenges.verify_inline(&caller, factor, code).await {
             Ok(Some(Outcome::Passed { proof, .. })) => {
                 let mut proofs = caller.proofs;
                 proofs.push(proof);

@@ -65,6 +65,8 @@ pub struct Shared {
 pub struct Gate {
     shared: Arc<Shared>,
     policy: Arc<Policy>,
+    /// The challenge room under this configuration: its factors and its limits.
+    challenges: Challenges,
     sources: Sources,
     claims: Claims,
     people: facts::People,
@@ -97,6 +99,7 @@ impl Gate {
     ) -> Result<Self, GateError> {
         let policy = Arc::new(Policy::compile(settings)?);
         Ok(Self {
+            challenges: shared.challenges.with_settings(Arc::clone(settings)),
             sources: Sources::new(&settings.identity, &shared.sessions)?,
             claims: Claims::new(
                 Arc::clone(&shared.ring),
@@ -122,6 +125,12 @@ impl Gate {
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// The challenge room under this gate's configuration.
+    #[must_use]
+    pub const fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// The gate's own answers, for doors that meet an error of their own.

@@ -236,7 +236,6 @@ impl Passage {
         let gate = &*self.gate;
         let browser = visitor.browser_cookie.as_deref();
         let outcome = gate
-            .shared
             .challenges
             .check_password(name, SecretString::from(password), browser, visitor.address)
             .await;

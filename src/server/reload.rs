@@ -119,41 +119,33 @@ impl Reloader {
 
 /// What cannot change in a running process stays as it is, and the log says so.
 fn keep_fixed(old: &Arc<Settings>, new: &Arc<Settings>) -> Arc<Settings> {
-    let fixed = |server: &Server| {
-        format!(
-            "{:?}",
-            (
-                &server.listen,
-                &server.public_url,
-                &server.operations,
-                server.workers,
-                &server.prefix,
-                &server.tls
-            )
-        )
-    };
-    let storage = |s: &Settings| (s.storage.database.clone(), s.storage.state_directory.clone());
-    let mut changed = Vec::new();
-    if fixed(&old.server) != fixed(&new.server) {
-        changed.push("server.listen, public_url, operations, workers, prefix or tls");
-    }
-    if storage(old) != storage(new) {
-        changed.push("storage");
-    }
-    if changed.is_empty() {
-        return Arc::clone(new);
-    }
-    tracing::warn!(
-        keys = changed.join("; "),
-        "these keys have changed and need a restart; the rest is in use now"
-    );
     let mut settings = Settings::clone(new);
-    let (limits, trusted) = (settings.server.max_body, settings.server.trusted_proxies.clone());
-    settings.server = old.server.clone();
-    settings.server.max_body = limits;
-    settings.server.trusted_proxies = trusted;
+    let (max_body, trusted) = (settings.server.max_body, settings.server.trusted_proxies.clone());
+    settings.server = Server { max_body, trusted_proxies: trusted, ..old.server.clone() };
     settings.storage = old.storage.clone();
+    settings.sessions = old.sessions.clone();
+    settings.logging = old.logging.clone();
+    settings.limits.per_network_per_minute = old.limits.per_network_per_minute;
+    let changed: Vec<&str> = [
+        ("server (all but trusted_proxies and max_body)", differ(&settings.server, &new.server)),
+        ("storage", differ(&settings.storage, &new.storage)),
+        ("sessions", differ(&settings.sessions, &new.sessions)),
+        ("logging", differ(&settings.logging, &new.logging)),
+        ("limits.per_network", differ(&settings.limits, &new.limits)),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
+    .collect();
+    if !changed.is_empty() {
+        let keys = changed.join("; ");
+        tracing::warn!(keys, "these keys have changed and need a restart; the rest is in use now");
+    }
     Arc::new(settings)
+}
+
+/// By what they would print: secrets look alike, and their files are compared elsewhere.
+fn differ<T: std::fmt::Debug>(kept: &T, asked: &T) -> bool {
+    format!("{kept:?}") != format!("{asked:?}")
 }
 
 /// Digest over names and contents; a file that cannot be read counts as absent.

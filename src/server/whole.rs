@@ -86,7 +86,7 @@ impl Generation {
     pub fn new(shared: &Arc<Shared>, settings: &Arc<Settings>) -> Result<Self, GateError> {
         let frame = Frame::new(settings);
         let gate = Arc::new(Gate::new(Arc::clone(shared), settings, Arc::new(frame.clone()))?);
-        let challenges = shared.challenges.with_settings(Arc::clone(settings));
+        let challenges = gate.challenges().clone();
         let services = Services::new(Passage::new(Arc::clone(&gate)), challenges, settings);
         let host = &settings.server.public_url.host;
         let clear_storage = gate.policy().route_for(host).is_none();

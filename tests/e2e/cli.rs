@@ -325,3 +325,18 @@ fn without_json_the_demo_tells_a_person_what_to_do() {
         assert!(said.to_lowercase().contains(words), "{words} is missing in:\n{said}");
     }
 }
+
+#[test]
+fn the_eight_lines_of_the_readme_are_a_configuration() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let block = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("a block of YAML");
+    assert!(block.lines().count() <= 8, "{block}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("stepgate.yaml");
+    std::fs::write(&file, block).unwrap();
+    run(stepgate(&["check", "--strict", "-c"]).arg(file)).expect(0);
+}
