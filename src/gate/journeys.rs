@@ -55,6 +55,19 @@ impl Gate {
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stepgate\""));
             return response;
         }
+        if !self.policy.is_site(&request.host) {
+            // A stranger could have written it, and would be sent somebody's session there.
+            let host = &*request.host;
+            tracing::warn!(host, "only `*` covers this host: nobody can be led away from it and back");
+            let problem = Problem::new(
+                http::StatusCode::FORBIDDEN,
+                "site_not_named",
+                "No route names this site, so nobody can sign in to it",
+            );
+            return self
+                .answers
+                .either(&parts.headers, problem, |pages, reference| pages.not_allowed(None, reference));
+        }
         if let Err(wait) = self.shared.journeys.admit(request.client) {
             let problem =
                 Problem::new(http::StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");

@@ -363,7 +363,7 @@ impl Passage {
         let uri: Uri = text.parse().ok()?;
         let host = canonical::canonical_host(uri.authority()?.as_str()).ok()?;
         let host = host.trim_matches(['[', ']']).to_owned();
-        self.gate.policy.route_for(&host)?;
+        self.gate.policy.route_for(&host).filter(|_| self.gate.policy.is_site(&host))?;
         let origin = self.gate.origin_of(&host);
         let rest = text.strip_prefix(&origin)?;
         let target = if rest.is_empty() { "/" } else { rest };
@@ -578,6 +578,9 @@ impl Passage {
             } else {
                 gate.place(&journey.site, &journey.target)
             });
+        }
+        if !gate.policy.is_site(&journey.site) {
+            return Err(PassageError::Refused("no route names that site"));
         }
         let site = gate.origin_of(&journey.site);
         let Some(nonce) = &journey.nonce else {

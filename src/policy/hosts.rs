@@ -31,6 +31,11 @@ impl Hosts {
 
     /// Exact, then the longest wildcard, then `*`.
     pub(super) fn route(&self, host: &str) -> Option<&Arc<Route>> {
+        self.named(host).or(self.any.as_ref())
+    }
+
+    /// The route that names this host, itself or by a name above it: `*` names nobody.
+    pub(super) fn named(&self, host: &str) -> Option<&Arc<Route>> {
         if let Some(route) = self.exact.get(host) {
             return Some(route);
         }
@@ -41,7 +46,7 @@ impl Hosts {
                 _ => rest = parent,
             }
         }
-        self.any.as_ref()
+        None
     }
 
     pub(super) fn name(&self, host: &str) -> Option<&Arc<str>> {

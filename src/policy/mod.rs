@@ -74,6 +74,14 @@ impl Policy {
         self.hosts.route(host)
     }
 
+    /// Whether this canonical host is a site of ours, where people may be sent and sessions carried:
+    /// the portal, or one that a route names. Under `*` alone it is whatever the client wrote, and
+    /// that host may be anybody's.
+    #[must_use]
+    pub fn is_site(&self, host: &str) -> bool {
+        *self.portal == *host || self.hosts.named(host).is_some()
+    }
+
     /// The shared copy of a host that is spelled out in the configuration.
     #[must_use]
     pub fn known_host(&self, host: &str) -> Option<&Arc<str>> {

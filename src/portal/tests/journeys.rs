@@ -198,6 +198,29 @@ async fn another_site_is_reached_by_its_own_gate_and_strangers_go_nowhere() {
 }
 
 #[tokio::test]
+async fn g05_no_session_is_carried_to_a_host_that_a_stranger_wrote() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.set_up().await;
+    // What a request with `Host: evil.example` would leave where a route takes every host.
+    let journey = NewJourney {
+        id: "lure".to_owned(),
+        site: "evil.example".to_owned(),
+        method: "GET".to_owned(),
+        target: "/".to_owned(),
+        subject: None,
+        context: "{\"nonce\":\"theirs\"}".to_owned(),
+        held: None,
+        created: world.clock.now(),
+        expires: world.clock.now().plus(3600),
+    };
+    world.store.add_journey(journey).await.unwrap();
+    let refused = browser.get("/.stepgate/challenge?j=lure").await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    assert!(refused.refresh().is_none() && !refused.text.contains("evil"));
+}
+
+#[tokio::test]
 async fn a_level_for_one_request_is_asked_every_time() {
     let world = world().await;
     let mut browser = world.browser();

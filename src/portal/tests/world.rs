@@ -46,7 +46,10 @@ fn settings(first_factor: FirstFactor) -> Settings {
     let mut wiki = tests_support::route(tests_support::asks(&[tests_support::STANDARD]));
     wiki.name = "Wiki".to_owned();
     wiki.hosts = vec!["wiki.example.com".to_owned()];
-    let mut settings = tests_support::settings(vec![payroll, wiki]);
+    let mut rest = tests_support::route(tests_support::asks(&[tests_support::STANDARD]));
+    rest.name = "Everything else".to_owned();
+    rest.hosts = vec!["*".to_owned()];
+    let mut settings = tests_support::settings(vec![payroll, wiki, rest]);
     settings.identity = vec![IdentitySource { name: "local".to_owned(), kind: IdentityKind::Local }];
     settings.limits.window = Duration::from_mins(15);
     settings.limits.per_network_per_minute = 10_000;
