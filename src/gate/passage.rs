@@ -265,6 +265,15 @@ impl Passage {
         let Some(session) = gate.shared.sessions.resolve(&token, self.portal_host(), now).await? else {
             return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
         };
+        // Whoever was disabled while the password was compared: their sessions were ended before
+        // this one was there.
+        if gate.shared.store.user(&user.name).await?.is_none_or(|user| user.disabled) {
+            let event = AuditEvent::new(now, "session.ended", "disabled")
+                .who(key.as_str())
+                .from(visitor.address);
+            gate.shared.sessions.end(Ending::One(&session.id), event, now).await?;
+            return Ok(SignIn::Refused);
+        }
         let established = Established {
             identity: Arc::clone(&session.identity),
             session: Some(Arc::clone(&session.id)),
