@@ -148,7 +148,7 @@ levels:
     any_of: [totp]
     valid_for: 5m
 routes:
-  - name: Acme Intranet
+  - name: intranet
     host: localhost
     upstream: http://{app}
     require: signed-in

@@ -24,9 +24,9 @@ def call(url, body=None):
     request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"} if data else {})
     try:
         with opener.open(request) as answer:
-            return answer.status, dict(answer.headers), answer.read().decode()
+            return answer.status, answer.headers, answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, dict(error.headers), error.read().decode()
+        return error.code, error.headers, error.read().decode()
 status, headers, text = call(page)
 assert status == 401, (status, text)
 assert headers["WWW-Authenticate"].startswith("Bearer"), headers

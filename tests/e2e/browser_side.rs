@@ -6,10 +6,14 @@ use crate::support::{Ask, Form, Gate, Reply, Setup, Upstream, ok, text_of};
 
 fn scene() -> (Upstream, Gate) {
     let upstream = Upstream::start();
-    let gate = Gate::with(&format!(
-        "\n  - {{ name: \"A & <b>B</b>\", host: localhost, upstream: \"{}\", require: standard, rules: [{{ path: /public/**, require: public }}] }}\n",
+    let gate = Setup::new(&format!(
+        "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard, rules: [{{ path: /public/**, require: public }}] }}\n",
         upstream.url()
-    ));
+    ))
+    .section("branding", "{ name: \"A & <b>B</b>\" }")
+    .user("anna", &[])
+    .user("ben", &[])
+    .start();
     (upstream, gate)
 }
 

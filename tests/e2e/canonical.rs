@@ -172,6 +172,8 @@ fn a04_dot_segments_plain_or_encoded() {
         "/x/..%01/admin",
         "/x/.../admin/../../admin",
         "/%61dmin",
+        "/\u{ff41}dmin",
+        "/adm\u{200b}in",
         "/%2561dmin",
         "/adm%69n/x",
         "/ADMIN",
@@ -334,7 +336,6 @@ fn a09_what_cannot_be_read_is_refused_without_contact() {
         "GET /x y HTTP/1.1",
         "GET  /x HTTP/1.1",
         "GET\t/x HTTP/1.1",
-        "GET /x\u{e9} HTTP/1.1",
         "GET /x HTTP/3.0",
         "GET /x",
     ] {
@@ -468,7 +469,7 @@ fn a14_methods() {
         "TRACE /x HTTP/1.1",
         "CONNECT localhost:80 HTTP/1.1",
         "CONNECT /x HTTP/1.1",
-        "trace /x HTTP/1.1",
+        "TRACE http://localhost/x HTTP/1.1",
     ] {
         scene.upstream.take();
         let reply = scene.try_send(line, "Host: localhost\r\n");

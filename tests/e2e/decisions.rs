@@ -89,6 +89,12 @@ fn floor_and_raise_only_add() {
     rules:
       - { path: /open/**, require: public }
       - { path: /health, require: public }
+  - name: raised
+    host: raised.localhost
+    upstream: $UPSTREAM
+    require: signed-in
+    rules:
+      - { path: /open/**, require: public }
       - { path: /paper, require: paper }
     raise:
       - { when: staff, to: fresh }
@@ -102,25 +108,26 @@ fn floor_and_raise_only_add() {
     let mut nobody = gate.browser();
     let mut anna = gate.signed_in("anna");
     let mut ben = gate.signed_in("ben");
-    assert_eq!(
-        see(&gate, &mut nobody, "localhost", "GET", "/health"),
-        Served,
-        "the floor's own exemption"
-    );
+    assert_eq!(see(&gate, &mut nobody, "localhost", "GET", "/health"), Served, "the floor's own exemption");
     assert!(
         matches!(see(&gate, &mut nobody, "localhost", "GET", "/open/x"), Seen::Asked(_)),
-        "floor joins public"
+        "the floor joins public"
     );
-    assert_eq!(see(&gate, &mut ben, "localhost", "GET", "/x"), Served);
-    assert_eq!(see(&gate, &mut anna, "localhost", "GET", "/x"), asked("fresh"), "the raise applies");
+    assert_eq!(see(&gate, &mut anna, "localhost", "GET", "/open/x"), Served);
+
+    // The other host knows its people by hand-off.
+    for browser in [&mut anna, &mut ben] {
+        browser.go(&gate.url("raised.localhost", "/open/hello"));
+    }
+    let raised = |browser: &mut Browser, path: &str| see(&gate, browser, "raised.localhost", "GET", path);
+    assert_eq!(raised(&mut ben, "/x"), Served);
+    assert_eq!(raised(&mut anna, "/x"), asked("fresh"), "the raise applies");
+    assert_eq!(raised(&mut anna, "/open/x"), asked("fresh"), "to what is public too");
     let mut authenticator = gate.enrol(&mut anna);
     gate.step_up(&mut anna, &mut authenticator);
-    assert_eq!(see(&gate, &mut anna, "localhost", "GET", "/x"), Served);
-    assert_eq!(
-        see(&gate, &mut anna, "localhost", "GET", "/paper"),
-        asked("paper"),
-        "a raise never replaces what the rule asks"
-    );
+    anna.go(&gate.url("raised.localhost", "/x"));
+    assert_eq!(raised(&mut anna, "/x"), Served);
+    assert_eq!(raised(&mut anna, "/paper"), asked("paper"), "a raise never replaces what the rule asks");
 }
 
 #[test]

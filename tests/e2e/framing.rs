@@ -14,7 +14,7 @@ const ROUTES: &str = "
 ";
 
 /// Long enough for an answer, short enough to wait for none.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_millis(1500);
 
 fn gate(upstream: &Upstream) -> Gate {
     Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url()))
@@ -25,8 +25,7 @@ fn gate(upstream: &Upstream) -> Gate {
 /// Everything the gate answers to these bytes until it closes.
 fn answers(gate: &Gate, bytes: &str) -> String {
     let mut raw = Raw::connect(gate.address()).send(bytes);
-    raw.finish_sending();
-    String::from_utf8_lossy(&raw.rest(SOON).unwrap_or_default()).into_owned()
+    String::from_utf8_lossy(&raw.rest(SOON).0).into_owned()
 }
 
 /// Refused, the connection closed, nothing forwarded.
@@ -34,10 +33,10 @@ fn answers(gate: &Gate, bytes: &str) -> String {
 fn refused(gate: &Gate, upstream: &Upstream, bytes: &str) {
     upstream.take();
     let mut raw = Raw::connect(gate.address()).send(bytes);
-    let closed = raw.rest(SOON);
+    let (answer, closed) = raw.rest(SOON);
     let reached: Vec<String> = upstream.take().iter().map(Recorded::line).collect();
     assert!(reached.is_empty(), "{bytes:?} reached the upstream as {reached:?}");
-    let answer = closed.unwrap_or_else(|| panic!("{bytes:?}: the connection stays open"));
+    assert!(closed, "{bytes:?}: the connection stays open");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 5"),

@@ -95,7 +95,9 @@ fn a_database_that_is_gone_closes_what_needs_it_and_says_so() {
 fn readiness_follows_the_listener_and_the_log_is_json() {
     let (_upstream, gate) = scene();
     gate.browser().fetch("GET", &gate.url("localhost", "/x"), None).expect(401);
-    let lines: Vec<String> = gate.log().lines().map(str::to_owned).collect();
+    // Words about the configuration come first, for whoever started it.
+    let lines: Vec<String> =
+        gate.log().lines().skip_while(|line| !line.starts_with('{')).map(str::to_owned).collect();
     assert!(!lines.is_empty(), "it says that it started");
     for line in lines {
         let record: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));

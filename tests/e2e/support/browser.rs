@@ -20,6 +20,8 @@ pub struct Browser {
     pub cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// The page that was shown last.
     pub url: String,
+    /// The address that was asked for last, page or not: what a redirect is relative to.
+    asked: String,
     /// Further fields sent with everything.
     pub extra: Vec<(String, String)>,
     /// Local address to connect from (loopback has 16 million of them).
@@ -42,6 +44,7 @@ impl Browser {
             gate,
             cookies: BTreeMap::new(),
             url: String::new(),
+            asked: String::new(),
             extra: Vec::new(),
             from: None,
             seen_cookies: Vec::new(),
@@ -144,6 +147,7 @@ impl Browser {
                 _ => None,
             };
             let Some(next) = next else { return reply };
+            let next = resolve(&self.asked, &next);
             way.push(next.clone());
             reply = self.visit(&next);
         }
@@ -176,6 +180,7 @@ impl Browser {
     /// Sends one request, keeps the cookies that come back.
     #[track_caller]
     pub fn send(&mut self, ask: Ask<'_>) -> Reply {
+        ask.url.clone_into(&mut self.asked);
         let authority = authority(ask.url).to_owned();
         let host = host(&authority).to_owned();
         let target = ask.url.split_once("://").map_or(ask.url, |(_, r)| r);
@@ -221,17 +226,12 @@ impl Browser {
 
     /// Resolves against the page shown.
     pub fn absolute(&self, url: &str) -> String {
-        if url.contains("://") {
-            url.to_owned()
-        } else if url.starts_with('/') {
-            format!("{}{url}", origin(&self.url))
-        } else if url.starts_with('?') {
-            format!("{}{url}", self.url.split('?').next().unwrap_or_default())
-        } else {
-            let page = self.url.split(['?', '#']).next().unwrap_or_default();
-            let base = page.rfind('/').map_or(page, |at| &page[..=at]);
-            format!("{base}{url}")
-        }
+        resolve(&self.url, url)
+    }
+
+    /// Resolves against the address that was asked for last.
+    pub fn redirected(&self, url: &str) -> String {
+        resolve(&self.asked, url)
     }
 
     fn relation(&self, url: &str) -> &'static str {
@@ -291,6 +291,21 @@ fn navigation(site: &str) -> Vec<(&'static str, String)> {
         ("Sec-Fetch-Dest", "document".into()),
         ("Upgrade-Insecure-Requests", "1".into()),
     ]
+}
+
+/// What a reference found at `base` means.
+fn resolve(base: &str, url: &str) -> String {
+    if url.contains("://") {
+        url.to_owned()
+    } else if url.starts_with('/') {
+        format!("{}{url}", origin(base))
+    } else if url.starts_with('?') {
+        format!("{}{url}", base.split('?').next().unwrap_or_default())
+    } else {
+        let page = base.split(['?', '#']).next().unwrap_or_default();
+        let folder = page.rfind('/').map_or(page, |at| &page[..=at]);
+        format!("{folder}{url}")
+    }
 }
 
 /// `scheme://authority` of a URL.

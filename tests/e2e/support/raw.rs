@@ -46,21 +46,18 @@ impl Raw {
         self.reply_to("GET").expect("an answer")
     }
 
-    /// Everything until the peer closes (or resets, or `patience` ends: then `None` for "still open").
-    pub fn rest(&mut self, patience: Duration) -> Option<Vec<u8>> {
-        self.stream
-            .get_ref()
-            .set_read_timeout(Some(patience))
-            .expect("a timeout can be set");
+    /// Everything until the peer closes or resets, or `patience` ends; and whether it closed.
+    pub fn rest(&mut self, patience: Duration) -> (Vec<u8>, bool) {
+        self.stream.get_ref().set_read_timeout(Some(patience)).expect("a timeout can be set");
         let mut all = Vec::new();
         let mut buffer = [0; 16 * 1024];
         loop {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Some(all),
+                Ok(0) => return (all, true),
                 Ok(n) => all.extend_from_slice(&buffer[..n]),
-                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Some(all),
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return (all, true),
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    return None;
+                    return (all, false);
                 }
                 Err(e) => panic!("reading: {e}"),
             }
@@ -69,7 +66,7 @@ impl Raw {
 
     /// Whether the peer closes within `patience`.
     pub fn closes_within(&mut self, patience: Duration) -> bool {
-        self.rest(patience).is_some()
+        self.rest(patience).1
     }
 
     /// Exactly `n` bytes.

@@ -4,6 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// Longest that a program may run.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(90);
+
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Finished {
@@ -56,7 +59,9 @@ pub fn pipe_into(command: &mut Command, input: &str) -> Finished {
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(input.as_bytes());
     }
+    let ended = watch(&mut child);
     let output = child.wait_with_output().expect("the program ends");
+    drop(ended);
     Finished {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -68,4 +73,16 @@ pub fn pipe_into(command: &mut Command, input: &str) -> Finished {
 #[track_caller]
 pub fn python(program: &str, arguments: &[&str]) -> Finished {
     run(Command::new("python3").arg("-c").arg(program).args(arguments))
+}
+
+/// Ends a program that has not ended by itself after two minutes, for as long as the answer is held.
+fn watch(child: &mut std::process::Child) -> std::sync::mpsc::SyncSender<()> {
+    let (ended, wait) = std::sync::mpsc::sync_channel::<()>(1);
+    let id = child.id().to_string();
+    std::thread::spawn(move || {
+        if wait.recv_timeout(LONGEST) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-s", "KILL", &id]).status();
+        }
+    });
+    ended
 }
