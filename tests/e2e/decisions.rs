@@ -108,7 +108,11 @@ fn floor_and_raise_only_add() {
     let mut nobody = gate.browser();
     let mut anna = gate.signed_in("anna");
     let mut ben = gate.signed_in("ben");
-    assert_eq!(see(&gate, &mut nobody, "localhost", "GET", "/health"), Served, "the floor's own exemption");
+    assert_eq!(
+        see(&gate, &mut nobody, "localhost", "GET", "/health"),
+        Served,
+        "the floor's own exemption"
+    );
     assert!(
         matches!(see(&gate, &mut nobody, "localhost", "GET", "/open/x"), Seen::Asked(_)),
         "the floor joins public"

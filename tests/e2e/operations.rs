@@ -96,8 +96,12 @@ fn readiness_follows_the_listener_and_the_log_is_json() {
     let (_upstream, gate) = scene();
     gate.browser().fetch("GET", &gate.url("localhost", "/x"), None).expect(401);
     // Words about the configuration come first, for whoever started it.
-    let lines: Vec<String> =
-        gate.log().lines().skip_while(|line| !line.starts_with('{')).map(str::to_owned).collect();
+    let lines: Vec<String> = gate
+        .log()
+        .lines()
+        .skip_while(|line| !line.starts_with('{'))
+        .map(str::to_owned)
+        .collect();
     assert!(!lines.is_empty(), "it says that it started");
     for line in lines {
         let record: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));

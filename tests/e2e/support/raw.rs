@@ -48,7 +48,10 @@ impl Raw {
 
     /// Everything until the peer closes or resets, or `patience` ends; and whether it closed.
     pub fn rest(&mut self, patience: Duration) -> (Vec<u8>, bool) {
-        self.stream.get_ref().set_read_timeout(Some(patience)).expect("a timeout can be set");
+        self.stream
+            .get_ref()
+            .set_read_timeout(Some(patience))
+            .expect("a timeout can be set");
         let mut all = Vec::new();
         let mut buffer = [0; 16 * 1024];
         loop {
