@@ -36,6 +36,7 @@ await main(async (browser, watch) => {
 
   // Back: no stale code, and no way to get stuck.
   await one.goBack();
+  await one.waitForLoadState('networkidle');
   const shown = await one.locator('input[name=code]').count() ? await one.inputValue('input[name=code]') : '';
   assert(shown !== typed, 'the used code is still in the field');
   await one.goto(`${PAGE}?tab=one`);

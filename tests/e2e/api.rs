@@ -169,7 +169,12 @@ fn refusals_are_problems_with_a_code_and_a_reference() {
     let mut anna = gate.signed_in("anna");
     let wrong = json!({ "username": "anna", "password": "wrong" });
     for (what, reply, status) in [
-        ("signed out", gate.browser().fetch("GET", &gate.portal("api/v1/session"), None), 401),
+        (
+            "signed out",
+            gate.browser()
+                .fetch("POST", &gate.portal("api/v1/challenges"), Some(&json!({}))),
+            401,
+        ),
         (
             "wrong password",
             gate.browser().fetch("POST", &gate.portal("api/v1/sign-in"), Some(&wrong)),

@@ -13,6 +13,7 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
     ))
     .section("logging", "{ format: json, level: trace }")
     .user("anna", &[])
+    .user("ben", &[])
     .start();
     let mut planted: Vec<(&str, String)> = vec![("password", Setup::password("anna"))];
 
@@ -78,9 +79,10 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
     ] {
         planted.push(("header", canary.into()));
     }
-    let invitation = gate.setup.command(&["users", "invite", "anna"], "").expect(0).stdout;
-    let token = invitation.split("invitation=").nth(1).unwrap_or_default().trim().to_owned();
-    anna.go(&gate.portal(&format!("enrol?invitation={token}")));
+    let invitation = gate.setup.command(&["users", "invite", "ben"], "").expect(0).stdout;
+    let token = invitation.split("invitation=").nth(1).unwrap_or_default();
+    let token = token.split_whitespace().next().unwrap_or_default().to_owned();
+    gate.signed_in("ben").go(&gate.portal(&format!("enrol?invitation={token}")));
     planted.push(("invitation", token));
     for host in ["localhost"] {
         for (name, value) in anna

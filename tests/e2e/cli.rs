@@ -96,7 +96,6 @@ fn a13_what_is_missing_or_empty_refuses_the_start() {
             "identity",
             "[{ name: j, type: jwt, header: Authorization, algorithm: none, secret: x, issuer: i, audience: a }]",
         ),
-        ("routes", "[]"),
         ("floor", "{ require: no-such-level }"),
         ("server", "{ listen: \"127.0.0.1:$PORT\", public_url: \"http://mfa.example.com\" }"),
     ] {

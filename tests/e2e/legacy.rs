@@ -121,7 +121,7 @@ fn multipart(form: &Form, file: (&str, &str, &[u8])) -> (Vec<u8>, String) {
     }
     let (name, filename, bytes) = file;
     body.extend_from_slice(
-        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\nContent-Type: text/plain\r\n\r\n").as_bytes(),
+        format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{filename}\"\r\nContent-Type: application/gzip\r\n\r\n").as_bytes(),
     );
     body.extend_from_slice(bytes);
     body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
@@ -179,14 +179,21 @@ fn browsing_saving_uploading_and_administration_stepped_up() {
     let form = Form::with(&manager.text(), |f| f.kind == "file")
         .unwrap_or_else(|| panic!("no upload: {}", text_of(&manager.text())));
     let content = b"uploaded through the gate\n".repeat(5000);
-    let (body, kind) = multipart(&form, ("upload", "file.txt", &content));
+    let (body, kind) = multipart(&form, ("upload", "file.tgz", &content));
     let action = browser.absolute(&form.action);
     let reply = browser.post_form(&action, body, &kind);
-    browser.settle(reply);
-    let media = wiki.directory.path().join("wiki/data/media/file.txt");
-    assert_eq!(std::fs::read(&media).unwrap_or_default(), content, "the file arrived whole");
+    let uploaded = browser.settle(reply);
+    let media = wiki.directory.path().join("wiki/data/media/file.tgz");
+    let arrived = std::fs::read(&media).unwrap_or_default();
+    assert!(
+        arrived == content,
+        "{} of {} bytes arrived: {}",
+        arrived.len(),
+        content.len(),
+        text_of(&uploaded.text())
+    );
     let fetched = browser
-        .visit(&gate.url("wiki.localhost", "/lib/exe/fetch.php?media=file.txt"))
+        .visit(&gate.url("wiki.localhost", "/lib/exe/fetch.php?media=file.tgz"))
         .expect(200);
     assert_eq!(fetched.body, content);
 

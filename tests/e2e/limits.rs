@@ -72,7 +72,7 @@ fn e02_a_thousand_posts_of_one_right_code_make_one_proof_and_lock_nobody() {
         .audit("challenge")
         .iter()
         .skip(before)
-        .filter(|r| r["result"] == "ok" || r["what"] == "challenge.passed")
+        .filter(|r| r["result"] == "passed")
         .count();
     assert_eq!(passes, 1, "{:#?}", gate.audit("challenge"));
     let mut second = gate.signed_in("anna");
@@ -247,20 +247,18 @@ fn a_network_that_asks_too_much_is_told_to_wait() {
     .start();
     let mut busy = gate.browser();
     busy.from = Some([127, 5, 5, 5].into());
-    let body = json!({ "username": "nobody", "password": "guess" });
-    let statuses: Vec<u16> = (0..30)
-        .map(|_| busy.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).status)
-        .collect();
+    // Another name each time: this is not about one person's wrong passwords.
+    let guess = |browser: &mut Browser, n: usize| {
+        let body = json!({ "username": format!("nobody{n}"), "password": "guess" });
+        browser.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body))
+    };
+    let statuses: Vec<u16> = (0..30).map(|n| guess(&mut busy, n).status).collect();
     assert!(statuses.contains(&429), "{statuses:?}");
-    let told = busy.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).expect(429);
+    let told = guess(&mut busy, 100).expect(429);
     assert!(told.header("retry-after").is_some());
     let mut other = gate.browser();
     other.from = Some([127, 5, 5, 6].into());
-    assert_ne!(
-        other.fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body)).status,
-        429,
-        "another address"
-    );
+    assert_ne!(guess(&mut other, 200).status, 429, "another address");
     assert_eq!(
         busy.fetch("GET", &gate.url("localhost", "/public"), None).status,
         200,

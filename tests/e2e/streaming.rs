@@ -107,7 +107,10 @@ fn large_bodies_do_not_grow_the_gate() {
     );
     let mut read = 0;
     while read < SIZE - 8192 {
-        read += raw.read_exact(64 * 1024.min(SIZE - 8192 - read)).expect("the rest comes").len();
+        read += raw
+            .read_exact((64 * 1024).min(SIZE - 8192 - read))
+            .expect("the rest comes")
+            .len();
     }
     let after = memory(&gate);
     assert!(after < before + 24 * 1024, "{before} KiB before, {after} KiB after {SIZE} bytes");

@@ -131,6 +131,18 @@ impl Browser {
         self.send(Ask { method: "POST", url: &url, headers, body })
     }
 
+    /// Where a browser would go by itself after this answer.
+    pub fn next(&self, reply: &Reply) -> Option<String> {
+        let next = match reply.status {
+            301 | 302 | 303 | 307 | 308 => Some(reply.location().to_owned()),
+            _ if reply.header("content-type").is_some_and(|t| t.starts_with("text/html")) => {
+                html::refresh(&reply.text())
+            }
+            _ => None,
+        };
+        next.map(|next| resolve(&self.asked, &next))
+    }
+
     /// Follows redirects and zero-second refreshes.
     ///
     /// # Panics
@@ -139,15 +151,8 @@ impl Browser {
     pub fn settle(&mut self, mut reply: Reply) -> Reply {
         let mut way = vec![self.url.clone()];
         for _ in 0..HOPS {
-            let next = match reply.status {
-                301 | 302 | 303 | 307 | 308 => Some(reply.location().to_owned()),
-                _ if reply.header("content-type").is_some_and(|t| t.starts_with("text/html")) => {
-                    html::refresh(&reply.text())
-                }
-                _ => None,
-            };
+            let next = self.next(&reply);
             let Some(next) = next else { return reply };
-            let next = resolve(&self.asked, &next);
             way.push(next.clone());
             reply = self.visit(&next);
         }
@@ -227,11 +232,6 @@ impl Browser {
     /// Resolves against the page shown.
     pub fn absolute(&self, url: &str) -> String {
         resolve(&self.url, url)
-    }
-
-    /// Resolves against the address that was asked for last.
-    pub fn redirected(&self, url: &str) -> String {
-        resolve(&self.asked, url)
     }
 
     fn relation(&self, url: &str) -> &'static str {

@@ -305,6 +305,12 @@ impl Gate {
     /// Enrols an authenticator app through the API with a first code.
     #[track_caller]
     pub fn enrol(&self, browser: &mut Browser) -> Authenticator {
+        self.enrol_as(browser, "Phone")
+    }
+
+    /// The same under another name than "Phone".
+    #[track_caller]
+    pub fn enrol_as(&self, browser: &mut Browser, name: &str) -> Authenticator {
         let body = json!({ "factor": "totp" });
         let begun = browser.fetch("POST", &self.portal("api/v1/enrolments"), Some(&body));
         assert!(begun.status < 300, "enrolment: {} {}", begun.status, begun.text());
@@ -312,7 +318,7 @@ impl Gate {
         let key = begun["setup"]["key"].as_str().unwrap_or_else(|| panic!("no key in {begun}"));
         let mut authenticator = Authenticator::new(key);
         let id = begun["id"].as_str().unwrap_or_else(|| panic!("no id in {begun}"));
-        let body = json!({ "code": authenticator.code(), "name": "Phone" });
+        let body = json!({ "code": authenticator.code(), "name": name });
         let done =
             browser.fetch("POST", &self.portal(&format!("api/v1/enrolments/{id}/confirm")), Some(&body));
         assert!(done.status < 300, "confirm: {} {}", done.status, done.text());
