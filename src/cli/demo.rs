@@ -237,16 +237,12 @@ fn print_code(listen: Option<SocketAddr>) -> ExitCode {
         eprintln!("stepgate: no demo of yours is running; start one with `stepgate demo`");
         return ExitCode::from(1);
     };
-    match code_at(&note.totp_secret, Clock::system().now()) {
-        Some(code) => {
-            println!("{code}");
-            ExitCode::SUCCESS
-        }
-        None => {
-            eprintln!("stepgate: the demo's note is damaged");
-            ExitCode::from(1)
-        }
-    }
+    let Some(code) = code_at(&note.totp_secret, Clock::system().now()) else {
+        eprintln!("stepgate: the demo's note is damaged");
+        return ExitCode::from(1);
+    };
+    println!("{code}");
+    ExitCode::SUCCESS
 }
 
 /// What an authenticator app shows at a time.

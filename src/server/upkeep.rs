@@ -91,7 +91,7 @@ fn reload_keys(shared: &Shared) {
             tracing::info!("the key ring has been read again");
         }
         Err(error) => {
-            tracing::error!(%error, "the key ring has changed and cannot be read; the old keys stay in use")
+            tracing::error!(%error, "the key ring has changed and cannot be read; the old keys stay in use");
         }
     }
 }

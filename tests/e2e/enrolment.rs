@@ -119,8 +119,8 @@ fn enrol_by_pages(gate: &Gate, browser: &mut Browser, mut page: Reply) -> Authen
     let secret = text
         .split("secret=")
         .nth(1)
-        .map(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).collect::<String>())
         .unwrap_or_else(|| panic!("no secret on the page {}: {}", browser.url, text_of(&text)));
+    let secret: String = secret.chars().take_while(char::is_ascii_alphanumeric).collect();
     let mut authenticator = Authenticator::new(&secret);
     let form = Form::code(&text).expect("a form for the first code");
     let reply = browser.submit(&form.fill("code", &authenticator.code()));

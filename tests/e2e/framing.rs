@@ -320,8 +320,7 @@ fn c09_only_websocket_is_relayed() {
 fn c10_every_request_of_a_connection_is_judged_by_itself() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);
-    let anna = gate.signed_in("anna");
-    let mut strict = anna.clone();
+    let mut strict = gate.signed_in("anna");
     strict.go(&gate.url("strict.localhost", "/hello")).expect(200);
     let cookie = strict.cookie_header("strict.localhost").expect("a cookie by hand-off");
     upstream.take();

@@ -5,7 +5,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::format_push_string,
+    clippy::option_option,
+    clippy::too_many_lines,
     clippy::missing_panics_doc,
     clippy::needless_pass_by_value,
     reason = "in a test the panic is the message"

@@ -35,7 +35,7 @@ fn a_page_is_reached_after_password_and_code_and_never_without() {
     assert!(upstream.requests().is_empty(), "nothing reached the app before the code");
 
     let form = Form::code(&challenge.text()).expect("a form for the code");
-    let wrong = browser.submit(&form.clone().fill("code", &authenticator.wrong(1)));
+    let wrong = browser.submit(&form.fill("code", &authenticator.wrong(1)));
     let again = browser.settle(wrong);
     assert!(Form::code(&again.text()).is_some(), "a wrong code leads back to the form");
     assert!(upstream.requests().is_empty(), "nothing reached the app with a wrong code");

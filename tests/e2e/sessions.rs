@@ -1,5 +1,6 @@
 //! Sessions and claims (security.md 1.6): one person, one session, one site; sign-out and removal count at once.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -190,7 +191,7 @@ fn f01_identifiers_are_new_at_each_step_and_never_adopted() {
         let jar = browser.cookies.entry(host.to_owned()).or_default();
         jar.insert("stepgate-id".into(), "AAAAAAAAAAAAAAAAAAAAAA".into());
     }
-    let planted = browser.clone();
+    let mut planted = browser.clone();
     let page = browser.go_through(
         &gate.url(HOSTS[0], "/start"),
         "anna",
@@ -201,7 +202,7 @@ fn f01_identifiers_are_new_at_each_step_and_never_adopted() {
     for host in ["localhost", HOSTS[0]] {
         assert_ne!(browser.cookie(host, "stepgate-id"), Some("AAAAAAAAAAAAAAAAAAAAAA"), "{host}");
     }
-    assert!(!served(&gate, &mut planted.clone(), HOSTS[0]));
+    assert!(!served(&gate, &mut planted, HOSTS[0]));
     let first = gate.signed_in("anna");
     let second = gate.signed_in("anna");
     assert_ne!(first.cookie("localhost", "stepgate-id"), second.cookie("localhost", "stepgate-id"));
@@ -344,7 +345,6 @@ fn claims_survive_a_restart_and_a_rotation_of_keys() {
     gate.kill();
     gate.start_again();
     assert!(served(&gate, &mut browser, HOSTS[0]), "and after a restart too");
-    use std::os::unix::fs::PermissionsExt as _;
     for entry in std::fs::read_dir(gate.setup.path("state")).unwrap().flatten() {
         let mode = entry.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{} is readable by others: {mode:o}", entry.path().display());

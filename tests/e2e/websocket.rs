@@ -23,7 +23,7 @@ fn echo() -> Upstream {
         stream.write_all(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
         )?;
-        let mut buffer = [0; 64 * 1024];
+        let mut buffer = vec![0; 64 * 1024];
         loop {
             let n = stream.read(&mut buffer)?;
             if n == 0 {

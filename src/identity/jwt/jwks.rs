@@ -71,10 +71,10 @@ impl Jwks {
                     cached.fetched = cached.tried;
                 }
                 Ok(Err(why)) => {
-                    tracing::warn!(url = %self.uri, %why, "the identity provider's keys could not be fetched")
+                    tracing::warn!(url = %self.uri, %why, "the identity provider's keys could not be fetched");
                 }
                 Err(_) => {
-                    tracing::warn!(url = %self.uri, "the identity provider's keys did not come within 3 s")
+                    tracing::warn!(url = %self.uri, "the identity provider's keys did not come within 3 s");
                 }
             }
         }
@@ -119,6 +119,7 @@ impl Jwks {
         if response.status() != http::StatusCode::OK {
             return Err(format!("answered {}", response.status()));
         }
+        #[expect(clippy::disallowed_methods, reason = "limited right here")]
         let body = Limited::new(response.into_body(), LARGEST)
             .collect()
             .await

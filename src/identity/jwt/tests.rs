@@ -68,8 +68,7 @@ async fn a_good_token_names_the_person() {
 async fn f04_a_token_cannot_choose_its_algorithm_or_key() {
     let none = format!("{}.{}.", b64(br#"{"alg":"none"}"#), b64(claims().to_string().as_bytes()));
     let mut hs512 = Header::new(jsonwebtoken::Algorithm::HS512);
-    let mut jku = Header::default();
-    jku.jku = Some("https://evil.example/jwks".to_owned());
+    let jku = Header { jku: Some("https://evil.example/jwks".to_owned()), ..Header::default() };
     hs512.typ = None;
     for token in [none, signed(&hs512, &claims()), signed(&jku, &claims())] {
         assert!(ask(&token).await.unwrap().is_none(), "{token}");

@@ -20,7 +20,7 @@ impl Authenticator {
     pub fn new(secret: &str) -> Self {
         let secret = secret
             .chars()
-            .filter(|c| c.is_ascii_alphanumeric())
+            .filter(char::is_ascii_alphanumeric)
             .collect::<String>()
             .to_uppercase();
         Self { secret, last_step: 0 }
@@ -73,7 +73,7 @@ impl Authenticator {
     pub fn wrong(&self, salt: u32) -> String {
         let step = unix_now() / PERIOD;
         let right: Vec<String> = (step - 3..=step + 3).map(|s| self.at_step(s)).collect();
-        (0..)
+        (0..1_000)
             .map(|i| format!("{:06}", (salt.wrapping_mul(7919) + i) % 1_000_000))
             .find(|code| !right.contains(code))
             .expect("seven codes are not all there are")

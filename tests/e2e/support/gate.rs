@@ -270,9 +270,12 @@ impl Gate {
     #[track_caller]
     pub fn sql(&self, query: &str) -> String {
         let database = self.setup.path("state/stepgate.db");
-        run(std::process::Command::new("sqlite3").arg("-readonly").arg(database).arg(query))
-            .expect(0)
-            .stdout
+        run(std::process::Command::new("sqlite3")
+            .args(["-cmd", ".timeout 5000"])
+            .arg(database)
+            .arg(query))
+        .expect(0)
+        .stdout
     }
 
     /// Audit records whose `what` contains this.
