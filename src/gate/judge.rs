@@ -11,6 +11,7 @@ use http::{Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::answer::Problem;
+use super::audit::NotRecorded;
 use super::{Gate, Judgement, canonical, held};
 use crate::ambient::UnixTime;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
@@ -28,6 +29,9 @@ const RESERVED: canonical::Refusal = canonical::Refusal {
     code: "reserved_ambiguous",
     why: "the path could be read as the reserved prefix",
 };
+
+/// Characters of a path that an audit record keeps.
+const LONGEST_PATH: usize = 256;
 
 /// What is known about who asks, while one request is judged.
 struct Asker {
@@ -245,7 +249,7 @@ impl Gate {
                 asker,
             );
             metrics().decided(&route.name, "grace");
-            if let Err(error) = self.shared.audit.record(event).await {
+            if let Err(error) = self.record(event).await {
                 return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
             }
         } else {
@@ -282,7 +286,7 @@ impl Gate {
         missing: Option<(Arc<crate::policy::Identity>, Missing)>,
     ) -> Judgement {
         metrics().decided(&route.name, if missing.is_some() { "challenge" } else { "sign_in" });
-        if let Err(error) = self.shared.audit.record(event).await {
+        if let Err(error) = self.record(event).await {
             return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
         }
         let answer = missing
@@ -304,6 +308,16 @@ impl Gate {
         })
     }
 
+    /// Makes a record durable; of nobody in particular only so many a minute from one network.
+    async fn record(&self, event: AuditEvent) -> Result<(), NotRecorded> {
+        let stranger = event.from.filter(|_| event.who.is_none());
+        if stranger.is_some_and(|address| self.shared.strangers.admit(address).is_err()) {
+            tracing::info!(what = %event.what, route = event.route, "not recorded: too many of this network");
+            return Ok(());
+        }
+        self.shared.audit.record(event).await
+    }
+
     /// An audit event about one request.
     fn event(
         &self,
@@ -318,7 +332,7 @@ impl Gate {
             .route(&route.name)
             .rule(&format!("line {line}"))
             .with("method", request.method.as_str())
-            .with("path", request.target.path())
+            .with("path", request.target.path().chars().take(LONGEST_PATH).collect::<String>())
     }
 
     async fn denied(
@@ -329,7 +343,7 @@ impl Gate {
         event: AuditEvent,
     ) -> Response<Body> {
         metrics().decided(route, "deny");
-        if let Err(error) = self.shared.audit.record(event).await {
+        if let Err(error) = self.record(event).await {
             return self.answers.unavailable(&parts.headers, &error);
         }
         let problem = Problem::new(StatusCode::FORBIDDEN, "denied", "Not allowed");

@@ -59,6 +59,8 @@ pub struct Shared {
     pub attempts: limits::NetworkLimit,
     /// Journeys begun, per client network.
     pub journeys: limits::NetworkLimit,
+    /// Audit records of requests by nobody in particular, per client network.
+    pub strangers: limits::NetworkLimit,
 }
 
 /// The gate of one configuration.

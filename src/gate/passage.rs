@@ -8,33 +8,25 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
 
-use super::hand_off::{self, Cargo, CargoClaim};
-use super::held::Owner;
-use super::{Gate, canonical, client, inline, journeys};
+use super::{Gate, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::challenge::{ChallengeError, PasswordOutcome};
 use crate::config::FactorSet;
-use crate::config::settings::{FirstFactor, LevelId};
+use crate::config::settings::FirstFactor;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
-use crate::policy::{
-    CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Proof, Question, Reserved, Route, Truth,
-};
-use crate::session::claim::subject_name;
-use crate::session::{Claim, Ending, NewPerson, Ours, Remembered};
-use crate::store::{AuditEvent, Grant, NewJourney, StoreError};
+use crate::policy::{Facts, Truth};
+use crate::session::{Ending, NewPerson, Ours, Remembered};
+use crate::store::{AuditEvent, StoreError};
+
+mod arrival;
+mod journey;
 
 pub use super::limits::TooMany;
-
-/// Seconds for which a grant may wait for its request (decision 8).
-const GRANT_LIFE: i64 = 120;
-/// Seconds for which a browser stays known.
-const BROWSER_LIFE: i64 = 365 * 24 * 3600;
 
 /// One request to the portal or the API, as far as it says who is there.
 #[derive(Clone)]
@@ -124,12 +116,6 @@ pub enum PassageError {
 #[derive(Clone)]
 pub struct Passage {
     gate: Arc<Gate>,
-}
-
-/// A journey's request, judged for one person.
-struct Judged {
-    route: Arc<Route>,
-    decision: Decision,
 }
 
 impl Passage {
@@ -326,328 +312,6 @@ impl Passage {
             gate.shared.mode.clear(Ours::Id),
             gate.shared.mode.clear(Ours::Claim),
         ])
-    }
-
-    /// Keeps where the person wants to go (`return`, `rd`): a path, or a URL on a site of ours.
-    ///
-    /// # Errors
-    /// When it is neither, or the store cannot be written.
-    pub async fn begin_journey(&self, return_to: &str, method: &str) -> Result<Journey, PassageError> {
-        let gate = &*self.gate;
-        let (host, target) = self.parse_return(return_to).ok_or(BadReturn)?;
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| BadReturn)?;
-        let local = IpAddr::from([127, 0, 0, 1]);
-        let request = canonical::judge(method, host, target, local, &gate.policy).map_err(|_| BadReturn)?;
-        if request.reserved(&gate.policy.settings().server.prefix) != Reserved::Outside {
-            return Err(BadReturn.into());
-        }
-        let id = ambient::random_token();
-        let now = gate.now();
-        let journey = NewJourney {
-            id: id.clone(),
-            site: request.host.to_string(),
-            method: request.method.to_string(),
-            target: request.target.to_string(),
-            subject: None,
-            context: "{}".to_owned(),
-            held: None,
-            created: now,
-            expires: now.plus(journeys::LIFE),
-        };
-        gate.shared.store.add_journey(journey).await?;
-        self.journey(&id)
-            .await?
-            .ok_or_else(|| PassageError::Unavailable("the journey was not kept".to_owned()))
-    }
-
-    /// A path on the portal's own origin, or a URL whose origin is exactly that of a site of ours (G01).
-    fn parse_return(&self, text: &str) -> Option<(Arc<str>, PathAndQuery)> {
-        if text.bytes().any(|b| b.is_ascii_control() || b == b'\\' || b == b' ') {
-            return None;
-        }
-        if text.starts_with('/') {
-            let path = !text.starts_with("//");
-            return path.then(|| Some((self.portal_host().into(), text.parse().ok()?))).flatten();
-        }
-        let uri: Uri = text.parse().ok()?;
-        let host = canonical::canonical_host(uri.authority()?.as_str()).ok()?;
-        let host = host.trim_matches(['[', ']']).to_owned();
-        self.gate.policy.route_for(&host).filter(|_| self.gate.policy.is_site(&host))?;
-        let origin = self.gate.origin_of(&host);
-        let rest = text.strip_prefix(&origin)?;
-        let target = if rest.is_empty() { "/" } else { rest };
-        target
-            .starts_with('/')
-            .then(|| Some((Arc::from(host), target.parse().ok()?)))
-            .flatten()
-    }
-
-    /// A journey by its opaque id; `None` when unknown or older than 24 h.
-    ///
-    /// # Errors
-    /// When the store cannot be asked.
-    pub async fn journey(&self, id: &str) -> Result<Option<Journey>, PassageError> {
-        let Some(record) = self.gate.shared.store.journey(id, self.gate.now()).await? else {
-            return Ok(None);
-        };
-        let app = self.gate.policy.route_for(&record.site).map(|route| route.name.to_string());
-        let context: journeys::Context = serde_json::from_str(&record.context).unwrap_or_default();
-        Ok(Some(Journey {
-            id: id.to_owned(),
-            site: record.site.into(),
-            target: record.target,
-            method: record.method,
-            held: record.holds_body,
-            app: app.unwrap_or_default(),
-            nonce: context.nonce,
-        }))
-    }
-
-    /// Judges the journey's request again for this person, by the same policy as the gate.
-    ///
-    /// # Errors
-    /// When a fact cannot be looked up.
-    pub async fn missing(&self, caller: &Caller, journey: &Journey) -> Result<Missing, PassageError> {
-        let gate = &*self.gate;
-        let now = gate.now();
-        let deadlines = gate.policy.deadlines(&caller.proofs, now);
-        let granted = self.granted(caller, journey, now).await?;
-        let Some(judged) = self.judge(caller, journey, &deadlines, granted).await else {
-            return Ok(Missing::Denied);
-        };
-        Ok(match judged.decision {
-            Decision::Allow(_) => Missing::Nothing,
-            Decision::Challenge(_, missing) => {
-                let levels = gate.policy.level_names(missing.levels).map(str::to_owned).collect();
-                let reason = judged.route.reason(&missing.demand).map(ToString::to_string);
-                let accepted = gate.policy.kinds_for(missing.levels);
-                let accepted = accepted.intersection(gate.policy.settings().factors.enabled);
-                Missing::Proof {
-                    purpose: Purpose { levels, app: judged.route.name.to_string(), reason },
-                    accepted,
-                }
-            }
-            Decision::SignIn(_) | Decision::Deny(..) => Missing::Denied,
-        })
-    }
-
-    /// The levels already granted for this journey's request, not yet consumed.
-    async fn granted(
-        &self,
-        caller: &Caller,
-        journey: &Journey,
-        now: UnixTime,
-    ) -> Result<LevelSet, StoreError> {
-        let digest = inline::request_digest(&journey.target);
-        let store = &self.gate.shared.store;
-        let names = store
-            .granted_levels(&caller.identity.binding, &journey.method, &journey.site, &digest, now)
-            .await?;
-        Ok(names.iter().filter_map(|name| self.gate.policy.level_named(name)).collect())
-    }
-
-    /// `None`: the site, its target or its method is not (or no longer) one that is served.
-    async fn judge(
-        &self,
-        caller: &Caller,
-        journey: &Journey,
-        deadlines: &Deadlines,
-        granted: LevelSet,
-    ) -> Option<Judged> {
-        let gate = &*self.gate;
-        let now = gate.now();
-        let request = self.request(caller, journey)?;
-        let route = gate.policy.route_for(&request.host)?.clone();
-        let facts = Facts { identity: Some(&caller.identity), now };
-        let demand = gate.policy.demand(&route, &request, &facts);
-        let settings = gate.policy.settings();
-        let enrolled = gate.people.enrolled(&caller.identity.key, settings.factors.enabled).await;
-        // No period of grace here: who stands at the challenge is asked, and may decline.
-        let decision = gate.policy.decide(Question {
-            request,
-            route: &route,
-            demand,
-            identity: Some(Arc::clone(&caller.identity)),
-            deadlines: Some(deadlines),
-            enrolled,
-            grace_until: None,
-            granted,
-            now,
-        });
-        Some(Judged { route, decision })
-    }
-
-    fn request(&self, caller: &Caller, journey: &Journey) -> Option<CanonicalRequest> {
-        let method = Method::from_bytes(journey.method.as_bytes()).ok()?;
-        let target = journey.target.parse().ok()?;
-        canonical::judge(method, Arc::clone(&journey.site), target, caller.address, &self.gate.policy).ok()
-    }
-
-    /// Signs a new proof (if any) into the session's claim and says how to go on: to the journey's
-    /// site if nothing is missing there, else back to the challenge.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn arrive(
-        &self,
-        visitor: &Visitor,
-        proof: Option<Proof>,
-        browser: Option<String>,
-        journey: Option<&Journey>,
-    ) -> Result<Arrival, PassageError> {
-        let gate = &*self.gate;
-        let now = gate.now();
-        let (Some(caller), Some(established)) = (&visitor.caller, &visitor.established) else {
-            return Err(PassageError::Refused("nobody is signed in"));
-        };
-        let mut claim = self.claim(visitor, established, now);
-        let mut cookies = Vec::new();
-        if let Some(proof) = &proof {
-            claim.add(proof.clone());
-            let token = gate
-                .shared
-                .ring
-                .load()
-                .sign_claim(&claim)
-                .map_err(|e| PassageError::Unavailable(e.to_string()))?;
-            cookies.push(gate.shared.mode.set(Ours::Claim, &token, None));
-        }
-        if let Some(browser) = browser {
-            self.adopt_held(visitor, established).await?;
-            cookies.push(gate.shared.mode.set(Ours::Browser, &browser, Some(BROWSER_LIFE)));
-        }
-        let Some(journey) = journey else {
-            let app = gate.policy.settings().branding.name.clone();
-            return Ok(Arrival { cookies, next: self.portal_path("my-mfa"), app });
-        };
-        let next = self.next(caller, established, &claim, proof.as_ref(), journey).await?;
-        Ok(Arrival { cookies, next, app: journey.app.clone() })
-    }
-
-    /// A form kept before the sign-in belongs to the browser's cookie, which is about to change: from
-    /// here on it belongs to the person.
-    async fn adopt_held(&self, visitor: &Visitor, established: &Established) -> Result<(), StoreError> {
-        let Some(nonce) = &visitor.browser_cookie else {
-            return Ok(());
-        };
-        let before = Owner::new(None, nonce);
-        let after = Owner::new(Some(&established.identity), nonce);
-        let store = &self.gate.shared.store;
-        store
-            .adopt_held((&before.subject, &before.binding), (&after.subject, &after.binding))
-            .await
-    }
-
-    /// The claim as it stands, or an empty one for this session.
-    fn claim(&self, visitor: &Visitor, established: &Established, now: UnixTime) -> Claim {
-        let lifetime = self.gate.policy.settings().sessions.absolute_timeout.as_secs();
-        let limit = now.plus(i64::try_from(lifetime).unwrap_or(i64::MAX)).min(established.expires);
-        let old = visitor.claim.as_ref().map(|remembered| &remembered.claim);
-        Claim {
-            site: self.portal_host().to_owned(),
-            subject: subject_name(&established.identity.key),
-            session: match (&established.session, old) {
-                (Some(session), _) => session.to_string(),
-                (None, Some(old)) => old.session.clone(),
-                (None, None) => ambient::random_token(),
-            },
-            issued_at: now,
-            // The absolute limit runs from the first proof and is never moved.
-            expires_at: old.map_or(limit, |old| old.expires_at.min(limit)),
-            binding: established.identity.binding,
-            proofs: old.map(|old| old.proofs.clone()).unwrap_or_default(),
-        }
-    }
-
-    async fn next(
-        &self,
-        caller: &Caller,
-        established: &Established,
-        claim: &Claim,
-        proof: Option<&Proof>,
-        journey: &Journey,
-    ) -> Result<String, PassageError> {
-        let gate = &*self.gate;
-        let now = gate.now();
-        let deadlines = gate.policy.deadlines(&claim.proofs, now);
-        if let Some(proof) = proof {
-            let fresh = gate.policy.met_at_once(&claim.proofs, now).intersection(gate.policy.once());
-            self.grant(caller, journey, fresh, proof, now).await?;
-        }
-        let granted = self.granted(caller, journey, now).await?;
-        if let Some(Judged { decision: Decision::Challenge(..), .. }) =
-            self.judge(caller, journey, &deadlines, granted).await
-        {
-            return Ok(format!("{}?j={}", self.portal_path("challenge"), journey.id));
-        }
-        if *journey.site == *self.portal_host() {
-            let kept = format!("{}?j={}", self.portal_path("callback"), journey.id);
-            return Ok(if journey.held {
-                kept
-            } else {
-                gate.place(&journey.site, &journey.target)
-            });
-        }
-        if !gate.policy.is_site(&journey.site) {
-            return Err(PassageError::Refused("no route names that site"));
-        }
-        let site = gate.origin_of(&journey.site);
-        let Some(nonce) = &journey.nonce else {
-            // Begun without that site's browser cookie: its own gate begins a journey that has one.
-            return Ok(format!("{site}{}", journey.target));
-        };
-        let cargo = Cargo {
-            session: established.session.as_ref().map(ToString::to_string),
-            claim: (!claim.proofs.is_empty()).then(|| CargoClaim {
-                subject: claim.subject.clone(),
-                session: claim.session.clone(),
-                issued: claim.issued_at,
-                expires: claim.expires_at,
-                binding: claim.binding.0,
-                proofs: claim.proofs.clone(),
-            }),
-            journey: journey.id.clone(),
-            nonce: nonce.clone(),
-        };
-        let code = hand_off::send(&gate.shared.store, &journey.site, &cargo, now).await?;
-        Ok(format!("{site}{}?code={code}", self.portal_path("callback")))
-    }
-
-    /// Writes what the gate will consume for exactly this request (decision 8): the levels that are
-    /// asked every time, that the request demands, and that this proof has just completed.
-    async fn grant(
-        &self,
-        caller: &Caller,
-        journey: &Journey,
-        fresh: LevelSet,
-        proof: &Proof,
-        now: UnixTime,
-    ) -> Result<(), PassageError> {
-        let policy = &self.gate.policy;
-        let Some(request) = self.request(caller, journey) else {
-            return Ok(());
-        };
-        let Some(route) = policy.route_for(&request.host) else {
-            return Ok(());
-        };
-        let demand = policy.demand(route, &request, &Facts { identity: Some(&caller.identity), now });
-        let completed = |level: &LevelId| {
-            let alone = LevelSet::EMPTY.with(*level);
-            policy.kinds_for(alone).contains(proof.factor)
-        };
-        let earned: LevelSet = fresh.intersection(demand.levels()).iter().filter(completed).collect();
-        for level in policy.level_names(earned) {
-            let grant = Grant {
-                binding: caller.identity.binding,
-                method: journey.method.clone(),
-                host: journey.site.to_string(),
-                digest: inline::request_digest(&journey.target),
-                level: level.to_owned(),
-                proof: proof.clone(),
-            };
-            self.gate.shared.store.add_grant(grant, now.plus(GRANT_LIFE)).await?;
-        }
-        Ok(())
     }
 
     /// A token that binds a form to this browser: to the session when signed in, else to the

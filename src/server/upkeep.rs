@@ -115,6 +115,7 @@ async fn sweep(shared: Arc<Shared>) {
         tick.tick().await;
         shared.attempts.sweep();
         shared.journeys.sweep();
+        shared.strangers.sweep();
         match shared.store.purge(shared.clock.now()).await {
             Ok(removed) => tracing::debug!(removed, "what had run out is removed"),
             Err(error) => tracing::warn!(%error, "what has run out could not be removed"),

@@ -34,6 +34,10 @@ use crate::session::{CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::{OpenError, Store, StoreError};
 use crate::upstream::{Body, Forwarder, Peer, Rules, UpstreamError};
 
+/// Durable audit records a minute for one client network's requests without an identity. Past it they
+/// are only logged and counted: a stranger must not fill the disk.
+const STRANGER_RECORDS: u32 = 300;
+
 /// Why the whole did not start, or ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -121,6 +125,7 @@ impl Whole {
             mode: CookieMode::for_https(settings.server.public_url.https),
             attempts: NetworkLimit::new("network", per_minute),
             journeys: NetworkLimit::new("journeys", per_minute.saturating_mul(5)),
+            strangers: NetworkLimit::new("stranger_audit", STRANGER_RECORDS),
             state_directory: settings.storage.state_directory.clone(),
             store,
             clock,

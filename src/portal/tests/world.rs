@@ -86,6 +86,7 @@ pub async fn world_with(first_factor: FirstFactor) -> World {
         mode: CookieMode::for_https(true),
         attempts: NetworkLimit::new("attempts", 10_000),
         journeys: NetworkLimit::new("journeys", 10_000),
+        strangers: NetworkLimit::new("stranger_audit", 10_000),
     });
     let frame = Frame::new(&settings);
     let gate = Gate::new(shared, &settings, Arc::new(frame.clone())).unwrap();
