@@ -211,10 +211,7 @@ impl Forwarder {
         if head.status.is_informational() && switched.is_none() {
             return Err(UpstreamError::sent(Fault::Broken));
         }
-        response::clean(&mut head.headers)?;
-        if protected {
-            response::make_private(&mut head.headers);
-        }
+        response::clean(&mut head.headers, protected)?;
         head.version = Version::HTTP_11;
         let extensions = std::mem::take(&mut head.extensions);
         let Some((client, slot)) = switched else {

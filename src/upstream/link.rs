@@ -111,12 +111,15 @@ impl Link {
         }
     }
 
-    /// Whether it can carry a request now. Notices what has happened to the socket since.
-    pub(super) fn is_usable(&mut self) -> bool {
-        if self.poll_driver(&mut Context::from_waker(Waker::noop())).is_ready() {
-            return false;
-        }
-        self.sender.is_ready()
+    /// Whether it was idle when it was last looked at. What has happened since shows when it is
+    /// used: a request that cannot be written comes back whole.
+    pub(super) fn seems_idle(&self) -> bool {
+        self.sender.is_ready() && !self.sender.is_closed()
+    }
+
+    /// Whether it is idle and open now: looks at the socket.
+    pub(super) fn is_idle(&mut self) -> bool {
+        self.poll_driver(&mut Context::from_waker(Waker::noop())).is_pending() && self.seems_idle()
     }
 
     /// Waits a moment for a connection with its own task to be ready for another request. Where the

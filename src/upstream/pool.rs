@@ -70,7 +70,7 @@ impl Shelf {
         let now = Instant::now();
         loop {
             let mut link = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            if self.bounds.allow(&link, now) && link.is_usable() {
+            if self.bounds.allow(&link, now) && link.seems_idle() {
                 (link.idled, link.since) = (now.duration_since(link.since), now);
                 link.reuses = link.reuses.saturating_add(1);
                 lease.link = Some(link);
@@ -110,7 +110,7 @@ impl Shelf {
     fn sweep(&self) {
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain_mut(|link| self.bounds.allow(link, now) && link.is_usable());
+        idle.retain_mut(|link| self.bounds.allow(link, now) && link.is_idle());
     }
 }
 
@@ -129,7 +129,7 @@ impl Lease {
     /// Keeps the connection for the next request if it is idle now, or becomes so by itself.
     pub(super) fn give_back(mut self) {
         let Some(mut link) = self.link.take() else { return };
-        if link.is_usable() {
+        if link.seems_idle() || link.is_idle() {
             self.shelf.put(link);
         } else if link.has_task() {
             // Its task has not yet seen the end of the response that we have seen.

@@ -1,54 +1,94 @@
 //! What becomes of a response's headers between the app and the client.
 
 use http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    TRANSFER_ENCODING, UPGRADE,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 
 use super::cookies;
 use super::error::{Fault, UpstreamError};
 use super::request::nominated;
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
-const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
+/// Which of the names that matter here a response has: found in one pass, because looking each of
+/// them up would cost more than all the rest.
+#[derive(Default)]
+struct Found {
+    connection: bool,
+    coding: bool,
+    cookies: bool,
+    caching: bool,
+    /// What goes in any case.
+    doomed: Vec<HeaderName>,
+    /// What speaks to shared caches over the head of `Cache-Control` (RFC 9213).
+    shared: Vec<HeaderName>,
+}
 
-/// Removes what ends at this hop and what an app may not say.
+impl Found {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            match name.as_str() {
+                "connection" => found.connection = true,
+                "transfer-encoding" => found.coding = true,
+                "set-cookie" => found.cookies = true,
+                "cache-control" => found.caching = true,
+                // `Trailer` stays: without it the trailers themselves would be dropped on the way out.
+                "keep-alive" | "proxy-connection" | "proxy-authenticate" | "upgrade" => {
+                    found.doomed.push(name.clone());
+                }
+                "cdn-cache-control" | "surrogate-control" => found.shared.push(name.clone()),
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+/// Removes what ends at this hop and what an app may not say, and keeps what one person was allowed
+/// to see out of shared caches where `private` (security.md G08).
 ///
 /// # Errors
 /// When the response is framed in a way that cannot be passed on without changing what it means.
-pub(super) fn clean(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
-    if headers.contains_key(CONNECTION) {
+pub(super) fn clean(headers: &mut HeaderMap, private: bool) -> Result<(), UpstreamError> {
+    let found = Found::of(headers);
+    // Before anything can be declared to end here, the framing itself included.
+    if found.coding {
+        reframe(headers)?;
+    }
+    if found.connection {
         for name in nominated(headers) {
             headers.remove(name);
         }
         headers.remove(CONNECTION);
     }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-        let chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-        if !codings.next().is_some_and(chunked) || codings.next().is_some() {
-            return Err(UpstreamError::sent(Fault::Broken));
-        }
-        headers.remove(TRANSFER_ENCODING);
-        // Both: chunked wins, and the length is a lie from here on.
-        headers.remove(CONTENT_LENGTH);
-    }
-    // `Trailer` stays: without it the trailers themselves would be dropped on the way out.
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, UPGRADE] {
+    for name in found.doomed {
         headers.remove(name);
     }
-    cookies::strip_response(headers);
+    if found.cookies {
+        cookies::strip_response(headers);
+    }
+    if private {
+        for name in found.shared {
+            headers.remove(name);
+        }
+        make_private(headers, found.caching);
+    }
     Ok(())
 }
 
-/// Keeps what one person was allowed to see out of shared caches (security.md G08).
-pub(super) fn make_private(headers: &mut HeaderMap) {
-    // These speak to shared caches over the head of `Cache-Control` (RFC 9213).
-    headers.remove(CDN_CACHE_CONTROL);
-    headers.remove(SURROGATE_CONTROL);
-    if !headers.contains_key(CACHE_CONTROL) {
+fn reframe(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if !codings.next().is_some_and(chunked) || codings.next().is_some() {
+        return Err(UpstreamError::sent(Fault::Broken));
+    }
+    headers.remove(TRANSFER_ENCODING);
+    // Both: chunked wins, and the length is a lie from here on.
+    headers.remove(CONTENT_LENGTH);
+    Ok(())
+}
+
+fn make_private(headers: &mut HeaderMap, caching: bool) {
+    if !caching || !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         return;
     }
@@ -97,7 +137,7 @@ mod tests {
         for field in fields {
             headers.append(CACHE_CONTROL, HeaderValue::from_static(field));
         }
-        make_private(&mut headers);
+        clean(&mut headers, true).unwrap();
         let values: Vec<_> = headers.get_all(CACHE_CONTROL).iter().map(|v| v.to_str().unwrap()).collect();
         values.join(" | ")
     }
@@ -117,9 +157,9 @@ mod tests {
     #[test]
     fn g08_headers_that_speak_to_shared_caches_alone_go() {
         let mut headers = HeaderMap::new();
-        headers.insert(CDN_CACHE_CONTROL, HeaderValue::from_static("max-age=600"));
-        headers.insert(SURROGATE_CONTROL, HeaderValue::from_static("max-age=600"));
-        make_private(&mut headers);
+        headers.insert("cdn-cache-control", HeaderValue::from_static("max-age=600"));
+        headers.insert("surrogate-control", HeaderValue::from_static("max-age=600"));
+        clean(&mut headers, true).unwrap();
         assert_eq!(headers.len(), 1);
     }
 
@@ -127,7 +167,7 @@ mod tests {
     fn what_ends_at_this_hop_ends() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("connection", "x-hop, close"),
+            ("connection", "x-hop, close, transfer-encoding, content-length"),
             ("x-hop", "1"),
             ("keep-alive", "timeout=5"),
             ("transfer-encoding", "Chunked"),
@@ -137,7 +177,7 @@ mod tests {
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        clean(&mut headers).unwrap();
+        clean(&mut headers, false).unwrap();
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["etag", "trailer"]);
@@ -147,6 +187,7 @@ mod tests {
     fn a_coding_that_cannot_be_passed_on_is_an_error() {
         let mut headers = HeaderMap::new();
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("gzip, chunked"));
-        assert!(clean(&mut headers).is_err());
+        headers.insert(CONNECTION, HeaderValue::from_static("transfer-encoding"));
+        assert!(clean(&mut headers, false).is_err());
     }
 }

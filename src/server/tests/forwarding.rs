@@ -260,3 +260,16 @@ async fn the_portal_gets_bounded_bodies() {
     assert!(front.exchange(&post(100_000)).await.starts_with("HTTP/1.1 413 "));
     assert_eq!(heard.connections(), 0);
 }
+
+#[tokio::test]
+async fn bytes_nobody_asked_for_are_nobodys_answer() {
+    let (address, heard) = always(
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
+    )
+    .await;
+    let front = public(address).await;
+    for _ in 0..3 {
+        assert!(front.exchange(&get("/")).await.ends_with("\r\n\r\nok"));
+    }
+    assert_eq!(heard.connections(), 3, "a connection with bytes left over is not used again");
+}
