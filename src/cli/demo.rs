@@ -120,8 +120,12 @@ async fn serve(listen: SocketAddr, reserved: Socket, json: bool) -> anyhow::Resu
 /// Finds the port before the gate is built, because its public address is part of the configuration. The socket
 /// never listens; it keeps others from taking the port until the gate has it.
 fn reserve(listen: SocketAddr) -> std::io::Result<(SocketAddr, Socket)> {
+    // Shared ports let a second demo in beside the first, and every other request would go to the wrong one.
+    let patience = std::time::Duration::from_millis(300);
+    if listen.port() != 0 && std::net::TcpStream::connect_timeout(&listen, patience).is_ok() {
+        return Err(std::io::ErrorKind::AddrInUse.into());
+    }
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.bind(&listen.into())?;
     let bound = socket.local_addr()?.as_socket().unwrap_or(listen);
@@ -279,6 +283,7 @@ mod tests {
         assert_ne!(listen.port(), 0);
         assert!(std::net::TcpListener::bind(listen).is_err());
         drop(reserved);
-        assert!(std::net::TcpListener::bind(listen).is_ok());
+        let _other = std::net::TcpListener::bind(listen).unwrap();
+        assert_eq!(reserve(listen).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
     }
 }
