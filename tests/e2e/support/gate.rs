@@ -36,6 +36,7 @@ impl Setup {
     pub fn new(routes: &str) -> Self {
         let reserved =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        reserved.set_reuse_address(true).expect("SO_REUSEADDR");
         reserved.set_reuse_port(true).expect("SO_REUSEPORT");
         reserved
             .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
