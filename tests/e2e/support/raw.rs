@@ -58,6 +58,7 @@ impl Raw {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return (all, true),
                 Ok(n) => all.extend_from_slice(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return (all, true),
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                     return (all, false);
