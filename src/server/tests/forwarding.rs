@@ -148,26 +148,12 @@ async fn r03_a_response_cut_short_stays_cut_and_its_connection_is_not_used_again
     })
     .await;
     let front = public(address).await;
+    // How much of it arrives is the socket's business; that it is not whole is ours.
     let cut = front.exchange(&get("/length")).await;
-    assert!(
-        cut.is_empty()
-            || cut.ends_with(
-                "
-
-half"
-            ),
-        "{cut}"
-    );
+    let body = cut.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    assert!(body.len() < 10, "{cut}");
     let cut = front.exchange(&get("/chunked")).await;
-    assert!(
-        cut.is_empty()
-            || cut.ends_with(
-                "4
-half
-"
-            ),
-        "{cut}"
-    );
+    assert!(!cut.ends_with("0\r\n\r\n"), "{cut}");
     assert!(front.exchange(&get("/whole")).await.ends_with("ok"));
     assert_eq!(heard.connections(), 3);
 }
