@@ -339,3 +339,9 @@ fn the_eight_lines_of_the_readme_are_a_configuration() {
     std::fs::write(&file, block).unwrap();
     run(stepgate(&["check", "--strict", "-c"]).arg(file)).expect(0);
 }
+
+#[test]
+fn the_example_is_a_configuration() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/first-app/stepgate.yaml");
+    run(stepgate(&["check", "-c"]).arg(file)).expect(0);
+}
