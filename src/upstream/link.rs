@@ -103,12 +103,18 @@ impl Link {
         self.task.is_some()
     }
 
-    /// Moves the connection on, if that is ours to do. Ready when it has ended.
+    /// Moves the connection on, if that is ours to do. Ready when it has ended; it is dropped then, and
+    /// whoever waits for an answer on it hears that none will come.
     pub(super) fn poll_driver(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.own {
-            Some(connection) => Pin::new(connection).poll(cx).map(|_| ()),
-            None => Poll::Pending,
+        let ended = match &mut self.own {
+            Some(connection) => Pin::new(connection).poll(cx).is_ready(),
+            None => self.task.is_none(),
+        };
+        if !ended {
+            return Poll::Pending;
         }
+        self.own = None;
+        Poll::Ready(())
     }
 
     /// Whether it was idle when it was last looked at. What has happened since shows when it is
