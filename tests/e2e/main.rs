@@ -24,6 +24,7 @@ mod deadlines;
 mod decisions;
 mod drain;
 mod enrolment;
+mod entrances;
 mod framing;
 mod headers;
 mod identity;
