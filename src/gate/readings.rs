@@ -27,7 +27,7 @@ type Step = fn(&str) -> Result<Option<String>, Refusal>;
 
 /// What back ends do to paths. Lower-casing is missing because every reading is also judged
 /// folded, and backslashes, NULs and controls because no reading may have them.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     decode_percent,
     decode_unicode_escapes,
     |path| Ok(changed(path, !path.is_ascii(), || path.nfkc().collect())),
@@ -39,6 +39,7 @@ const STEPS: [Step; 12] = [
     |path| Ok(cut(path, '?')),
     |path| Ok(cut(path, ';')),
     |path| Ok(changed(path, path.contains(['.', ' ']), || trim_segments(path))),
+    |path| Ok(changed(path, path.contains(['.', ' ']), || each_segment(path, trim_end))),
     |path| Ok(changed(path, path.contains(' '), || each_segment(path, str::trim_end))),
 ];
 
@@ -196,12 +197,16 @@ fn drop_parameters(path: &str) -> String {
     each_segment(path, |segment| segment.split_once(';').map_or(segment, |(name, _)| name))
 }
 
-/// Dot segments stay: who trims dots knows what those are, and takes them away in a step of its own.
+/// As those trim who know dot segments, and take them away in a step of its own; others trim those too.
 fn trim_segments(path: &str) -> String {
     each_segment(path, |segment| match segment {
         "." | ".." => segment,
-        _ => segment.trim_end_matches(|c: char| c == '.' || c.is_whitespace()),
+        _ => trim_end(segment),
     })
+}
+
+fn trim_end(segment: &str) -> &str {
+    segment.trim_end_matches(|c: char| c == '.' || c.is_whitespace())
 }
 
 fn each_segment(path: &str, change: impl Fn(&str) -> &str) -> String {
