@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::answer::Problem;
@@ -34,9 +34,12 @@ const RESERVED: canonical::Refusal = canonical::Refusal {
 const LONGEST_PATH: usize = 256;
 
 /// What is known about who asks, while one request is judged.
-struct Asker {
-    established: Established,
-    claim: Option<Arc<Remembered>>,
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) established: Established,
+    pub(super) claim: Option<Arc<Remembered>>,
+    /// What is left of the `Cookie` field for the app, where it was worked out before.
+    pub(super) cookie: Option<Option<HeaderValue>>,
 }
 
 /// Facts that are looked up only for a second look.
@@ -101,37 +104,92 @@ impl Gate {
         peer: Peer,
     ) -> Judgement {
         let now = self.now();
-        if route.may_be_public {
-            let demand = self.policy.demand(route, &request, &Facts { identity: None, now });
-            if demand.is_public() || demand.is_deny() {
-                let decision =
-                    self.policy
-                        .decide(question(request, route, demand, None, Learned::NOTHING, now));
-                return self.carry_out(decision, route, parts, body, None).await;
-            }
+        let of_anyone = (route.may_be_public || !route.asks_person)
+            .then(|| self.policy.demand(route, &request, &Facts { identity: None, now }));
+        if route.may_be_public
+            && let Some(demand) = of_anyone.filter(|demand| demand.is_public() || demand.is_deny())
+        {
+            let question = question(request, route, demand, None, Learned::NOTHING, now);
+            return self.carry_out(self.policy.decide(question), route, parts, body, None).await;
         }
         if self.shared.revocations.is_stale(now) {
             return Judgement::Answer(
                 self.answers.unavailable(&parts.headers, &"the revocation feed is stale"),
             );
         }
+        let rooms = (&*self.shared.sessions, &self.claims);
+        if self.sources.are_our_sessions_alone()
+            && let Some(familiar) = self.faces.recognise(&parts.headers, &request.host, rooms, now)
+        {
+            let asker = Some(&familiar.asker);
+            let demand = self.demand(of_anyone, route, &request, asker, now);
+            let question = question(request, route, demand, asker, Learned::NOTHING, now);
+            return self.judge_for(question, parts, body, asker).await;
+        }
+        let asker = match self.find_out(&request, parts, peer, now).await {
+            Ok(asker) => asker,
+            Err(answer) => return Judgement::Answer(answer),
+        };
+        let asker = asker.as_ref();
+        let demand = self.demand(of_anyone, route, &request, asker, now);
+        let question = question(request, route, demand, asker, Learned::NOTHING, now);
+        self.judge_for(question, parts, body, asker).await
+    }
+
+    /// What is asked of this person: `of_anyone`, unless that can hang on who they are.
+    fn demand(
+        &self,
+        of_anyone: Option<Demand>,
+        route: &Route,
+        request: &CanonicalRequest,
+        asker: Option<&Asker>,
+        now: UnixTime,
+    ) -> Demand {
+        let identity = asker.map(|asker| &*asker.established.identity);
+        of_anyone
+            .filter(|_| !route.asks_person)
+            .unwrap_or_else(|| self.policy.demand(route, request, &Facts { identity, now }))
+    }
+
+    /// Who asks, as their cookies and headers say.
+    async fn find_out(
+        &self,
+        request: &CanonicalRequest,
+        parts: &Parts,
+        peer: Peer,
+        now: UnixTime,
+    ) -> Result<Option<Asker>, Response<Body>> {
         let cookies = self.shared.mode.read(&parts.headers);
         let credentials =
             Credentials { site: &request.host, headers: &parts.headers, peer: peer.ip(), cookies };
-        let asker = match self.identify(credentials, now).await {
-            Ok(established) => {
-                established.map(|established| self.asker(established, cookies, &request.host, now))
-            }
+        let established = match self.identify(credentials, now).await {
+            Ok(established) => established,
             Err(IdentityError::Refused(why)) => {
                 let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
-                return Judgement::Answer(self.refused(parts, &refusal));
+                return Err(self.refused(parts, &refusal));
             }
-            Err(error) => return Judgement::Answer(self.answers.unavailable(&parts.headers, &error)),
+            Err(error) => return Err(self.answers.unavailable(&parts.headers, &error)),
         };
-        let identity = asker.as_ref().map(|asker| &*asker.established.identity);
-        let demand = self.policy.demand(route, &request, &Facts { identity, now });
-        let first = question(request, route, demand, asker.as_ref(), Learned::NOTHING, now);
-        let decision = match (self.policy.decide(first), &asker) {
+        let asker = established.map(|established| self.asker(established, cookies, &request.host, now));
+        if let Some(asker) = &asker
+            && let Some(session) = &asker.established.live
+            && asker.claim.is_some() == cookies.claim.is_some()
+        {
+            self.faces.remember(&parts.headers, session, asker);
+        }
+        Ok(asker)
+    }
+
+    /// The decision for a request whose asker, if there is one, is known.
+    async fn judge_for(
+        &self,
+        first: Question<'_>,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        asker: Option<&Asker>,
+    ) -> Judgement {
+        let (route, demand, now) = (first.route, first.demand, first.now);
+        let decision = match (self.policy.decide(first), asker) {
             (Decision::Challenge(request, missing), Some(asker)) => {
                 let learned = match self.learn(&request, &missing, asker, parts, now).await {
                     Ok(learned) => learned,
@@ -141,7 +199,7 @@ impl Gate {
             }
             (decision, _) => decision,
         };
-        self.carry_out(decision, route, parts, body, asker.as_ref()).await
+        self.carry_out(decision, route, parts, body, asker).await
     }
 
     /// Who it is: from memory if possible.
@@ -161,7 +219,7 @@ impl Gate {
         let claim = cookies
             .claim
             .and_then(|token| self.claims.verified(token, site, &established.identity, now));
-        Asker { established, claim }
+        Asker { established, claim, cookie: None }
     }
 
     /// Looks up what could still turn a challenge into an allow.
@@ -258,13 +316,17 @@ impl Gate {
         let outgoing = match (permit.identity(), asker) {
             (Some(identity), Some(asker)) => {
                 let ring = self.shared.ring.load();
-                self.informer.outgoing(
+                let outgoing = self.informer.outgoing(
                     identity,
                     asker.claim.as_ref(),
                     route,
                     permit.met(),
                     (&self.policy, &ring, self.now()),
-                )
+                );
+                match &asker.cookie {
+                    Some(prepared) => outgoing.with_cookie(prepared.clone()),
+                    None => outgoing,
+                }
             }
             _ => Outgoing::none(),
         };
@@ -364,7 +426,7 @@ impl Gate {
         // Whatever follows on this connection is not trusted to be a new request.
         response
             .headers_mut()
-            .insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
 }

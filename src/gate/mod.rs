@@ -8,6 +8,7 @@ pub mod audit;
 pub mod canonical;
 pub mod client;
 mod facts;
+mod familiar;
 mod hand_off;
 pub(crate) mod held;
 mod inline;
@@ -73,6 +74,7 @@ pub struct Gate {
     claims: Claims,
     people: facts::People,
     informer: outgoing::Informer,
+    faces: familiar::Faces,
     answers: answer::Answers,
     /// Plain allows by route, looked up once.
     allowed: HashMap<Box<str>, Counter>,
@@ -110,6 +112,7 @@ impl Gate {
             ),
             people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations)),
             informer: outgoing::Informer::new(&settings.to_upstream, settings.server.public_url.origin())?,
+            faces: familiar::Faces::new(),
             answers: answer::Answers::new(pages, settings),
             allowed: allow_counters(settings),
             policy,

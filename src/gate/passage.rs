@@ -264,6 +264,7 @@ impl Passage {
             identity: Arc::clone(&session.identity),
             session: Some(Arc::clone(&session.id)),
             expires: session.expires,
+            live: Some(Arc::clone(&session)),
         };
         let signed_in = Visitor { claim: None, ..visitor.clone() };
         let caller = self.caller(&established, &signed_in, now);

@@ -13,7 +13,7 @@ use http::HeaderMap;
 use crate::ambient::UnixTime;
 use crate::config::settings::{IdentityKind, IdentitySource as SourceSettings};
 use crate::policy::Identity;
-use crate::session::{Carried, Sessions};
+use crate::session::{Carried, LiveSession, Sessions};
 
 pub mod grammar;
 pub mod jwt;
@@ -38,6 +38,8 @@ pub struct Established {
     pub identity: Arc<Identity>,
     /// Id of a first-factor session that we keep ourselves.
     pub session: Option<Arc<str>>,
+    /// The same session as this process remembers it, where it was found that way.
+    pub live: Option<Arc<LiveSession>>,
     /// No claim of this session may live longer.
     pub expires: UnixTime,
 }
@@ -81,6 +83,7 @@ pub trait IdentitySource: Send + Sync {
 /// The configured sources, asked in order; the first that answers says who it is.
 pub struct Sources {
     sources: Vec<Box<dyn IdentitySource>>,
+    own_alone: bool,
 }
 
 impl Sources {
@@ -101,7 +104,14 @@ impl Sources {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { sources })
+        let own_alone = settings.iter().all(|source| matches!(source.kind, IdentityKind::Local));
+        Ok(Self { sources, own_alone })
+    }
+
+    /// Whether nothing but our own cookies can say who it is.
+    #[must_use]
+    pub const fn are_our_sessions_alone(&self) -> bool {
+        self.own_alone
     }
 
     /// Answers from memory alone if that is possible.

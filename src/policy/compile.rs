@@ -98,7 +98,7 @@ impl Compiler<'_> {
             .enumerate()
             .map(|(at, rule)| Self { line: rule.line, ..*self }.rule(at, rule))
             .collect::<Result<_, _>>()?;
-        let raises = route
+        let raises: Vec<Raise> = route
             .raise
             .iter()
             .map(|raise| Self { line: raise.line, ..*self }.raise(raise))
@@ -109,6 +109,8 @@ impl Compiler<'_> {
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,
             may_be_public: may_be_public(&base, &rules, self.settings),
+            asks_person: rules.iter().any(|rule| rule.asks_person)
+                || raises.iter().any(|raise| raise.asks_person),
             minds_case: rules.iter().any(|rule| rule.paths.minds_case()),
             line: route.line,
             reason: route.reason.as_deref().map(Arc::from),

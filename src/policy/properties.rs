@@ -185,6 +185,16 @@ proptest! {
     }
 
     #[test]
+    fn where_nothing_asks_who_it_is_all_are_asked_the_same(
+        site in any_site(), request in any_request(), identity in any_identity(),
+    ) {
+        let asks_person = site.policy().route_for(&request.host).unwrap().asks_person;
+        if !asks_person {
+            prop_assert_eq!(site.demand(&request, None), site.demand(&request, Some(&identity)));
+        }
+    }
+
+    #[test]
     fn the_order_of_raises_does_not_matter(
         (site, raise) in any_site().prop_flat_map(|site| {
             let raise = Just(site.route.raise.clone()).prop_shuffle();

@@ -19,6 +19,8 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Whether any request to this route can be public: if not, the identity is always needed.
     pub may_be_public: bool,
+    /// Whether what is asked can hang on who the person is.
+    pub asks_person: bool,
     /// Line of the configuration that begins this route.
     pub line: u32,
     /// Whether a pattern has letters that folding changes.

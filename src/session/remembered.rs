@@ -66,6 +66,14 @@ impl Claims {
         self.recheck(token, remembered, identity, now)
     }
 
+    /// Whether a claim that held still does, and nothing has been revoked since; to be
+    /// [`verified`](Self::verified) again otherwise.
+    #[must_use]
+    pub fn still_holds(&self, remembered: &Remembered, now: UnixTime) -> bool {
+        remembered.claim.expires_at > now
+            && remembered.generation.load(Ordering::Acquire) == self.revocations.generation()
+    }
+
     fn verify(&self, token: &str, now: UnixTime) -> Option<Arc<Remembered>> {
         let claim = self.ring.load().verify_claim(token, now).ok()?;
         // No generation is this large: the first use checks the revocations.

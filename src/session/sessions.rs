@@ -43,6 +43,16 @@ pub struct LiveSession {
     pub expires: UnixTime,
     last_seen: Arc<AtomicI64>,
     generation: AtomicU64,
+    /// Digest of the cookies it last came with.
+    cookies: AtomicU64,
+}
+
+impl LiveSession {
+    /// Whether it came with cookies of this digest the last time too.
+    #[must_use]
+    pub fn seen_with(&self, cookies: u64) -> bool {
+        self.cookies.swap(cookies, Ordering::Relaxed) == cookies
+    }
 }
 
 /// The sessions of one process.
@@ -85,6 +95,20 @@ impl Sessions {
         }
         session.last_seen.fetch_max(now.0, Ordering::Relaxed);
         Some(session)
+    }
+
+    /// Whether a session that was found live still is, and nothing has been revoked since; to be
+    /// looked up again otherwise. Counts as activity.
+    #[must_use]
+    pub fn is_still_live(&self, session: &LiveSession, now: UnixTime) -> bool {
+        let seen = UnixTime(session.last_seen.load(Ordering::Relaxed));
+        let live = session.expires > now
+            && now.since(seen) <= self.lifetimes.idle
+            && session.generation.load(Ordering::Acquire) == self.revocations.generation();
+        if live && seen < now {
+            session.last_seen.fetch_max(now.0, Ordering::Relaxed);
+        }
+        live
     }
 
     /// The session behind `token` at `site`, asking the store if need be.
@@ -143,6 +167,7 @@ impl Sessions {
             expires: record.expires,
             last_seen,
             generation: AtomicU64::new(generation),
+            cookies: AtomicU64::new(0),
         })
     }
 

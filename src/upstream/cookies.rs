@@ -13,7 +13,22 @@ pub(super) fn strip_request(headers: &mut HeaderMap) {
     if fields.next().is_none() && !pairs(first.as_bytes()).any(is_ours) {
         return;
     }
-    let mut kept = Vec::with_capacity(first.len());
+    let rest = without_ours(headers);
+    replace(headers, rest);
+}
+
+/// Puts the field as prepared by [`without_ours`] in the place of the client's.
+pub(super) fn replace(headers: &mut HeaderMap, field: Option<HeaderValue>) {
+    match field {
+        Some(field) => headers.insert(COOKIE, field),
+        None => headers.remove(COOKIE),
+    };
+}
+
+/// The one `Cookie` field that the app may see, of all that the client sent; `None`: none.
+#[must_use]
+pub fn without_ours(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut kept = Vec::new();
     for pair in headers.get_all(COOKIE).iter().flat_map(|field| pairs(field.as_bytes())) {
         if is_ours(pair) || pair.is_empty() {
             continue;
@@ -24,10 +39,9 @@ pub(super) fn strip_request(headers: &mut HeaderMap) {
         kept.extend_from_slice(pair);
     }
     // Parts of valid values make a valid value; were it not so, no cookie is the safe reading.
-    match HeaderValue::from_maybe_shared(bytes::Bytes::from(kept)) {
-        Ok(value) if !value.is_empty() => headers.insert(COOKIE, value),
-        _ => headers.remove(COOKIE),
-    };
+    HeaderValue::from_maybe_shared(bytes::Bytes::from(kept))
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 /// Drops every `Set-Cookie` of one of our names from an upstream's response (security.md G10).

@@ -187,7 +187,7 @@ impl Forwarder {
     ) -> HeaderMap {
         let mut headers = std::mem::take(&mut parts.headers);
         let request = permit.request();
-        request::clean(&mut headers, &rules.twins);
+        request::clean(&mut headers, &rules.twins, outgoing.cookie());
         let setting = Setting {
             host: &request.host,
             host_header: upstream.host_header.as_deref(),

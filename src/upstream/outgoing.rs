@@ -12,24 +12,38 @@ use http::header::{HeaderName, HeaderValue};
 pub struct Outgoing {
     shared: Option<Arc<[(HeaderName, HeaderValue)]>>,
     own: Vec<(HeaderName, HeaderValue)>,
+    /// Prepared, in the place of the client's `Cookie`; the outer `None`: yet to be made from it.
+    cookie: Option<Option<HeaderValue>>,
 }
 
 impl Outgoing {
     /// Nothing to add: public routes.
     #[must_use]
     pub const fn none() -> Self {
-        Self { shared: None, own: Vec::new() }
+        Self { shared: None, own: Vec::new(), cookie: None }
     }
 
     /// The prepared headers of a person.
     #[must_use]
     pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
-        Self { shared: Some(headers), own: Vec::new() }
+        Self { shared: Some(headers), own: Vec::new(), cookie: None }
     }
 
     /// Adds one header of this request alone.
     pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.own.push((name, value));
+    }
+
+    /// Says what is left of the request's `Cookie` field without ours, where that is known already:
+    /// what [`cookies_for_the_app`](super::cookies_for_the_app) made of exactly this field.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    pub(super) const fn cookie(&self) -> Option<&Option<HeaderValue>> {
+        self.cookie.as_ref()
     }
 
     /// How many there are.

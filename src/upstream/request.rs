@@ -55,13 +55,16 @@ impl Addresses {
 }
 
 /// Removes everything a client may not say, in one pass over the names.
-pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins) {
+pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins, cookie: Option<&Option<HeaderValue>>) {
     let mut doomed = nominated(headers);
     doomed.extend(headers.keys().filter(|name| twins.contains(name)).cloned());
     for name in doomed {
         headers.remove(name);
     }
-    cookies::strip_request(headers);
+    match cookie {
+        Some(prepared) => cookies::replace(headers, prepared.clone()),
+        None => cookies::strip_request(headers),
+    }
 }
 
 /// Names that any of the `Connection` fields declares to end here.
@@ -141,7 +144,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value));
         }
-        clean(&mut headers, &Twins::new(["remote-user", "remote-groups"]));
+        clean(&mut headers, &Twins::new(["remote-user", "remote-groups"]), None);
         let setting = Setting {
             host: "app.example",
             host_header: None,

@@ -136,6 +136,46 @@ fn f07_reset_and_removal_from_the_command_line_count_within_a_second() {
 }
 
 #[test]
+fn a_browser_known_by_its_cookies_is_judged_like_any_other() {
+    let (upstream, gate) = scene();
+    let (_, mut authenticator) = gate.enrolled("anna");
+    let mut anna = everywhere(&gate, "anna", &mut authenticator);
+    let [host, other] = HOSTS;
+    for host in HOSTS {
+        anna.cookies
+            .entry(host.to_owned())
+            .or_default()
+            .insert("theme".to_owned(), "dark".to_owned());
+    }
+    for _ in 0..4 {
+        for host in HOSTS {
+            assert!(served(&gate, &mut anna, host));
+            let seen = upstream.last();
+            assert_eq!(seen.header("remote-user").as_deref(), Some("anna"));
+            assert_eq!(seen.header("cookie").as_deref(), Some("theme=dark"), "the app's own, never ours");
+        }
+    }
+    // The same bytes at another host mean nobody.
+    let mut moved = anna.clone();
+    moved.cookies.insert(other.to_owned(), anna.cookies[host].clone());
+    for _ in 0..3 {
+        assert!(!served(&gate, &mut moved, other));
+    }
+    // Somebody else's end changes nothing, one's own counts, whatever was remembered.
+    let (mut ben, _) = gate.enrolled("ben");
+    ben.fetch("POST", &gate.portal("api/v1/sign-out"), Some(&json!({}))).expect(200);
+    for _ in 0..2 {
+        assert!(served(&gate, &mut anna, host));
+    }
+    let mut elsewhere = anna.clone();
+    anna.fetch("POST", &gate.portal("api/v1/sign-out"), Some(&json!({})))
+        .expect(200);
+    for host in HOSTS {
+        wait_until("the session has ended", || (!served(&gate, &mut elsewhere, host)).then_some(()));
+    }
+}
+
+#[test]
 fn f08_every_other_pairing_of_cookies_is_refused() {
     let (_upstream, gate) = scene();
     let (_, mut annas) = gate.enrolled("anna");

@@ -73,7 +73,7 @@ pub(super) fn established(
         authenticated_at: number(claims, "auth_time").map(UnixTime),
         subject: subject.into(),
     };
-    Ok(Some(Established { identity: Arc::new(identity), session: None, expires }))
+    Ok(Some(Established { identity: Arc::new(identity), session: None, live: None, expires }))
 }
 
 /// Until when the token holds, if it holds now. `exp` and `iat` are required.

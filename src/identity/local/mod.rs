@@ -21,11 +21,12 @@ impl Local {
         Self { name: name.into(), sessions }
     }
 
-    fn established(&self, session: &LiveSession) -> Option<Established> {
+    fn established(&self, session: Arc<LiveSession>) -> Option<Established> {
         (*session.identity.source == *self.name).then(|| Established {
             identity: Arc::clone(&session.identity),
             session: Some(Arc::clone(&session.id)),
             expires: session.expires,
+            live: Some(session),
         })
     }
 }
@@ -36,7 +37,7 @@ impl IdentitySource for Local {
             return Ok(Recall::Nothing);
         };
         Ok(match self.sessions.remembered(token, credentials.site, now) {
-            Some(session) => self.established(&session).map_or(Recall::Nothing, Recall::Known),
+            Some(session) => self.established(session).map_or(Recall::Nothing, Recall::Known),
             None => Recall::Ask,
         })
     }
@@ -51,7 +52,7 @@ impl IdentitySource for Local {
                 .resolve(token, credentials.site, now)
                 .await
                 .map_err(|error| IdentityError::Unavailable(error.to_string()))?;
-            Ok(session.and_then(|session| self.established(&session)))
+            Ok(session.and_then(|session| self.established(session)))
         })
     }
 }

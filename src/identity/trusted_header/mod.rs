@@ -114,6 +114,7 @@ impl IdentitySource for TrustedHeaders {
             Some(identity) => Recall::Known(Established {
                 identity: Arc::new(identity),
                 session: None,
+                live: None,
                 expires: UnixTime::NEVER,
             }),
             None => Recall::Nothing,
