@@ -14,8 +14,8 @@ use super::settings::Settings;
 use super::source::{Environment, Input, SourceMap, Sources, Span};
 use super::{build, merge, overrides, secrets, yaml};
 
-/// Larger than ten thousand routes, ten times over.
-const LARGEST: u64 = 10 << 20;
+/// Ten thousand routes with twenty rules each have less than half of it.
+const LARGEST: u64 = 32 << 20;
 
 /// What became of a configuration.
 pub struct Loaded {
@@ -143,7 +143,7 @@ impl Reading {
             return None;
         }
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > LARGEST {
-            self.unreadable(path, "it is larger than 10 MiB");
+            self.unreadable(path, "it is larger than 32 MiB");
             return None;
         }
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
