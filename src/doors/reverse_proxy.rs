@@ -170,7 +170,11 @@ where
 
 /// What is left of a body that nobody read must never be taken for a request (security.md C06): a
 /// short one is read away, after any other the connection ends.
-async fn after_unread(mut answer: Response<Body>, parts: &Parts, body: Option<Incoming>) -> Response<Body> {
+pub(super) async fn after_unread(
+    mut answer: Response<Body>,
+    parts: &Parts,
+    body: Option<Incoming>,
+) -> Response<Body> {
     let Some(body) = body.filter(|body| !body.is_end_stream()) else {
         return answer;
     };

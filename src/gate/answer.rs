@@ -38,6 +38,20 @@ pub struct Answers {
     portal: String,
 }
 
+/// Why an answer is not an allow: rides along with it for doors that have to tell another proxy.
+/// Stable for scripts, the same words as `code` in problem documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason(pub &'static str);
+
+impl Reason {
+    /// Who it is must be known first.
+    pub const SIGN_IN: Self = Self("sign_in_required");
+    /// More must be proved first.
+    pub const PROOF: Self = Self("insufficient_user_authentication");
+    /// Something that must be asked does not answer.
+    pub const UNAVAILABLE: Self = Self("unavailable");
+}
+
 /// A problem details object (RFC 9457) in the making.
 pub struct Problem {
     status: StatusCode,
@@ -72,6 +86,7 @@ impl Problem {
         let text = serde_json::Value::Object(members).to_string();
         let mut response = Response::new(Body::from(text));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(Reason(self.code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         plain(headers);
@@ -113,7 +128,9 @@ impl Answers {
     ) -> Response<Body> {
         let reference = reference();
         if client::navigates(headers) {
-            from_page(page(&*self.pages, &reference))
+            let mut response = from_page(page(&*self.pages, &reference));
+            response.extensions_mut().insert(Reason(problem.code));
+            response
         } else {
             problem.response(&reference)
         }
@@ -200,6 +217,7 @@ impl Answers {
         } else {
             problem.response(&reference)
         };
+        response.extensions_mut().insert(Reason::UNAVAILABLE);
         response
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));

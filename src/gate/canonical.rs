@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use ipnet::IpNet;
 
 use crate::config::settings::EncodedSlash;
-use crate::policy::{CanonicalRequest, Policy};
+use crate::policy::{CanonicalRequest, Door, Policy};
 
 use super::readings;
 
@@ -84,7 +84,7 @@ pub fn judge(
         .route_for(&host)
         .map_or(EncodedSlash::Refuse, |route| route.encoded_slash);
     let readings = readings::read(target.path(), encoded_slash)?;
-    Ok(CanonicalRequest { method, host, target, readings, client })
+    Ok(CanonicalRequest { method, host, target, readings, client, door: Door::Proxy })
 }
 
 /// `Transfer-Encoding` is `chunked`, once, or absent: whatever else it says, somebody on the way could
@@ -99,7 +99,7 @@ fn framing(parts: &Parts) -> Result<(), Refusal> {
 }
 
 /// The one host: the target's own authority, else the `Host` header.
-fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
+pub(super) fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
     let mut lines = parts.headers.get_all(HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
@@ -189,7 +189,7 @@ pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
 }
 
 /// An address, with or without a port and brackets.
-fn address(token: &str) -> Option<IpAddr> {
+pub(super) fn address(token: &str) -> Option<IpAddr> {
     let bare = || {
         token
             .strip_prefix('[')?

@@ -10,21 +10,21 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 
-use super::answer::Problem;
+use super::answer::{Problem, Reason};
 use super::audit::NotRecorded;
 use super::{Gate, Judgement, canonical, held};
 use crate::ambient::UnixTime;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
 use crate::observe::metrics;
 use crate::policy::{
-    AllowReason, CanonicalRequest, Decision, Demand, Enrolled, Facts, LevelSet, Missing, Permit, Question,
-    Reserved, Route,
+    AllowReason, CanonicalRequest, Decision, Demand, Door, Enrolled, Facts, LevelSet, Missing, Permit,
+    Question, Reserved, Route,
 };
 use crate::session::{Carried, Remembered};
 use crate::store::AuditEvent;
-use crate::upstream::{Body, Outgoing, Peer};
+use crate::upstream::{Body, Peer};
 
-const RESERVED: canonical::Refusal = canonical::Refusal {
+pub(super) const RESERVED: canonical::Refusal = canonical::Refusal {
     status: StatusCode::BAD_REQUEST,
     code: "reserved_ambiguous",
     why: "the path could be read as the reserved prefix",
@@ -62,13 +62,13 @@ impl Gate {
         let request = match canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy)
         {
             Ok(request) => request,
-            Err(refusal) => return Judgement::Answer(self.refused(parts, &refusal)),
+            Err(refusal) => return Judgement::Answer(self.refused(parts, &refusal, Door::Proxy)),
         };
         match request.reserved(&settings.server.prefix) {
             Reserved::Outside => {}
             Reserved::Inside if self.is_portals(&request) => return Judgement::Portal,
             Reserved::Inside => return Judgement::Answer(self.site_endpoint(&request, parts).await),
-            Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED)),
+            Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED, Door::Proxy)),
         }
         let Some(route) = self.policy.route_for(&request.host).cloned() else {
             return self.without_route(parts, request).await;
@@ -89,13 +89,19 @@ impl Gate {
         if *request.host == *self.policy.settings().server.public_url.host {
             return Judgement::Portal;
         }
+        self.nowhere(parts, &request).await
+    }
+
+    /// No route names the host: nobody passes.
+    pub(super) async fn nowhere(&self, parts: &Parts, request: &CanonicalRequest) -> Judgement {
         let event = AuditEvent::new(self.now(), "request.denied", "no_route")
             .from(request.client)
             .with("host", &*request.host);
-        Judgement::Answer(self.denied(parts, "none", None, event).await)
+        Judgement::Answer(self.denied(parts, ("none", request.door), None, event).await)
     }
 
-    async fn judge_on(
+    /// Judges one request to a route, through whichever door it came.
+    pub(super) async fn judge_on(
         &self,
         route: &Arc<Route>,
         request: CanonicalRequest,
@@ -166,7 +172,7 @@ impl Gate {
             Ok(established) => established,
             Err(IdentityError::Refused(why)) => {
                 let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
-                return Err(self.refused(parts, &refusal));
+                return Err(self.refused(parts, &refusal, request.door));
             }
             Err(error) => return Err(self.answers.unavailable(&parts.headers, &error)),
         };
@@ -288,7 +294,10 @@ impl Gate {
             Decision::Deny(request, reason) => {
                 let event = self.event("request.denied", reason.name(), &request, route, route.line);
                 let account = asker.map(|asker| asker.established.identity.display_name());
-                Judgement::Answer(self.denied(parts, &route.name, account, with_person(event, asker)).await)
+                Judgement::Answer(
+                    self.denied(parts, (&route.name, request.door), account, with_person(event, asker))
+                        .await,
+                )
             }
         }
     }
@@ -306,12 +315,12 @@ impl Gate {
                 self.event("request.allowed", "grace", permit.request(), route, route.line),
                 asker,
             );
-            metrics().decided(&route.name, "grace");
+            metrics().decided(&route.name, "grace", permit.request().door.name());
             if let Err(error) = self.record(event).await {
                 return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
             }
         } else {
-            self.allowed(route);
+            self.allowed(route, permit.request().door);
         }
         let outgoing = match (permit.identity(), asker) {
             (Some(identity), Some(asker)) => {
@@ -319,7 +328,7 @@ impl Gate {
                 let outgoing = self.informer.outgoing(
                     identity,
                     asker.claim.as_ref(),
-                    route,
+                    (route, permit.request()),
                     permit.met(),
                     (&self.policy, &ring, self.now()),
                 );
@@ -328,7 +337,7 @@ impl Gate {
                     None => outgoing,
                 }
             }
-            _ => Outgoing::none(),
+            _ => self.informer.nobody(permit.request().door),
         };
         let replacement = match held::exchange(self, parts, body, permit.request(), permit.identity()).await {
             Ok(replacement) => replacement,
@@ -347,7 +356,8 @@ impl Gate {
         event: AuditEvent,
         missing: Option<(Arc<crate::policy::Identity>, Missing)>,
     ) -> Judgement {
-        metrics().decided(&route.name, if missing.is_some() { "challenge" } else { "sign_in" });
+        let decision = if missing.is_some() { "challenge" } else { "sign_in" };
+        metrics().decided(&route.name, decision, request.door.name());
         if let Err(error) = self.record(event).await {
             return Judgement::Answer(self.answers.unavailable(&parts.headers, &error));
         }
@@ -357,7 +367,8 @@ impl Gate {
         let person =
             answer == crate::config::settings::Answer::Auto && super::client::navigates(&parts.headers);
         let origin = self.origin_of(&request.host);
-        Judgement::Answer(match (person, missing) {
+        let reason = missing.as_ref().map_or(Reason::SIGN_IN, |_| Reason::PROOF);
+        let mut answer = match (person, missing) {
             (false, Some((_, missing))) => {
                 self.answers
                     .insufficient(&self.policy, &request, LevelSet::EMPTY.with(missing.next), &origin)
@@ -367,7 +378,9 @@ impl Gate {
                 let identity = missing.map(|(identity, _)| identity);
                 self.lead_away(parts, body, &request, route, identity).await
             }
-        })
+        };
+        answer.extensions_mut().get_or_insert(reason);
+        Judgement::Answer(answer)
     }
 
     /// Makes a record durable; of nobody in particular only so many a minute from one network.
@@ -389,22 +402,26 @@ impl Gate {
         route: &Route,
         line: u32,
     ) -> AuditEvent {
-        AuditEvent::new(self.now(), what, result)
+        let event = AuditEvent::new(self.now(), what, result)
             .from(request.client)
             .route(&route.name)
             .rule(&format!("line {line}"))
             .with("method", request.method.as_str())
-            .with("path", request.target.path().chars().take(LONGEST_PATH).collect::<String>())
+            .with("path", request.target.path().chars().take(LONGEST_PATH).collect::<String>());
+        match request.door {
+            Door::Proxy => event,
+            door => event.with("door", door.name()),
+        }
     }
 
     async fn denied(
         &self,
         parts: &Parts,
-        route: &str,
+        (route, door): (&str, Door),
         account: Option<&str>,
         event: AuditEvent,
     ) -> Response<Body> {
-        metrics().decided(route, "deny");
+        metrics().decided(route, "deny", door.name());
         if let Err(error) = self.record(event).await {
             return self.answers.unavailable(&parts.headers, &error);
         }
@@ -414,8 +431,8 @@ impl Gate {
     }
 
     /// A request that has no single meaning never reaches the policy.
-    fn refused(&self, parts: &Parts, refusal: &canonical::Refusal) -> Response<Body> {
-        metrics().decided("none", "refuse");
+    pub(super) fn refused(&self, parts: &Parts, refusal: &canonical::Refusal, door: Door) -> Response<Body> {
+        metrics().decided("none", "refuse", door.name());
         tracing::warn!(code = refusal.code, why = refusal.why, "a request was refused");
         let problem =
             Problem::new(refusal.status, refusal.code, "The request was refused").with("detail", refusal.why);

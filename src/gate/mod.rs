@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod audit;
 pub mod canonical;
+pub mod check;
 pub mod client;
 mod facts;
 mod familiar;
@@ -24,7 +25,7 @@ mod site;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::counter::Counter;
@@ -36,7 +37,7 @@ use crate::config::settings::IdentityKind;
 use crate::identity::{SourceError, Sources};
 use crate::observe::metrics;
 use crate::observe::metrics::DecisionLabels;
-use crate::policy::{CompileError, Policy, Route};
+use crate::policy::{CompileError, Door, Policy, Route};
 use crate::session::{Claims, CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::Store;
 
@@ -76,8 +77,8 @@ pub struct Gate {
     informer: outgoing::Informer,
     faces: familiar::Faces,
     answers: answer::Answers,
-    /// Plain allows by route, looked up once.
-    allowed: HashMap<Box<str>, Counter>,
+    /// Plain allows by route and door, looked up once.
+    allowed: HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT]>,
 }
 
 /// Why there is no gate for a configuration.
@@ -111,7 +112,7 @@ impl Gate {
                 Arc::clone(&policy),
             ),
             people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations)),
-            informer: outgoing::Informer::new(&settings.to_upstream, settings.server.public_url.origin())?,
+            informer: outgoing::Informer::new(&settings.to_upstream, &settings.server.public_url)?,
             faces: familiar::Faces::new(),
             answers: answer::Answers::new(pages, settings),
             allowed: allow_counters(settings),
@@ -144,6 +145,12 @@ impl Gate {
         &self.answers
     }
 
+    /// Whether requests to protected routes can be judged at the moment.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.shared.revocations.is_stale(self.now())
+    }
+
     fn now(&self) -> UnixTime {
         self.shared.clock.now()
     }
@@ -172,21 +179,22 @@ impl Gate {
     }
 
     /// Counts a plain allow without looking the counter up by its labels.
-    fn allowed(&self, route: &Arc<Route>) {
-        if let Some(counter) = self.allowed.get(&*route.name) {
-            counter.inc();
+    fn allowed(&self, route: &Arc<Route>, door: Door) {
+        if let Some(counter) = self.allowed.get(&*route.name).and_then(|doors| doors.get(door as usize)) {
+            counter.get_or_init(|| allow_counter(&route.name, door)).inc();
         }
     }
 }
 
-fn allow_counters(settings: &Settings) -> HashMap<Box<str>, Counter> {
-    let counter = |route: &str| {
-        let labels = DecisionLabels { route: route.to_owned(), decision: "allow" };
-        metrics().decisions.get_or_create(&labels).clone()
-    };
+fn allow_counters(settings: &Settings) -> HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT]> {
     settings
         .routes
         .iter()
-        .map(|route| (route.name.as_str().into(), counter(&route.name)))
+        .map(|route| (route.name.as_str().into(), Default::default()))
         .collect()
+}
+
+fn allow_counter(route: &str, door: Door) -> Counter {
+    let labels = DecisionLabels { route: route.to_owned(), decision: "allow", mode: door.name() };
+    metrics().decisions.get_or_create(&labels).clone()
 }

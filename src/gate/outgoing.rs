@@ -10,8 +10,8 @@ use quick_cache::sync::Cache;
 use serde::Serialize;
 
 use crate::ambient::UnixTime;
-use crate::config::settings::ToUpstream;
-use crate::policy::{Binding, Identity, LevelSet, Policy, Route};
+use crate::config::settings::{PublicUrl, ToUpstream};
+use crate::policy::{Binding, CanonicalRequest, Door, Identity, LevelSet, Policy, Route};
 use crate::session::claim::{Claim, subject_name};
 use crate::session::{KeyRing, Remembered};
 use crate::upstream::Outgoing;
@@ -24,7 +24,7 @@ const ASSERTION_LIFE: i64 = 60;
 const ASSERTION_RENEWAL: i64 = 30;
 
 /// Which prepared headers fit: everything they say hangs on these.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     binding: Binding,
     /// Address of the remembered claim, kept alive by [`Prepared`]; 0 without a claim.
@@ -32,6 +32,19 @@ struct Key {
     /// Address of the compiled route, kept alive likewise.
     route: usize,
     met: u64,
+    told: Told,
+}
+
+/// To whom the headers go.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Told {
+    /// To the upstream, from here.
+    Upstream,
+    /// To another proxy, which sends the request on: nothing may be absent, or what the client sent
+    /// under that name could pass.
+    Proxy,
+    /// Likewise, for a route without an upstream: the assertion is for this site.
+    Site(Arc<str>),
 }
 
 struct Prepared {
@@ -48,6 +61,10 @@ pub struct Informer {
     names: Names,
     issuer: String,
     cache: Cache<Key, Arc<Prepared>>,
+    /// Every name with nothing in it, for public requests through another proxy.
+    nobody: Arc<[(HeaderName, HeaderValue)]>,
+    /// Scheme and port of all sites' origins.
+    public_url: PublicUrl,
 }
 
 struct Names {
@@ -58,9 +75,17 @@ struct Names {
     assertion: Option<HeaderName>,
 }
 
-const ACR: HeaderName = HeaderName::from_static("stepgate-acr");
-const AMR: HeaderName = HeaderName::from_static("stepgate-amr");
-const AUTH_TIME: HeaderName = HeaderName::from_static("stepgate-auth-time");
+impl Names {
+    /// Every header that says anything about a person.
+    fn all(&self) -> impl Iterator<Item = &HeaderName> {
+        let Self { user, groups, name, email, assertion } = self;
+        [user, groups, name, email, &ACR, &AMR, &AUTH_TIME].into_iter().chain(assertion)
+    }
+}
+
+static ACR: HeaderName = HeaderName::from_static("stepgate-acr");
+static AMR: HeaderName = HeaderName::from_static("stepgate-amr");
+static AUTH_TIME: HeaderName = HeaderName::from_static("stepgate-auth-time");
 
 /// The payload of `Stepgate-Assertion`.
 #[derive(Serialize)]
@@ -90,7 +115,7 @@ pub struct BadHeaderName(String);
 impl Informer {
     /// # Errors
     /// When a configured name is not a header name.
-    pub fn new(settings: &ToUpstream, issuer: String) -> Result<Self, BadHeaderName> {
+    pub fn new(settings: &ToUpstream, public_url: &PublicUrl) -> Result<Self, BadHeaderName> {
         let name = |text: &String| HeaderName::try_from(text).map_err(|_| BadHeaderName(text.clone()));
         let names = Names {
             user: name(&settings.user)?,
@@ -99,7 +124,19 @@ impl Informer {
             email: name(&settings.email)?,
             assertion: settings.assertion.as_ref().map(name).transpose()?,
         };
-        Ok(Self { names, issuer, cache: Cache::new(REMEMBERED) })
+        let nobody = names.all().map(|name| (name.clone(), HeaderValue::from_static(""))).collect();
+        let issuer = public_url.origin();
+        let public_url = public_url.clone();
+        Ok(Self { names, issuer, cache: Cache::new(REMEMBERED), nobody, public_url })
+    }
+
+    /// The headers of a request without a person.
+    #[must_use]
+    pub fn nobody(&self, door: Door) -> Outgoing {
+        match door {
+            Door::Proxy => Outgoing::none(),
+            _ => Outgoing::shared(Arc::clone(&self.nobody)),
+        }
     }
 
     /// The headers for this person, with this claim, on this route, where `met` was met.
@@ -107,7 +144,7 @@ impl Informer {
         &self,
         identity: &Arc<Identity>,
         claim: Option<&Arc<Remembered>>,
-        route: &Arc<Route>,
+        (route, request): (&Arc<Route>, &CanonicalRequest),
         met: LevelSet,
         context: (&Policy, &KeyRing, UnixTime),
     ) -> Outgoing {
@@ -117,6 +154,11 @@ impl Informer {
             claim: claim.map_or(0, |claim| Arc::as_ptr(claim) as usize),
             route: Arc::as_ptr(route) as usize,
             met: met.bits(),
+            told: match (request.door, &route.upstream) {
+                (Door::Proxy, _) => Told::Upstream,
+                (_, Some(_)) => Told::Proxy,
+                (_, None) => Told::Site(Arc::clone(&request.host)),
+            },
         };
         if let Some(prepared) = self.cache.get(&key)
             && now.since(prepared.made) < ASSERTION_RENEWAL
@@ -124,7 +166,12 @@ impl Informer {
         {
             return Outgoing::shared(Arc::clone(&prepared.headers));
         }
-        let headers: Arc<[_]> = self.headers(identity, claim, route, met, context).into();
+        let mut headers = self.headers(identity, claim, (route, &key.told), met, context);
+        if key.told == Told::Upstream {
+            // What is not known is not said; no client can say it either.
+            headers.retain(|(_, value)| !value.is_empty());
+        }
+        let headers: Arc<[_]> = headers.into();
         let prepared = Prepared {
             identity: Arc::clone(identity),
             _claim: claim.cloned(),
@@ -140,7 +187,7 @@ impl Informer {
         &self,
         identity: &Identity,
         claim: Option<&Arc<Remembered>>,
-        route: &Route,
+        (route, told): (&Route, &Told),
         met: LevelSet,
         (policy, ring, now): (&Policy, &KeyRing, UnixTime),
     ) -> Vec<(HeaderName, HeaderValue)> {
@@ -159,17 +206,18 @@ impl Informer {
             (names.groups.clone(), value(&list(&groups))),
             (names.name.clone(), value(identity.name.as_deref().unwrap_or_default())),
             (names.email.clone(), value(identity.email.as_deref().unwrap_or_default())),
-            (ACR, value(&acr)),
-            (AMR, value(&amr.join(" "))),
-            (AUTH_TIME, auth_time.map_or_else(|| value(""), |time| HeaderValue::from(time.0))),
+            (ACR.clone(), value(&acr)),
+            (AMR.clone(), value(&amr.join(" "))),
+            (AUTH_TIME.clone(), auth_time.map_or_else(|| value(""), |time| HeaderValue::from(time.0))),
         ];
-        // What is not known is not said; no client can say it either.
-        headers.retain(|(_, value)| !value.is_empty());
-        let upstream = route.upstream.as_ref().map(|u| format!("http://{}:{}", u.host, u.port));
-        if let (Some(name), Some(upstream)) = (&names.assertion, upstream) {
+        let audience = match told {
+            Told::Site(host) => Some(self.public_url.origin_of(host)),
+            _ => route.upstream.as_ref().map(|u| format!("http://{}:{}", u.host, u.port)),
+        };
+        if let (Some(name), Some(audience)) = (&names.assertion, audience) {
             let assertion = Assertion {
                 iss: &self.issuer,
-                aud: &upstream,
+                aud: &audience,
                 sub: subject_name(&identity.key),
                 iat: now,
                 exp: now.plus(ASSERTION_LIFE),
@@ -183,7 +231,10 @@ impl Informer {
             };
             match ring.sign_assertion(&assertion) {
                 Ok(token) => headers.push((name.clone(), value(&token))),
-                Err(error) => tracing::error!(%error, "no assertion could be signed"),
+                Err(error) => {
+                    tracing::error!(%error, "no assertion could be signed");
+                    headers.push((name.clone(), value("")));
+                }
             }
         }
         headers

@@ -3,7 +3,7 @@
 //! Pages and API live on the portal's origin only (decision 1).
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::answer::{Problem, from_page, reference};
 use super::hand_off::{self, Cargo};
@@ -30,7 +30,7 @@ impl Gate {
             .strip_prefix(&**prefix)
             .and_then(|rest| rest.strip_prefix('/'));
         let (Some(rest), true) = (rest, known) else {
-            return self.nothing_here(parts);
+            return self.nothing_here(&parts.headers);
         };
         match (rest, &request.method) {
             ("callback", &Method::GET) => self.callback(request, parts).await,
@@ -44,17 +44,19 @@ impl Gate {
                     .answers
                     .pages()
                     .asset(name)
-                    .map_or_else(|| self.nothing_here(parts), from_page),
-                None => self.nothing_here(parts),
+                    .map_or_else(|| self.nothing_here(&parts.headers), from_page),
+                None => self.nothing_here(&parts.headers),
             },
-            _ => self.nothing_here(parts),
+            _ => self.nothing_here(&parts.headers),
         }
     }
 
-    fn nothing_here(&self, parts: &Parts) -> Response<Body> {
+    /// 404 below the reserved prefix.
+    #[must_use]
+    pub fn nothing_here(&self, headers: &HeaderMap) -> Response<Body> {
         let problem = Problem::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here");
         self.answers
-            .either(&parts.headers, problem, |pages, reference| pages.not_found(reference))
+            .either(headers, problem, |pages, reference| pages.not_found(reference))
     }
 
     /// Public keys of claims and assertions.

@@ -17,6 +17,8 @@ pub struct DecisionLabels {
     pub route: String,
     /// `allow`, `grace`, `sign_in`, `challenge`, `deny`, `refuse` or `error`.
     pub decision: &'static str,
+    /// Through which door it came: `proxy`, `forward`, `nginx`, `envoy_http` or `envoy_grpc`.
+    pub mode: &'static str,
 }
 
 /// Labels of `stepgate_challenges_total`.
@@ -182,9 +184,9 @@ impl Metrics {
     }
 
     /// Counts one decision that is not a plain allow.
-    pub fn decided(&self, route: &str, decision: &'static str) {
+    pub fn decided(&self, route: &str, decision: &'static str, mode: &'static str) {
         self.decisions
-            .get_or_create(&DecisionLabels { route: route.to_owned(), decision })
+            .get_or_create(&DecisionLabels { route: route.to_owned(), decision, mode })
             .inc();
     }
 }
@@ -195,11 +197,14 @@ mod tests {
 
     #[test]
     fn what_is_counted_is_shown() {
-        metrics().decided("wiki", "challenge");
+        metrics().decided("wiki", "challenge", "nginx");
         metrics().acted("challenge.answered", Some("totp"), "wrong");
         metrics().acted("enrolment.removed", Some("totp"), "ok");
         let text = metrics().render();
-        assert!(text.contains(r#"stepgate_decisions_total{route="wiki",decision="challenge"} "#), "{text}");
+        assert!(
+            text.contains(r#"stepgate_decisions_total{route="wiki",decision="challenge",mode="nginx"} "#),
+            "{text}"
+        );
         assert!(text.contains(r#"stepgate_challenges_total{factor="totp",outcome="wrong"} "#), "{text}");
         assert!(text.contains(r#"stepgate_enrolments_total{factor="totp",action="removed"} "#), "{text}");
         assert!(text.contains("stepgate_build_info"), "{text}");

@@ -36,7 +36,7 @@ pub use demand::{Demand, LevelSet};
 pub use levels::Deadlines;
 pub use person::{Binding, Identity, SubjectKey};
 pub use proof::{EnrolmentId, Proof};
-pub use request::{CanonicalRequest, Reading, Readings, Reserved};
+pub use request::{CanonicalRequest, Door, Reading, Readings, Reserved};
 pub use route::Route;
 pub use trace::{Applies, Line, ReadingTrace, Trace};
 

@@ -11,6 +11,38 @@ use http::uri::PathAndQuery;
 
 use super::text;
 
+/// Through which entrance a request came. For records and for what the app is told; no rule looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The reverse proxy: an allowed request is sent on from here.
+    Proxy,
+    /// A check for Traefik, Caddy or HAProxy.
+    Forward,
+    /// A check for nginx's `auth_request`.
+    Nginx,
+    /// A check for Envoy's `ext_authz` over HTTP.
+    EnvoyHttp,
+    /// The same over gRPC.
+    EnvoyGrpc,
+}
+
+impl Door {
+    /// How many there are.
+    pub const COUNT: usize = 5;
+
+    /// Stable name for metrics and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Forward => "forward",
+            Self::Nginx => "nginx",
+            Self::EnvoyHttp => "envoy_http",
+            Self::EnvoyGrpc => "envoy_grpc",
+        }
+    }
+}
+
 /// A request that has exactly one meaning, or whose every meaning is known.
 #[derive(Clone, Debug)]
 pub struct CanonicalRequest {
@@ -22,6 +54,7 @@ pub struct CanonicalRequest {
     pub readings: Readings,
     /// The client, as far as trusted proxies say so; never an IPv4-mapped IPv6 address.
     pub client: IpAddr,
+    pub door: Door,
 }
 
 impl CanonicalRequest {

@@ -13,7 +13,7 @@ use crate::config::settings::{
 };
 use crate::config::{FactorKind, FactorSet};
 
-use super::{Binding, CanonicalRequest, EnrolmentId, Identity, Proof, Readings, SubjectKey};
+use super::{Binding, CanonicalRequest, Door, EnrolmentId, Identity, Proof, Readings, SubjectKey};
 
 pub const SIGNED_IN: LevelId = LevelId(0);
 pub const STANDARD: LevelId = LevelId(1);
@@ -53,6 +53,7 @@ pub fn request(method: &str, target: &str) -> CanonicalRequest {
         target: target.parse().unwrap(),
         readings: Readings::Plain,
         client: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
+        door: Door::Proxy,
     }
 }
 

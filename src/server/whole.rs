@@ -22,11 +22,13 @@ use crate::ambient::Clock;
 use crate::api::{Entry, Services};
 use crate::challenge::Challenges;
 use crate::config::Settings;
-use crate::doors::{Judge, PortalDoor, ReverseProxy};
+use crate::doors::{Checks, Doors, Judge, PortalDoor, ReverseProxy};
 use crate::gate::answer::{Problem, from_page, reference};
+use crate::gate::check::{Asked, Entrance, Unclear};
 use crate::gate::limits::NetworkLimit;
 use crate::gate::{AuditQueue, Gate, GateError, Judgement, Passage, Shared, client};
 use crate::observe::metrics;
+use crate::policy::Door;
 use crate::portal::{self, Frame, Portal};
 use crate::session::keys::KeyError;
 use crate::session::sessions::Lifetimes;
@@ -181,7 +183,8 @@ impl Whole {
             .serve(
                 move |_| {
                     let forwarder = Forwarder::new(tunnels.clone());
-                    ReverseProxy::new(Arc::clone(&judge), forwarder, portal.clone())
+                    let proxy = ReverseProxy::new(Arc::clone(&judge), forwarder, portal.clone());
+                    Doors::new(Arc::clone(&judge), proxy)
                 },
                 shutdown,
             )
@@ -235,6 +238,35 @@ impl Judge for Live {
             return from_page(portal::pages::error(&self.0.load().frame, status, &reference));
         }
         Problem::new(status, error.fault.name(), "The app did not answer").response(&reference)
+    }
+}
+
+impl Checks for Live {
+    fn entrance(&self, parts: &Parts, peer: Peer) -> Entrance {
+        self.0.load().gate.entrance(parts, peer)
+    }
+
+    async fn check(
+        &self,
+        door: Door,
+        asked: Asked,
+        parts: &mut Parts,
+        peer: Peer,
+    ) -> (Judgement, Arc<Rules>) {
+        let generation = self.0.load_full();
+        (generation.gate.check(door, asked, parts, peer).await, Arc::clone(&generation.rules))
+    }
+
+    fn unclear(&self, door: Door, unclear: Unclear) -> Response<Body> {
+        self.0.load().gate.unclear(door, unclear)
+    }
+
+    fn nothing(&self, headers: &HeaderMap) -> Response<Body> {
+        self.0.load().gate.nothing_here(headers)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.load().gate.is_ready()
     }
 }
 

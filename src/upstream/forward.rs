@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -75,6 +75,12 @@ impl Rules {
             },
             max_body: settings.server.max_body,
         }
+    }
+
+    /// Whether a header of this name, from whoever sends it, must not reach an app.
+    #[must_use]
+    pub fn removes(&self, name: &HeaderName) -> bool {
+        self.twins.contains(name)
     }
 
     /// The body under its bounds.

@@ -30,3 +30,4 @@ pub use forward::{Forwarder, Payload, Rules};
 pub use outgoing::Outgoing;
 pub use peer::Peer;
 pub use tunnel::Tunnels;
+pub use websocket::is_same_origin;

@@ -47,7 +47,8 @@ impl Outgoing {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.shared.as_ref().map_or(0, |shared| shared.len()) + self.own.len()
     }
 

@@ -43,7 +43,8 @@ pub(super) fn announce(headers: &mut HeaderMap) {
 /// Whether a page of this very site opens the WebSocket (security.md G09). Browsers always say
 /// `Origin` here; what neither says it nor looks like a browser carries no cookies against
 /// anyone's will.
-pub(super) fn is_same_origin(headers: &HeaderMap, scheme: &str, host: &HeaderValue) -> bool {
+#[must_use]
+pub fn is_same_origin(headers: &HeaderMap, scheme: &str, host: &HeaderValue) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else {
         return !headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
