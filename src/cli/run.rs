@@ -80,9 +80,10 @@ pub async fn serve(
     let hangup = signal(SignalKind::hangup())?;
     let whole = Whole::build(settings, Clock::system()).await?;
     whole.shutdown().on_signals()?;
-    ready(&whole.listening()?);
-    let reload =
-        reloader.map(|reloader| tokio::spawn(reloader.run(hangup, Arc::clone(&whole.shared), whole.live())));
+    ready(&whole.listening());
+    let reload = reloader.map(|reloader| {
+        tokio::spawn(reloader.run(hangup, Arc::clone(&whole.shared), whole.live(), whole.front()))
+    });
     let served = whole.serve().await;
     if let Some(reload) = reload {
         reload.abort();
@@ -142,7 +143,7 @@ fn tell_log(listening: &Listening) {
 fn tell_script(listening: &Listening) {
     let line = serde_json::json!({
         "ready": true,
-        "listen": listening.addresses,
+        "listen": listening.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "operations": listening.operations,
     });
     // Nothing can be done about a script that has gone away.

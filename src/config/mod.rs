@@ -7,6 +7,7 @@
 //! No step stops at the first problem.
 
 mod build;
+pub mod certificate;
 mod codes;
 mod diagnostic;
 pub mod factor_kind;

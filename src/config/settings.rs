@@ -3,6 +3,8 @@
 //! Rooms above read these types and never see YAML. A value of [`Settings`] exists only when the
 //! whole file was free of errors.
 
+mod front;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::factor_kind::{FactorKind, FactorSet};
+
+pub use front::{CertificateFiles, Connections, Listen, ListenAddress, Tls};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -36,11 +40,13 @@ pub struct Settings {
 
 #[derive(Debug, Clone)]
 pub struct Server {
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     pub public_url: PublicUrl,
     pub tls: Option<Tls>,
-    /// Peers whose `X-Forwarded-For` and identity headers count. Empty trusts nobody.
+    /// Peers whose `X-Forwarded-For` and PROXY headers count. Empty trusts nobody. The word `unix` is
+    /// the unspecified address, which only peers on unix sockets have.
     pub trusted_proxies: Vec<IpNet>,
+    pub connections: Connections,
     pub operations: Option<SocketAddr>,
     /// Data-plane threads; default: one per available processor.
     pub workers: Option<usize>,
@@ -48,6 +54,10 @@ pub struct Server {
     pub prefix: String,
     pub timeouts: Timeouts,
     pub max_body: Option<u64>,
+    /// Bytes of a request's header block.
+    pub max_header: usize,
+    /// Bytes of a request's target.
+    pub max_target: usize,
     /// After SIGTERM: how long requests in flight may take to end.
     pub drain: Duration,
 }
@@ -78,12 +88,6 @@ impl PublicUrl {
             None => format!("{scheme}://{host}"),
         }
     }
-}
-
-#[derive(Debug, Clone)]
-pub struct Tls {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 /// Deadlines for each phase of a connection. All are enforced below hyper.

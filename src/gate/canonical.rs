@@ -19,9 +19,6 @@ use crate::policy::{CanonicalRequest, Door, Policy};
 
 use super::readings;
 
-/// Longest target in bytes (security.md D08).
-const MOST_TARGET: usize = 8 * 1024;
-
 /// Why a request is not looked at any further. No upstream hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
@@ -74,7 +71,7 @@ pub fn judge(
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(METHOD);
     }
-    if target.as_str().len() > MOST_TARGET {
+    if target.as_str().len() > policy.settings().server.max_target {
         return Err(TOO_LONG);
     }
     if !target.as_str().starts_with('/') {
@@ -215,7 +212,7 @@ const NOT_ORIGIN_FORM: Refusal = Refusal::bad("target_form", "the target is not 
 const TOO_LONG: Refusal = Refusal {
     status: StatusCode::URI_TOO_LONG,
     code: "target_too_long",
-    why: "the target is longer than 8 KiB",
+    why: "the target is longer than `server.max_target`",
 };
 const METHOD: Refusal = Refusal {
     status: StatusCode::METHOD_NOT_ALLOWED,

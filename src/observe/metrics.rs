@@ -49,6 +49,13 @@ pub struct LimitLabels {
     pub limit: &'static str,
 }
 
+/// Labels of `stepgate_certificate_expiry_timestamp_seconds`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CertificateLabels {
+    /// Its first name.
+    pub certificate: String,
+}
+
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -65,6 +72,9 @@ pub struct Metrics {
     pub revocations_age: Gauge,
     pub signing_key_age: Gauge,
     pub held_requests: Counter,
+    pub connections: Gauge,
+    pub certificate_expiry: Family<CertificateLabels, Gauge>,
+    pub certificates_successful: Gauge,
 }
 
 /// The metrics of this process.
@@ -90,6 +100,9 @@ impl Metrics {
             revocations_age: Gauge::default(),
             signing_key_age: Gauge::default(),
             held_requests: Counter::default(),
+            connections: Gauge::default(),
+            certificate_expiry: Family::default(),
+            certificates_successful: Gauge::default(),
         };
         all.register();
         all
@@ -140,6 +153,17 @@ impl Metrics {
             self.signing_key_age.clone(),
         );
         registry.register("held_requests", "Form posts kept over a challenge", self.held_requests.clone());
+        registry.register("connections", "Client connections that are open", self.connections.clone());
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When a certificate in use runs out",
+            self.certificate_expiry.clone(),
+        );
+        registry.register(
+            "certificate_last_reload_successful",
+            "Whether the certificates on disk are the ones in use",
+            self.certificates_successful.clone(),
+        );
     }
 
     /// The text of `/metrics` (OpenMetrics).
@@ -149,6 +173,17 @@ impl Metrics {
         // Writing to a string cannot fail; if it did, an empty page would say so.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// Says when a certificate in use runs out.
+    pub fn certificate(&self, name: &str, not_after: i64) {
+        let labels = CertificateLabels { certificate: name.to_owned() };
+        self.certificate_expiry.get_or_create(&labels).set(not_after);
+    }
+
+    /// Counts what a limit has refused.
+    pub fn limited(&self, limit: &'static str) {
+        self.limited.get_or_create(&LimitLabels { limit }).inc();
     }
 
     /// Counts one request that the upstream did not answer.

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::ambient::UnixTime;
 use crate::config::settings::{
-    Answer, Branding, Condition, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId, Limits,
-    LogFormat, Logging, PublicUrl, RecoveryCodes, Require, Requirement, Route, Rule, Server, Sessions,
-    Settings, Storage, Timeouts, ToUpstream, Totp, When,
+    Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
+    Limits, LogFormat, Logging, PublicUrl, RecoveryCodes, Require, Requirement, Route, Rule, Server,
+    Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
 };
 use crate::config::{FactorKind, FactorSet};
 
@@ -150,6 +150,7 @@ pub fn settings(routes: Vec<Route>) -> Settings {
             public_url: PublicUrl { https: true, host: "mfa.example.com".to_owned(), port: None },
             tls: None,
             trusted_proxies: vec![],
+            connections: Connections { most: 16_384, per_address: 1_024 },
             operations: None,
             workers: None,
             prefix: "/.stepgate".to_owned(),
@@ -162,6 +163,8 @@ pub fn settings(routes: Vec<Route>) -> Settings {
                 upstream_response: second,
             },
             max_body: None,
+            max_header: 32 << 10,
+            max_target: 8 << 10,
             drain: second,
         },
         storage: Storage { database: "db".into(), state_directory: "state".into(), encryption_keys: vec![] },

@@ -1,4 +1,5 @@
-//! One connection from its first byte to its last: TLS, the version of HTTP, deadlines, the end.
+//! One connection from its first byte to its last: PROXY header, TLS, the version of HTTP, deadlines,
+//! the end.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -11,35 +12,39 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::Timeouts;
 use crate::doors::Handler;
-use crate::upstream::Peer;
+use crate::observe::metrics;
 use crate::upstream::timer::LazyTimer;
+use crate::upstream::{Body, ClientCertificate, Peer};
 
 use super::activity::{Activity, Due};
+use super::census::{Census, Counted};
 use super::frames::PREFACE;
 use super::guarded::{Guarded, Stream};
+use super::proxied;
+use super::socket::Socket;
+use super::tls::{Shown, Tls};
 use super::tracked::Tracked;
+use super::trust::{Seldom, Trust};
 
-/// Request header block and lines (security.md D08).
-const MAX_HEADER_BYTES: usize = 32 * 1024;
+/// Header lines of a request (security.md D08).
 const MAX_HEADERS: usize = 100;
+/// What HTTP/2 adds to each when it counts the size of a header block (RFC 9113, 6.5.2).
+const LINE_OVERHEAD: usize = 32;
 /// Between this and the socket hyper buffers in either direction.
 const MAX_BUFFER: usize = 128 * 1024;
-/// HTTP/2: header list (D03), streams and windows; small windows bound the memory of a connection.
-const MAX_HEADER_LIST: u32 = 64 * 1024;
+/// HTTP/2: streams and windows; small windows bound the memory of a connection.
 const MAX_STREAMS: u32 = 128;
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
@@ -69,51 +74,68 @@ impl Drain {
     }
 }
 
+/// What holds for every connection of a process, whichever listener it came through.
+pub(super) struct Terms {
+    pub timeouts: Timeouts,
+    /// Bytes of a header block.
+    pub max_header: usize,
+    /// Who may send PROXY headers, and has no bound on connections.
+    pub trust: Trust,
+    pub census: Arc<Census>,
+    pub drain: Arc<Drain>,
+    /// Warnings about PROXY headers from strangers.
+    pub strangers: Seldom,
+}
+
+/// What a listener begins its connections with.
+#[derive(Default, Clone)]
+pub(super) struct Entrance {
+    pub tls: Option<Arc<Tls>>,
+    pub proxy_protocol: bool,
+}
+
 /// What all connections of one worker share.
 pub(super) struct Line<H> {
     handler: Arc<H>,
-    timeouts: Timeouts,
-    tls: Option<TlsAcceptor>,
+    terms: Arc<Terms>,
     handshakes: Semaphore,
-    drain: Arc<Drain>,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
 
 impl<H: Handler> Line<H> {
-    pub(super) fn new(handler: H, timeouts: Timeouts, tls: Option<TlsAcceptor>, drain: Arc<Drain>) -> Self {
+    pub(super) fn new(handler: H, terms: Arc<Terms>) -> Self {
         Self {
             handler: Arc::new(handler),
-            timeouts,
-            tls,
             handshakes: Semaphore::new(MAX_HANDSHAKES),
-            drain,
-            http1: http1_builder(),
-            http2: http2_builder(),
+            http1: http1_builder(terms.max_header),
+            http2: http2_builder(terms.max_header),
+            terms,
         }
     }
 
     /// Serves one accepted connection to its end.
-    pub(super) async fn serve(&self, socket: TcpStream, address: SocketAddr) {
-        // Without it small responses wait for acknowledgements; a socket that refuses is dead.
-        if socket.set_nodelay(true).is_err() {
+    pub(super) async fn serve(&self, socket: Socket, address: SocketAddr, entrance: &Entrance) {
+        if socket.send_at_once().is_err() {
             return;
         }
-        let Ok(Ok(opened)) = timeout(self.timeouts.handshake, self.open(socket)).await else {
-            tracing::debug!(peer = %address, "connection ended before it said what it wants");
-            return;
+        let opening = timeout(self.terms.timeouts.handshake, self.open(socket, address, entrance));
+        let opened = match opening.await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => {
+                return tracing::debug!(peer = %address, %error, "connection ended before it said what it wants");
+            }
+            Err(_) => return tracing::debug!(peer = %address, "connection did not say in time what it wants"),
         };
-        let tls = matches!(opened.stream, Stream::Tls(_));
-        let peer = Peer { address, tls };
-        let activity = Activity::new(&self.timeouts);
-        let io =
-            TokioIo::new(Guarded::new(opened.stream, opened.prefix, opened.http2, Arc::clone(&activity)));
-        if opened.http2 {
-            let service = service_fn(|request| self.answer(request, peer, &activity, true));
+        let context = opened.context;
+        let activity = Activity::new(&self.terms.timeouts);
+        let http2 = context.http2;
+        let io = TokioIo::new(Guarded::new(opened.stream, opened.prefix, http2, Arc::clone(&activity)));
+        let service = service_fn(|request| self.answer(request, &context, &activity));
+        if http2 {
             let connection = self.http2.serve_connection(io, service);
             self.watch(connection, http2::Connection::graceful_shutdown, &activity).await;
         } else {
-            let service = service_fn(|request| self.answer(request, peer, &activity, false));
             let connection = self.http1.serve_connection(io, service).with_upgrades();
             self.watch(connection, http1::UpgradeableConnection::graceful_shutdown, &activity)
                 .await;
@@ -123,33 +145,75 @@ impl<H: Handler> Line<H> {
     /// Called when a header block is complete; the request is in flight until its body is dropped.
     fn answer(
         &self,
-        request: Request<Incoming>,
-        peer: Peer,
+        mut request: Request<Incoming>,
+        context: &Context,
         activity: &Arc<Activity>,
-        http2: bool,
     ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + Send + use<H> {
         let in_flight = activity.begin_request();
         let handler = Arc::clone(&self.handler);
+        let (peer, http2, refused) = (context.peer, context.http2, context.refuses(&request));
+        if let Some(device) = &context.device {
+            request.extensions_mut().insert(Arc::clone(device));
+        }
         async move {
-            let response = handler.handle(request, peer).await;
+            let response = match refused {
+                None => handler.handle(request, peer).await,
+                Some(status) => refusal(status, http2),
+            };
             Ok(response.map(|body| Tracked::new(body, in_flight, http2)))
         }
     }
 
-    async fn open(&self, socket: TcpStream) -> io::Result<Opened> {
-        let Some(tls) = &self.tls else {
-            return peek(socket).await;
+    /// Everything before the first request. The caller bounds its time.
+    async fn open(&self, mut socket: Socket, address: SocketAddr, entrance: &Entrance) -> io::Result<Opened> {
+        let mut peer = Peer { address, tls: entrance.tls.is_some() };
+        if entrance.proxy_protocol {
+            peer.address = self.announced(&mut socket, peer).await?.unwrap_or(address);
+        }
+        let counted = self.admit(peer)?;
+        let mut context = Context { peer, http2: false, shown: None, device: None, _counted: counted };
+        let Some(tls) = &entrance.tls else {
+            let (stream, prefix, http2) = peek(socket).await?;
+            context.http2 = http2;
+            return Ok(Opened { stream, prefix, context });
         };
         let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
-        let stream = tls.accept(socket).await?;
-        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Opened { stream: Stream::Tls(Box::new(stream)), prefix: Bytes::new(), http2 })
+        let accepted = tls.accept(socket).await?;
+        context.http2 = accepted.http2;
+        context.shown = accepted.shown;
+        context.device = accepted.device;
+        Ok(Opened { stream: Stream::Tls(Box::new(accepted.stream)), prefix: Bytes::new(), context })
+    }
+
+    /// Whose connection a balancer passes on.
+    async fn announced(&self, socket: &mut Socket, peer: Peer) -> io::Result<Option<SocketAddr>> {
+        if self.terms.trust.holds(peer.ip()) {
+            return proxied::read(socket).await;
+        }
+        metrics().limited("proxy_protocol");
+        if self.terms.strangers.now() {
+            tracing::warn!(peer = %peer.address, "a peer that is not in server.trusted_proxies reached a PROXY protocol listener; such connections are closed");
+        }
+        Err(io::Error::other("not a trusted proxy"))
+    }
+
+    /// Counts a connection against its client's bound. This machine's own addresses and trusted
+    /// proxies stand for many clients.
+    fn admit(&self, peer: Peer) -> io::Result<Option<Counted>> {
+        let address = peer.ip();
+        if address.is_loopback() || address.is_unspecified() || self.terms.trust.holds(address) {
+            return Ok(None);
+        }
+        self.terms.census.admit(address).map(Some).ok_or_else(|| {
+            metrics().limited("connections_per_address");
+            io::Error::other("too many connections from this address")
+        })
     }
 
     /// Polls a connection until it ends, is overdue, or has been drained.
     async fn watch<C: Future>(&self, connection: C, say_goodbye: fn(Pin<&mut C>), activity: &Activity) {
         let mut connection = pin!(connection);
-        let mut drained = pin!(self.drain.begun());
+        let mut drained = pin!(self.terms.drain.begun());
         let mut timer = LazyTimer::default();
         let (mut registered, mut leaving, mut gone_by) = (false, false, None::<Instant>);
         poll_fn(|cx| {
@@ -158,7 +222,7 @@ impl<H: Handler> Line<H> {
                 registered = true;
                 let _ = drained.as_mut().poll(cx);
             }
-            if !leaving && self.drain.flag.load(Ordering::Relaxed) {
+            if !leaving && self.terms.drain.flag.load(Ordering::Relaxed) {
                 leaving = true;
                 say_goodbye(connection.as_mut());
             }
@@ -191,11 +255,43 @@ impl<H: Handler> Line<H> {
 struct Opened {
     stream: Stream,
     prefix: Bytes,
+    context: Context,
+}
+
+/// What stays the same for all requests of a connection.
+struct Context {
+    peer: Peer,
     http2: bool,
+    shown: Option<Shown>,
+    device: Option<Arc<ClientCertificate>>,
+    _counted: Option<Counted>,
+}
+
+impl Context {
+    /// What this connection does not carry, before anybody looks into it.
+    fn refuses(&self, request: &Request<Incoming>) -> Option<StatusCode> {
+        // On HTTP/1 the parser has counted.
+        if self.http2 && request.headers().len() > MAX_HEADERS {
+            return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        }
+        let misdirected = self.shown.as_ref().is_some_and(|shown| !shown.fits(request));
+        misdirected.then_some(StatusCode::MISDIRECTED_REQUEST)
+    }
+}
+
+fn refusal(status: StatusCode, http2: bool) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    if !http2 {
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Reads just enough of a cleartext connection to tell HTTP/2's preface from a request line.
-async fn peek(mut socket: TcpStream) -> io::Result<Opened> {
+async fn peek(mut socket: Socket) -> io::Result<(Stream, Bytes, bool)> {
     let mut start = [0; PREFACE.len()];
     let mut have = 0;
     loop {
@@ -203,7 +299,7 @@ async fn peek(mut socket: TcpStream) -> io::Result<Opened> {
         let http2 = known == PREFACE;
         if http2 || !PREFACE.starts_with(known) {
             let prefix = Bytes::copy_from_slice(known);
-            return Ok(Opened { stream: Stream::Plain(socket), prefix, http2 });
+            return Ok((Stream::Plain(socket), prefix, http2));
         }
         match socket.read(free).await? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -212,22 +308,23 @@ async fn peek(mut socket: TcpStream) -> io::Result<Opened> {
     }
 }
 
-fn http1_builder() -> http1::Builder {
+fn http1_builder(max_header: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     // Deadlines are the wrapper's: hyper's own would also bound keep-alive, per request.
     builder
         .header_read_timeout(None)
         .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEADER_BYTES)
+        .max_header_size(max_header)
         .max_buf_size(MAX_BUFFER);
     builder
 }
 
-fn http2_builder() -> http2::Builder<TokioExecutor> {
+fn http2_builder(max_header: usize) -> http2::Builder<TokioExecutor> {
+    let list = u32::try_from(max_header + MAX_HEADERS * LINE_OVERHEAD).unwrap_or(u32::MAX);
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_header_list_size(MAX_HEADER_LIST)
+        .max_header_list_size(list)
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
 use super::frames::Frames;
+use super::socket::Socket;
 
 /// Least speed of a client that keeps us waiting with a response (security.md R17).
 const MIN_BYTES_PER_SECOND: u64 = 1024;
@@ -25,8 +25,8 @@ const MIN_BYTES_PER_SECOND: u64 = 1024;
 /// A connection with or without our own TLS.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 /// A stream under deadlines.

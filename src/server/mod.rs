@@ -5,42 +5,48 @@
 //! answers it. Nothing may wait here without a deadline or queue without a bound.
 
 mod activity;
+mod census;
 mod connection;
 mod frames;
 mod guarded;
 mod listen;
 pub mod operations;
+mod proxied;
 pub mod reload;
 mod shutdown;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod tracked;
+mod trust;
 mod upkeep;
 pub mod whole;
 mod worker;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::config::settings::Timeouts;
+use crate::config::settings::{Listen, ListenAddress, Server};
 use crate::doors::Handler;
 use crate::upstream::Tunnels;
 
-use connection::Drain;
+use census::Census;
+use connection::{Drain, Entrance, Terms};
+use listen::{Bound, Unlink};
+use tls::Tls;
+use trust::Seldom;
 use worker::Post;
 
 pub use shutdown::Shutdown;
+pub use tls::Certificates;
+pub use trust::Trust;
 
-/// Most client connections at once, over all workers.
-const MAX_CONNECTIONS: usize = 16 * 1024;
 /// After the drain has begun: how long listening goes on, so that load balancers notice first.
 const MAX_GRACE: Duration = Duration::from_secs(1);
 
@@ -51,47 +57,64 @@ pub struct WorkerId(pub usize);
 /// The data plane before it serves: everything that can fail at start has succeeded.
 pub struct Plane {
     /// Per worker, one for each address.
-    listeners: Vec<Vec<TcpListener>>,
-    addresses: Vec<SocketAddr>,
-    timeouts: Timeouts,
+    listeners: Vec<Vec<(Bound, Entrance)>>,
+    addresses: Vec<ListenAddress>,
+    /// Files that go when nobody listens any more.
+    files: Vec<Unlink>,
+    terms: Arc<Terms>,
+    most: usize,
     drain_for: Duration,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     tunnels: Tunnels,
 }
 
 impl Plane {
-    /// Opens all listeners and reads the certificate.
+    /// Opens all listeners and reads the certificates.
     ///
     /// # Errors
-    /// When an address cannot be listened on or the certificate or key cannot be used.
+    /// When an address cannot be listened on or a certificate or key cannot be used.
     pub fn bind(settings: &Settings) -> io::Result<Self> {
         let server = &settings.server;
         let available = || std::thread::available_parallelism().map_or(1, usize::from);
         let workers = server.workers.unwrap_or_else(available).max(1);
-        let tls = server.tls.as_ref().map(tls::acceptor).transpose()?;
-        let mut listeners: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut addresses = Vec::new();
-        for address in &server.listen {
-            let opened = listen::open(*address, workers)
-                .map_err(|error| io::Error::new(error.kind(), format!("server.listen {address}: {error}")))?;
-            addresses.extend(opened.first().map(TcpListener::local_addr).transpose()?);
-            for (own, listener) in listeners.iter_mut().zip(opened) {
-                own.push(listener);
-            }
-        }
-        Ok(Self {
-            listeners,
-            addresses,
-            timeouts: server.timeouts.clone(),
+        let tls = server.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
+        let mut plane = Self {
+            listeners: (0..workers).map(|_| Vec::new()).collect(),
+            addresses: Vec::new(),
+            files: Vec::new(),
+            terms: Arc::new(terms(server)),
+            most: server.connections.most,
             drain_for: server.drain,
             tls,
             tunnels: Tunnels::default(),
-        })
+        };
+        for listen in &server.listen {
+            let address = &listen.address;
+            plane
+                .open(listen)
+                .map_err(|error| io::Error::new(error.kind(), format!("server.listen {address}: {error}")))?;
+        }
+        Ok(plane)
+    }
+
+    fn open(&mut self, listen: &Listen) -> io::Result<()> {
+        let entrance = Entrance {
+            tls: self.tls.clone().filter(|_| listen.tls),
+            proxy_protocol: listen.proxy_protocol,
+        };
+        let opened = listen::open(&listen.address, self.listeners.len())?;
+        self.files.extend(Unlink::new(&listen.address));
+        self.addresses
+            .extend(opened.first().map(|first| first.address(&listen.address)).transpose()?);
+        for (own, listener) in self.listeners.iter_mut().zip(opened) {
+            own.push((listener, entrance.clone()));
+        }
+        Ok(())
     }
 
     /// Where it listens, in the order of the configuration, with real ports.
     #[must_use]
-    pub fn local_addrs(&self) -> &[SocketAddr] {
+    pub fn local_addrs(&self) -> &[ListenAddress] {
         &self.addresses
     }
 
@@ -106,6 +129,18 @@ impl Plane {
         &self.tunnels
     }
 
+    /// Who may speak for others, for whoever reloads.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.terms.trust
+    }
+
+    /// The certificates in use, for whoever reloads.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.tls.as_ref().map(|tls| tls.certificates())
+    }
+
     /// Serves until `shutdown`, then drains: returns once everything has ended, the time allowed
     /// has passed, or the second request to end has come.
     ///
@@ -118,17 +153,15 @@ impl Plane {
         H: Handler,
         F: Fn(WorkerId) -> H + Send + Sync + 'static,
     {
-        let (drain, end) = (Arc::new(Drain::default()), CancellationToken::new());
-        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let (terms, end) = (self.terms, CancellationToken::new());
+        let room = Arc::new(Semaphore::new(self.most));
         let make_handler = Arc::new(make_handler);
         let mut workers = tokio::task::JoinSet::new();
         for (index, listeners) in self.listeners.into_iter().enumerate() {
             let post = Post {
                 listeners,
-                timeouts: self.timeouts.clone(),
-                tls: self.tls.clone(),
+                terms: Arc::clone(&terms),
                 room: Arc::clone(&room),
-                drain: Arc::clone(&drain),
                 end: end.clone(),
                 tunnels: self.tunnels.clone(),
             };
@@ -143,7 +176,8 @@ impl Plane {
         if failed.is_none() {
             wait(MAX_GRACE.min(self.drain_for / 10), &shutdown).await;
         }
-        drain.begin();
+        drop(self.files);
+        terms.drain.begin();
         self.tunnels.refuse_more();
         let drained = async { while workers.join_next().await.is_some() {} };
         tokio::select! {
@@ -156,6 +190,17 @@ impl Plane {
         end.cancel();
         while workers.join_next().await.is_some() {}
         failed.map_or(Ok(()), |ended| ended.map_err(io::Error::other)?)
+    }
+}
+
+fn terms(server: &Server) -> Terms {
+    Terms {
+        timeouts: server.timeouts.clone(),
+        max_header: server.max_header,
+        trust: Trust::new(&server.trusted_proxies),
+        census: Census::new(server.connections.per_address),
+        drain: Arc::new(Drain::default()),
+        strangers: Seldom::default(),
     }
 }
 

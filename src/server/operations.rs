@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -18,11 +18,16 @@ use crate::config::settings::Timeouts;
 use crate::doors::Handler;
 use crate::upstream::{Body, Peer};
 
-use super::connection::{Drain, Line};
-use super::{Shutdown, listen, worker};
+use super::census::Census;
+use super::connection::{Drain, Entrance, Line, Terms};
+use super::listen::{self, Bound, Listener};
+use super::trust::{Seldom, Trust};
+use super::{Shutdown, worker};
 
 /// Most connections at once; scrapers and probes need few.
 const MAX_CONNECTIONS: usize = 64;
+/// Bytes of a request's header block.
+const MAX_HEADER: usize = 8 * 1024;
 
 /// One thing that must hold for the process to be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +41,8 @@ type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// The listener before it serves.
 pub struct Operations {
-    listener: TcpListener,
+    listener: Listener,
+    address: SocketAddr,
     timeouts: Timeouts,
     checks: Checks,
     metrics: Metrics,
@@ -56,10 +62,11 @@ impl Operations {
     ) -> io::Result<Self> {
         let named =
             |error: io::Error| io::Error::new(error.kind(), format!("server.operations {address}: {error}"));
-        let opened = listen::open(address, 1).map_err(named)?;
+        let opened = listen::open_tcp(address, 1).map_err(named)?;
         let listener = opened.into_iter().next().ok_or(io::ErrorKind::AddrNotAvailable)?;
         Ok(Self {
-            listener: TcpListener::from_std(listener)?,
+            address: listener.local_addr()?,
+            listener: Bound::Tcp(listener).take_over()?,
             timeouts: timeouts.clone(),
             checks: Arc::new(checks),
             metrics: Arc::new(metrics),
@@ -67,20 +74,27 @@ impl Operations {
     }
 
     /// Where it listens, with its real port.
-    ///
-    /// # Errors
-    /// When the system does not say.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
     }
 
     /// Serves for as long as it is polled, also while the data plane drains: that is when probes
     /// must learn that it does.
     pub async fn serve(self, shutdown: Shutdown) {
         let probes = Probes { shutdown, checks: self.checks, metrics: self.metrics };
-        let line = Arc::new(Line::new(probes, self.timeouts, None, Arc::new(Drain::default())));
+        let nobody: &[IpNet] = &[];
+        let terms = Terms {
+            timeouts: self.timeouts,
+            max_header: MAX_HEADER,
+            trust: Trust::new(nobody),
+            census: Census::new(MAX_CONNECTIONS),
+            drain: Arc::new(Drain::default()),
+            strangers: Seldom::default(),
+        };
+        let line = Arc::new(Line::new(probes, Arc::new(terms)));
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        worker::accept(self.listener, line, room, TaskTracker::new()).await;
+        worker::accept(self.listener, Entrance::default(), line, room, TaskTracker::new()).await;
     }
 }
 

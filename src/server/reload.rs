@@ -1,4 +1,5 @@
-//! Reload: a changed file or SIGHUP builds a new generation; a bad one changes nothing.
+//! Reload: a changed file or SIGHUP builds a new generation; a bad one changes nothing. Certificates
+//! are read again on their own, so that a broken configuration does not let them run out.
 //!
 //! Directories are watched, not files: editors and ConfigMaps replace files. Any event is only a
 //! hint; what counts is whether the contents differ.
@@ -14,7 +15,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::whole::{Generation, Live};
+use super::whole::{Front, Generation, Live};
 use crate::config::settings::Server;
 use crate::config::{self, Environment, Loaded, Settings, Sources};
 use crate::gate::Shared;
@@ -22,8 +23,9 @@ use crate::observe::metrics;
 
 /// Events closer together than this are one change.
 const SETTLE: Duration = Duration::from_millis(300);
-/// Files are looked at this often even if nothing was heard: network file systems send no events.
-const POLL: Duration = Duration::from_secs(30);
+/// Files are looked at this often even if nothing was heard: network file systems send no events, and
+/// neither do links that are swapped further up.
+const POLL: Duration = Duration::from_secs(5);
 
 /// Where the configuration comes from, and what of it was last seen.
 pub struct Reloader {
@@ -31,32 +33,57 @@ pub struct Reloader {
     environment: Environment,
     files: BTreeSet<PathBuf>,
     seen: Vec<u8>,
+    certificates: BTreeSet<PathBuf>,
+    seen_certificates: Vec<u8>,
 }
 
 impl Reloader {
     #[must_use]
     pub fn new(sources: Sources, environment: Environment, loaded: &Loaded) -> Self {
+        let certificates = loaded.settings.as_deref().map(certificate_files).unwrap_or_default();
         Self {
             sources,
             environment,
             files: loaded.files.clone(),
             seen: fingerprint(&loaded.files),
+            seen_certificates: fingerprint(&certificates),
+            certificates,
         }
     }
 
     /// Watches until the process ends; `hangup` asks for a reload at once.
-    pub async fn run(mut self, mut hangup: Signal, shared: Arc<Shared>, live: Live) {
+    pub async fn run(mut self, mut hangup: Signal, shared: Arc<Shared>, live: Live, front: Front) {
         let (heard, mut events) = mpsc::channel(1);
         let mut watcher = self.watch(&heard);
         loop {
             let asked = self.wait(&mut hangup, &mut events).await;
+            self.follow_certificates(asked, &live, &front);
             let print = fingerprint(&self.files);
             if !asked && print == self.seen {
                 continue;
             }
             self.seen = print;
-            self.reload(&shared, &live);
+            self.reload(&shared, &live, &front);
+            self.follow_certificates(false, &live, &front);
             watcher = watcher.and_then(|_| self.watch(&heard));
+        }
+    }
+
+    /// Takes changed certificates into use.
+    fn follow_certificates(&mut self, asked: bool, live: &Live, front: &Front) {
+        let settings = live.settings();
+        let (Some(certificates), Some(tls)) = (&front.certificates, &settings.server.tls) else {
+            return;
+        };
+        self.certificates = certificate_files(&settings);
+        let print = fingerprint(&self.certificates);
+        if !asked && print == self.seen_certificates {
+            return;
+        }
+        self.seen_certificates = print;
+        match certificates.reload(tls) {
+            Ok(()) => tracing::info!("the certificates have been read again"),
+            Err(error) => tracing::error!(%error, "a certificate is refused; the old ones stay in use"),
         }
     }
 
@@ -81,10 +108,11 @@ impl Reloader {
         };
         let mut watcher = notify::recommended_watcher(tell)
             .inspect_err(
-                |error| tracing::warn!(%error, "files cannot be watched; they are looked at every 30 s"),
+                |error| tracing::warn!(%error, "files cannot be watched; they are looked at every 5 s"),
             )
             .ok()?;
-        let directories: BTreeSet<&Path> = self.files.iter().filter_map(|file| file.parent()).collect();
+        let files = self.files.union(&self.certificates);
+        let directories: BTreeSet<&Path> = files.filter_map(|file| file.parent()).collect();
         for directory in directories {
             if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
                 tracing::warn!(%error, directory = %directory.display(), "a directory cannot be watched");
@@ -93,7 +121,7 @@ impl Reloader {
         Some(watcher)
     }
 
-    fn reload(&mut self, shared: &Arc<Shared>, live: &Live) {
+    fn reload(&mut self, shared: &Arc<Shared>, live: &Live, front: &Front) {
         let loaded = config::load(&self.sources, &self.environment);
         self.files.extend(loaded.files.iter().cloned());
         let built = match &loaded.settings {
@@ -104,6 +132,7 @@ impl Reloader {
         };
         match built {
             Ok(generation) => {
+                front.trust.replace(&generation.settings.server.trusted_proxies);
                 live.replace(generation);
                 metrics().reload_successful.set(1);
                 metrics().reload_time.set(shared.clock.now().0);
@@ -120,14 +149,27 @@ impl Reloader {
 /// What cannot change in a running process stays as it is, and the log says so.
 fn keep_fixed(old: &Arc<Settings>, new: &Arc<Settings>) -> Arc<Settings> {
     let mut settings = Settings::clone(new);
-    let (max_body, trusted) = (settings.server.max_body, settings.server.trusted_proxies.clone());
-    settings.server = Server { max_body, trusted_proxies: trusted, ..old.server.clone() };
+    let wanted = settings.server;
+    let mut tls = old.server.tls.clone();
+    if let (Some(tls), Some(wanted)) = (&mut tls, &wanted.tls) {
+        tls.certificates.clone_from(&wanted.certificates);
+    }
+    settings.server = Server {
+        max_body: wanted.max_body,
+        max_target: wanted.max_target,
+        trusted_proxies: wanted.trusted_proxies,
+        tls,
+        ..old.server.clone()
+    };
     settings.storage = old.storage.clone();
     settings.sessions = old.sessions.clone();
     settings.logging = old.logging.clone();
     settings.limits.per_network_per_minute = old.limits.per_network_per_minute;
     let changed: Vec<&str> = [
-        ("server (all but trusted_proxies and max_body)", differ(&settings.server, &new.server)),
+        (
+            "server (all but trusted_proxies, max_body, max_target and tls.certificates)",
+            differ(&settings.server, &new.server),
+        ),
         ("storage", differ(&settings.storage, &new.storage)),
         ("sessions", differ(&settings.sessions, &new.sessions)),
         ("logging", differ(&settings.logging, &new.logging)),
@@ -141,6 +183,12 @@ fn keep_fixed(old: &Arc<Settings>, new: &Arc<Settings>) -> Arc<Settings> {
         tracing::warn!(keys, "these keys have changed and need a restart; the rest is in use now");
     }
     Arc::new(settings)
+}
+
+/// Every file that a certificate or its key is in.
+fn certificate_files(settings: &Settings) -> BTreeSet<PathBuf> {
+    let pairs = settings.server.tls.iter().flat_map(|tls| &tls.certificates);
+    pairs.flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]).collect()
 }
 
 /// By what they would print: secrets look alike, and their files are compared elsewhere.

@@ -17,11 +17,12 @@ use hyper::body::Incoming;
 use tower::{Service, ServiceExt as _};
 
 use super::operations::{Check, Operations};
-use super::{Plane, Shutdown};
+use super::{Certificates, Plane, Shutdown, Trust};
 use crate::ambient::Clock;
 use crate::api::{Entry, Services};
 use crate::challenge::Challenges;
 use crate::config::Settings;
+use crate::config::settings::ListenAddress;
 use crate::doors::{Checks, Doors, Judge, PortalDoor, ReverseProxy};
 use crate::gate::answer::{Problem, from_page, reference};
 use crate::gate::check::{Asked, Entrance, Unclear};
@@ -58,8 +59,16 @@ pub enum StartError {
 /// Where it listens, once it does.
 #[derive(Clone, Debug)]
 pub struct Listening {
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<ListenAddress>,
     pub operations: Option<SocketAddr>,
+}
+
+/// What of the listeners can change while they serve.
+#[derive(Clone)]
+pub struct Front {
+    /// The certificates in use, if TLS is served.
+    pub certificates: Option<Certificates>,
+    pub trust: Trust,
 }
 
 /// What one generation of the configuration serves with. Swapped whole on reload.
@@ -147,12 +156,19 @@ impl Whole {
     }
 
     /// Where it listens.
-    ///
-    /// # Errors
-    /// When the system does not say.
-    pub fn listening(&self) -> std::io::Result<Listening> {
-        let operations = self.operations.as_ref().map(Operations::local_addr).transpose()?;
-        Ok(Listening { addresses: self.plane.local_addrs().to_vec(), operations })
+    #[must_use]
+    pub fn listening(&self) -> Listening {
+        let operations = self.operations.as_ref().map(Operations::local_addr);
+        Listening { addresses: self.plane.local_addrs().to_vec(), operations }
+    }
+
+    /// What of the listeners can change while they serve.
+    #[must_use]
+    pub fn front(&self) -> Front {
+        Front {
+            certificates: self.plane.certificates().cloned(),
+            trust: self.plane.trust().clone(),
+        }
     }
 
     /// The handle that ends it, for tests and the demo.

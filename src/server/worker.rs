@@ -1,33 +1,30 @@
 //! One thread of the data plane: its own runtime, its own listeners, its own connections.
 
 use std::io;
-use std::net::TcpListener as StdListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::settings::Timeouts;
 use crate::doors::Handler;
+use crate::observe::metrics;
 use crate::upstream::Tunnels;
 
-use super::connection::{Drain, Line};
+use super::connection::{Entrance, Line, Terms};
+use super::listen::{Bound, Listener};
+use super::trust::Seldom;
 
 /// How long to pause when the system has no descriptor for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a worker needs besides its handler.
 pub(super) struct Post {
-    pub listeners: Vec<StdListener>,
-    pub timeouts: Timeouts,
-    pub tls: Option<TlsAcceptor>,
+    pub listeners: Vec<(Bound, Entrance)>,
+    pub terms: Arc<Terms>,
     /// Room for connections, over all workers.
     pub room: Arc<Semaphore>,
-    pub drain: Arc<Drain>,
     /// Ends everything at once.
     pub end: CancellationToken,
     pub tunnels: Tunnels,
@@ -41,12 +38,14 @@ pub(super) fn run<H: Handler>(post: Post, make_handler: impl FnOnce() -> H) -> i
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let end = post.end.clone();
-        let Post { listeners, timeouts, tls, room, drain, tunnels, .. } = post;
-        let line = Arc::new(Line::new(make_handler(), timeouts, tls, Arc::clone(&drain)));
+        let Post { listeners, terms, room, tunnels, .. } = post;
+        let drain = Arc::clone(&terms.drain);
+        let line = Arc::new(Line::new(make_handler(), terms));
         let connections = TaskTracker::new();
-        for listener in listeners {
-            let listener = TcpListener::from_std(listener)?;
-            let accept = accept(listener, Arc::clone(&line), Arc::clone(&room), connections.clone());
+        for (listener, entrance) in listeners {
+            let listener = listener.take_over()?;
+            let accept =
+                accept(listener, entrance, Arc::clone(&line), Arc::clone(&room), connections.clone());
             let drain = Arc::clone(&drain);
             connections.spawn(async move {
                 tokio::select! {
@@ -67,26 +66,33 @@ pub(super) fn run<H: Handler>(post: Post, make_handler: impl FnOnce() -> H) -> i
 
 /// Accepts for ever. The caller ends it by dropping it, which closes the listener.
 pub(super) async fn accept<H: Handler>(
-    listener: TcpListener,
+    listener: Listener,
+    entrance: Entrance,
     line: Arc<Line<H>>,
     room: Arc<Semaphore>,
     connections: TaskTracker,
 ) {
+    let (entrance, warned) = (Arc::new(entrance), Seldom::default());
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
             return;
         };
         match listener.accept().await {
             Ok((socket, address)) => {
-                let line = Arc::clone(&line);
+                let (line, entrance) = (Arc::clone(&line), Arc::clone(&entrance));
                 connections.spawn(async move {
                     let _place = place;
-                    line.serve(socket, address).await;
+                    metrics().connections.inc();
+                    line.serve(socket, address, &entrance).await;
+                    metrics().connections.dec();
                 });
             }
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept connections for the moment");
+                metrics().limited("accept");
+                if warned.now() {
+                    tracing::warn!(%error, "cannot accept connections for the moment");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -28,6 +28,6 @@ pub use download::Download;
 pub use error::{Fault, Side, UpstreamError};
 pub use forward::{Forwarder, Payload, Rules};
 pub use outgoing::Outgoing;
-pub use peer::Peer;
+pub use peer::{ClientCertificate, Peer};
 pub use tunnel::Tunnels;
 pub use websocket::is_same_origin;

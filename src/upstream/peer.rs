@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-/// What the listener knows of a connection. Headers never change it.
+/// What the listener knows of a connection. Headers of requests never change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// The socket's other end; a forwarded address is the gate's business.
+    /// The socket's other end, or what a trusted balancer's PROXY header says it is. Unspecified for
+    /// peers on a unix socket. An address forwarded in a request's header is the gate's business.
     pub address: SocketAddr,
     /// Whether our own TLS ended here. Cookie modes and links follow `public_url`, not this.
     pub tls: bool,
@@ -18,6 +19,17 @@ impl Peer {
     pub fn ip(&self) -> IpAddr {
         self.address.ip().to_canonical()
     }
+}
+
+/// A client certificate that one of the configured authorities has signed and that is valid now. Put
+/// into the extensions of every request of its connection, in an `Arc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Distinguished names as text: `CN=laptop-7, O=Example`.
+    pub subject: String,
+    pub issuer: String,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub public_key: [u8; 32],
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! parts are reported. Nothing is ever replaced by a guess: with any error there are no settings.
 
 mod conditions;
+mod front;
 mod identity;
 mod levels;
 mod process;
@@ -60,7 +61,7 @@ pub(super) fn build(
     let sessions = process::sessions(&mut build);
     let storage = process::storage(&mut build, environment);
     levels::passable(&mut build);
-    let server = process::server(root);
+    let server = process::server(&mut build);
     if let Some(server) = &server {
         sites::check(&mut build, server, &identity, &routes);
     }

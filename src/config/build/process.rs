@@ -8,31 +8,33 @@ use super::super::factor_kind::{FactorKind, FactorSet};
 use super::super::node::{Kind, Node};
 use super::super::settings::{
     Branding, Enrolment, Factors, FirstFactor, Limits, LogFormat, Logging, RecoveryCodes, Server, Sessions,
-    Storage, Timeouts, Tls, ToUpstream, Totp,
+    Storage, Timeouts, ToUpstream, Totp,
 };
 use super::super::source::Environment;
 use super::super::values::{address, quantity};
-use super::{Build, conditions, duration, value, values};
+use super::{Build, conditions, duration, front, value, values};
 
 /// `None` when something in the section was wrong.
-pub(super) fn server(root: &Node) -> Option<Server> {
-    let node = root.get("server")?;
+pub(super) fn server(build: &mut Build<'_>) -> Option<Server> {
+    let node = build.root.get("server")?;
+    let tls = front::tls(build, node);
     let operations = match node.text_of("operations")? {
         "false" => None,
         text => Some(address::listen(text).ok()?),
     };
     Some(Server {
-        listen: values(node, "listen", address::listen),
+        listen: front::listen(build, node),
         public_url: value(node, "public_url", address::public_url)?,
-        tls: node.get("tls").and_then(|tls| {
-            Some(Tls { certificate: tls.text_of("certificate")?.into(), key: tls.text_of("key")?.into() })
-        }),
-        trusted_proxies: values(node, "trusted_proxies", address::network),
+        tls,
+        trusted_proxies: values(node, "trusted_proxies", address::peers),
+        connections: front::connections(node)?,
         operations,
         workers: node.text_of("workers").and_then(|text| text.parse().ok()),
         prefix: node.text_of("prefix")?.trim_end_matches('/').to_owned(),
         timeouts: timeouts(node.get("timeouts")?)?,
         max_body: value(node, "max_body", quantity::size),
+        max_header: front::bounded_size(build, node, "max_header", 4 << 10, 64 << 10)?,
+        max_target: front::bounded_size(build, node, "max_target", 1 << 10, 32 << 10)?,
         drain: duration(node, "drain")?,
     })
 }
@@ -54,7 +56,7 @@ pub(super) fn warn_of_wide_proxies(build: &mut Build<'_>) {
         return;
     };
     for item in proxies.items() {
-        let Some(network) = item.text().and_then(|text| address::network(text).ok()) else {
+        let Some(network) = item.text().and_then(|text| address::peers(text).ok()) else {
             continue;
         };
         let narrow = if network.addr().is_ipv4() { 24 } else { 64 };

@@ -1,6 +1,7 @@
 //! Grammar of the file as a whole, and of the sections about the process itself.
 
 use super::access::{CONDITION, FLOOR, LEVEL, ROUTE};
+use super::front::{CONNECTIONS, LISTEN, TLS};
 use super::people::{ENROLMENT, FACTORS, IDENTITY, LIMITS, SESSIONS};
 use super::{Key, Map, Scalar, Shape, Table};
 
@@ -57,8 +58,8 @@ static SERVER: Map = Map::new(
     &[
         Key {
             name: "listen",
-            shape: Shape::Many(&Shape::Scalar(Scalar::Listen)),
-            doc: "Address, or list of addresses, to serve on. `:8080` is every IPv4 address; add `[::]:8080` for IPv6.",
+            shape: Shape::Many(&LISTEN),
+            doc: "Address, or list of addresses, to serve on: `:8080` (every IPv4 address; add `[::]:8080` for IPv6), `unix:/path`, or a section.",
             absent: super::Absent::Is(":8080"),
         },
         Key::required(
@@ -69,13 +70,14 @@ static SERVER: Map = Map::new(
         Key::new(
             "tls",
             Shape::Map(&TLS),
-            "Certificate to serve TLS with. Without it stepgate speaks plain HTTP, for a proxy in front of it.",
+            "Certificates to serve TLS with. Without it stepgate speaks plain HTTP, for a proxy in front of it.",
         ),
         Key::new(
             "trusted_proxies",
-            Shape::Any(&Shape::Scalar(Scalar::Network)),
-            "Peers whose `X-Forwarded-For` counts. Nobody's, unless listed.",
+            Shape::Any(&Shape::Scalar(Scalar::Peers)),
+            "Peers whose `X-Forwarded-For` and PROXY headers count. Nobody's, unless listed. `unix`: every peer on a unix socket.",
         ),
+        Key::section("connections", &CONNECTIONS),
         Key::default(
             "operations",
             Scalar::ListenOrOff,
@@ -100,6 +102,18 @@ static SERVER: Map = Map::new(
             "Largest request body, of every route that does not say its own. Without it: no bound.",
         ),
         Key::default(
+            "max_header",
+            Scalar::Size,
+            "32KiB",
+            "Largest header block of a request, 4 to 64 KiB; more is 431.",
+        ),
+        Key::default(
+            "max_target",
+            Scalar::Size,
+            "8KiB",
+            "Longest target of a request, 1 to 32 KiB; more is 414.",
+        ),
+        Key::default(
             "drain",
             Scalar::Duration,
             "30s",
@@ -107,24 +121,6 @@ static SERVER: Map = Map::new(
         ),
     ],
 );
-
-static TLS: Map = Map::new(
-    "`tls`",
-    "Certificate and key, as PEM files.",
-    &[
-        Key::required(
-            "certificate",
-            Shape::Scalar(Scalar::File),
-            "PEM file with the certificate and what signed it, the site's own first.",
-        ),
-        Key::required(
-            "key",
-            Shape::Scalar(Scalar::KeyFile),
-            "PEM file with the private key. `{ file: … }` means the same.",
-        ),
-    ],
-)
-.later(&["device_authority"]);
 
 static TIMEOUTS: Map = Map::new(
     "`timeouts`",

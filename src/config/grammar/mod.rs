@@ -5,6 +5,7 @@
 //! not said here but in `build`.
 
 mod access;
+mod front;
 mod gateway;
 mod people;
 mod quoting;

@@ -28,7 +28,10 @@ pub(in super::super) enum Scalar {
     Network,
     /// A network, or `any`.
     Trusted,
-    Listen,
+    /// A network, or `unix`.
+    Peers,
+    /// An address, or `unix:/path`.
+    Listener,
     ListenOrOff,
     Host,
     Path,
@@ -71,7 +74,9 @@ impl Scalar {
             Self::Trusted if text == "any" => Ok(()),
             Self::Network | Self::Trusted => address::network(text).map(drop),
             Self::ListenOrOff if text == "false" => Ok(()),
-            Self::Listen | Self::ListenOrOff => address::listen(text).map(drop),
+            Self::Peers => address::peers(text).map(drop),
+            Self::Listener => address::listener(text).map(drop),
+            Self::ListenOrOff => address::listen(text).map(drop),
             Self::Host => host::pattern(text).map(drop),
             Self::Path => pattern::check(text),
             Self::Prefix => prefix(text),
@@ -140,7 +145,8 @@ impl Scalar {
             Self::Rate => "a rate",
             Self::Network => "a network",
             Self::Trusted => "a network, or `any`",
-            Self::Listen => "an address to listen on",
+            Self::Peers => "a network, or `unix`",
+            Self::Listener => "an address to listen on, or `unix:/path`",
             Self::ListenOrOff => "an address to listen on, or false",
             Self::Host => "a host",
             Self::Path => "a path pattern",

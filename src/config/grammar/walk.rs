@@ -304,13 +304,24 @@ fn alternative(shapes: &'static [Shape], kind: &Kind) -> Option<&'static Shape> 
     let fits = |shape: &&Shape| match shape {
         Shape::Scalar(_) => matches!(kind, Kind::Scalar(_)),
         Shape::List(_) | Shape::Named(_) | Shape::Many(_) | Shape::Any(_) => matches!(kind, Kind::List(_)),
-        Shape::Map(_) | Shape::Table(_) | Shape::Tagged(_) => matches!(kind, Kind::Map(_)),
+        Shape::Map(map) => matches!(kind, Kind::Map(_)) && !(fetches(kind) && map.key("file").is_none()),
+        Shape::Table(_) | Shape::Tagged(_) => matches!(kind, Kind::Map(_)),
         Shape::Either(_) => true,
     };
     let fetched = |shape: &&Shape| {
         matches!(kind, Kind::Map(_)) && matches!(shape, Shape::Scalar(scalar) if scalar.is_fetchable())
     };
-    shapes.iter().find(fits).or_else(|| shapes.iter().find(fetched))
+    let map = |shape: &&Shape| matches!(kind, Kind::Map(_)) && matches!(shape, Shape::Map(_));
+    shapes
+        .iter()
+        .find(fits)
+        .or_else(|| shapes.iter().find(fetched))
+        .or_else(|| shapes.iter().find(map))
+}
+
+/// `{ file: … }` or `{ env: … }`, which stands for a single value.
+fn fetches(kind: &Kind) -> bool {
+    matches!(kind, Kind::Map(entries) if matches!(entries.as_slice(), [only] if matches!(only.key.as_str(), "file" | "env")))
 }
 
 /// What belongs at a place, for messages.

@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn defaults() {
     let settings = settings(HEAD, &[]);
-    assert_eq!(settings.server.listen, ["0.0.0.0:8080".parse().unwrap()]);
+    assert_eq!(settings.server.listen[0].address.to_string(), "0.0.0.0:8080");
     assert_eq!(settings.server.operations, Some("127.0.0.1:9090".parse().unwrap()));
     assert_eq!(settings.server.prefix, "/.stepgate");
     assert_eq!(settings.server.timeouts.headers, Duration::from_secs(10));
@@ -57,7 +57,7 @@ fn a_complete_file() {
     let at = |name: &str| directory.path().join(name);
     assert_eq!(settings.server.prefix, "/.gate");
     assert_eq!(settings.server.operations, None);
-    let tls = settings.server.tls.as_ref().unwrap();
+    let tls = &settings.server.tls.as_ref().unwrap().certificates[0];
     assert_eq!((&tls.certificate, &tls.key), (&at("tls.crt"), &at("secret")));
     assert_eq!(
         (&settings.storage.database, &settings.storage.state_directory),

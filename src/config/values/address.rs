@@ -1,11 +1,11 @@
 //! Addresses: sockets to listen on, networks, origins, upstreams.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
 use super::super::codes::Code;
-use super::super::settings::{PublicUrl, Upstream};
+use super::super::settings::{ListenAddress, PublicUrl, Upstream};
 use super::BadValue;
 use super::host;
 
@@ -24,6 +24,31 @@ pub fn listen(text: &str) -> Result<SocketAddr, BadValue> {
         return Ok((Ipv4Addr::LOCALHOST, decimal_port(port).ok_or_else(bad)?).into());
     }
     text.parse().map_err(|_| bad())
+}
+
+/// Longest path that fits a unix socket's address (`sun_path`, with its end).
+const LONGEST_SOCKET: usize = 107;
+
+/// What [`listen`] takes, or `unix:/path`.
+pub fn listener(text: &str) -> Result<ListenAddress, BadValue> {
+    let Some(path) = text.strip_prefix("unix:") else {
+        return listen(text).map(ListenAddress::Tcp);
+    };
+    if !path.starts_with('/') || path.ends_with('/') || path.len() > LONGEST_SOCKET || path.contains('\0') {
+        return Err(BadValue::new(
+            "this is no path of a socket",
+            "write it as `unix:/run/stepgate/gate.sock`, at most 107 bytes",
+        ));
+    }
+    Ok(ListenAddress::Unix(path.into()))
+}
+
+/// A network, or `unix` for every peer on a unix socket.
+pub fn peers(text: &str) -> Result<IpNet, BadValue> {
+    if text == "unix" {
+        return Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED).into());
+    }
+    network(text)
 }
 
 fn decimal_port(text: &str) -> Option<u16> {
@@ -164,13 +189,17 @@ mod tests {
         assert_eq!(listen("[::]:443").unwrap().to_string(), "[::]:443");
         assert_eq!(listen("localhost:0").unwrap().to_string(), "127.0.0.1:0");
         assert!(listen("8080").is_err() && listen(":+80").is_err() && listen(":99999").is_err());
+        assert_eq!(listener("unix:/run/a.sock").unwrap().to_string(), "unix:/run/a.sock");
+        assert_eq!(listener(":1").unwrap().tcp(), Some("0.0.0.0:1".parse().unwrap()));
+        assert!(listener("unix:a.sock").is_err() && listener(&format!("unix:/{}", "a".repeat(107))).is_err());
     }
 
     #[test]
     fn networks() {
         assert_eq!(network("10.0.0.10").unwrap().to_string(), "10.0.0.10/32");
         assert!(network("10.0.0.1/8").unwrap_err().label.contains("10.0.0.0/8"));
-        assert!(network("10.0.0").is_err() && network("any").is_err());
+        assert!(network("10.0.0").is_err() && network("any").is_err() && network("unix").is_err());
+        assert_eq!(peers("unix").unwrap().to_string(), "::/128");
     }
 
     #[test]
@@ -212,7 +241,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_too_odd(text in ".*") {
-            let _ = (listen(&text), network(&text), public_url(&text), upstream(&text), key_url(&text));
+            let _ = (listener(&text), peers(&text), network(&text), public_url(&text), upstream(&text), key_url(&text));
         }
     }
 }

@@ -85,7 +85,7 @@ async fn r15_asked_twice_it_ends_now() {
 async fn a_port_that_is_taken_is_an_error_at_start() {
     let (address, _) = always(OK).await;
     let mut settings = crate::policy::tests_support::settings(vec![]);
-    settings.server.listen = vec![address];
+    settings.server.listen = vec![super::support::plain(address)];
     let error = crate::server::Plane::bind(&settings).err().unwrap();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
 }

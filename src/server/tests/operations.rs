@@ -24,7 +24,7 @@ async fn probes_tell_alive_from_ready() {
     let timeouts = settings(vec![]).server.timeouts;
     let metrics = || "stepgate_up 1\n".to_owned();
     let operations = Operations::bind("127.0.0.1:0".parse().unwrap(), &timeouts, checks, metrics).unwrap();
-    let address = operations.local_addr().unwrap();
+    let address = operations.local_addr();
     let shutdown = Shutdown::new();
     tokio::spawn(operations.serve(shutdown.clone()));
 

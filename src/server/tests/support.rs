@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::ambient::UnixTime;
 use crate::config::Settings;
-use crate::config::settings::{Require, Requirement, Route, Upstream};
+use crate::config::settings::{Listen, ListenAddress, Require, Requirement, Route, Upstream};
 use crate::doors::{Judge, PortalDoor, ReverseProxy};
 use crate::gate::Judgement;
 use crate::policy::tests_support::{SIGNED_IN, anna, asks, request, route, settings};
@@ -133,7 +133,7 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
     only.upstream =
         Some(Upstream { host: upstream.ip().to_string(), port: upstream.port(), host_header: None });
     let mut settings = settings(vec![only]);
-    settings.server.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    settings.server.listen = vec![plain("127.0.0.1:0".parse().unwrap())];
     settings.server.workers = Some(1);
     for period in [
         &mut settings.server.timeouts.handshake,
@@ -154,7 +154,7 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
         person: protected.then(|| Arc::new(anna())),
     });
     let plane = Plane::bind(&settings).unwrap();
-    let address = plane.local_addrs()[0];
+    let address = plane.local_addrs()[0].tcp().unwrap();
     let tunnels = plane.tunnels().clone();
     let echo = tower::service_fn(async |request: Request<Body>| {
         let body = request.into_body().collect().await;
@@ -293,4 +293,9 @@ pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// A GET that ends its connection.
 pub fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: app.example.com\r\nconnection: close\r\n\r\n")
+}
+
+/// A listener without TLS.
+pub fn plain(address: SocketAddr) -> Listen {
+    Listen { address: ListenAddress::Tcp(address), tls: false, proxy_protocol: false }
 }

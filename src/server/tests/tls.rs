@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::config::settings::Tls;
+use crate::config::Settings;
+use crate::config::settings::{CertificateFiles, Tls};
 
 use super::support::{Front, OK, always, get, tuned};
 
@@ -32,7 +33,14 @@ fn pair() -> Pair {
 impl Pair {
     fn settings(&self) -> Tls {
         let file = |name| self.directory.path().join(name);
-        Tls { certificate: file("cert.pem"), key: file("key.pem") }
+        let files = CertificateFiles { certificate: file("cert.pem"), key: file("key.pem") };
+        Tls { certificates: vec![files], only_tls13: false, device_authority: None }
+    }
+
+    /// TLS with this pair on the one listener.
+    fn serve(&self, settings: &mut Settings) {
+        settings.server.tls = Some(self.settings());
+        settings.server.listen[0].tls = true;
     }
 
     async fn connect(&self, front: &Front, alpn: &[&str]) -> tokio_rustls::client::TlsStream<TcpStream> {
@@ -52,7 +60,7 @@ impl Pair {
 async fn the_version_of_http_follows_alpn() {
     let (address, heard) = always(OK).await;
     let pair = pair();
-    let front = tuned(address, |settings| settings.server.tls = Some(pair.settings())).await;
+    let front = tuned(address, |settings| pair.serve(settings)).await;
     for alpn in [&["http/1.1"][..], &[]] {
         let mut stream = pair.connect(&front, alpn).await;
         stream.write_all(get("/").as_bytes()).await.unwrap();
@@ -77,7 +85,7 @@ async fn d07_a_handshake_that_stalls_ends() {
     let (address, _) = always(OK).await;
     let pair = pair();
     let front = tuned(address, |settings| {
-        settings.server.tls = Some(pair.settings());
+        pair.serve(settings);
         settings.server.timeouts.handshake = Duration::from_millis(300);
     })
     .await;
@@ -91,11 +99,18 @@ async fn d07_a_handshake_that_stalls_ends() {
 #[test]
 fn r31_files_that_do_not_fit_are_named() {
     let pair = pair();
-    let good = pair.settings();
-    let swapped = Tls { certificate: good.key.clone(), key: good.certificate.clone() };
-    let missing = Tls { certificate: good.certificate, key: pair.directory.path().join("none.pem") };
-    for (tls, named) in [(swapped, "key.pem"), (missing, "none.pem")] {
-        let error = crate::server::tls::acceptor(&tls).err().unwrap().to_string();
-        assert!(error.contains(named), "{error}");
-    }
+    let with = |change: fn(&mut Tls)| {
+        let mut tls = pair.settings();
+        change(&mut tls);
+        crate::server::tls::Tls::open(&tls).err().unwrap().to_string()
+    };
+    let swapped = with(|tls| {
+        let files = &mut tls.certificates[0];
+        std::mem::swap(&mut files.certificate, &mut files.key);
+    });
+    assert!(swapped.contains("key.pem: no certificate in it"), "{swapped}");
+    let missing = with(|tls| tls.certificates[0].key.set_file_name("none.pem"));
+    assert!(missing.contains("none.pem"), "{missing}");
+    let authority = with(|tls| tls.device_authority = Some("/none.pem".into()));
+    assert!(authority.contains("server.tls.device_authority /none.pem"), "{authority}");
 }
