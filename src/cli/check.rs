@@ -7,6 +7,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::ambient::Clock;
 use crate::config::{self, Diagnostics, Environment, Sources};
 
 /// Exit code of a configuration that is refused (`EX_CONFIG` of sysexits.h).
@@ -46,7 +47,8 @@ pub enum Format {
 /// Exit code 0 when the configuration would be accepted, 78 when not.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    let loaded = config::load(&Sources::paths(args.config), &Environment::of_process());
+    let loaded = config::load(&Sources::paths(args.config), &Environment::of_process())
+        .with_certificates(Clock::system().now());
     let found = &loaded.diagnostics;
     let refused = loaded.settings.is_none() || (args.strict && found.warnings() > 0);
     // Nothing can be done about a reader that has gone away; the exit code still tells.

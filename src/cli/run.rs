@@ -12,6 +12,7 @@ use crate::config::settings::{LogFormat, Logging};
 use crate::config::{self, Environment, Settings, Sources};
 use crate::observe::log;
 use crate::server::reload::Reloader;
+use crate::server::supervisor;
 use crate::server::whole::{Listening, StartError, Whole};
 
 use crate::store::OpenError;
@@ -46,7 +47,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let sources = Sources::paths(args.config);
     let environment = Environment::of_process();
-    let loaded = config::load(&sources, &environment);
+    let loaded = config::load(&sources, &environment).with_certificates(Clock::system().now());
     let Some(settings) = loaded.settings.clone() else {
         eprint!("{}", loaded.diagnostics.to_text(false));
         return Ok(ExitCode::from(REFUSED));
@@ -58,6 +59,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reloader = Reloader::new(sources, environment, &loaded);
     control_runtime()?.block_on(async move {
         let ready = move |listening: &Listening| {
+            supervisor::ready();
             tell_log(listening);
             if args.ready_json {
                 tell_script(listening);

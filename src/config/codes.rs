@@ -33,10 +33,12 @@ pub enum Code {
     PortalUnreached,
     PortalShared,
     NoZone,
+    CertificateSoon,
     ReadableSecret,
     Unfetched,
     InlineSecret,
     WeakSecret,
+    Certificate,
     UnknownVariable,
     Unreadable,
     Internal,
@@ -44,7 +46,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 35] = [
+    pub const ALL: [(Self, &'static str, &'static str); 37] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -117,10 +119,16 @@ impl Code {
             "Warning: the portal shares its origin with an app, whose scripts can act on the portal's pages.",
         ),
         (Self::NoZone, "SG-C035", "Warning: a time condition without a zone is judged in UTC."),
+        (
+            Self::CertificateSoon,
+            "SG-C036",
+            "Warning: a certificate has run out or will within 14 days, or none covers a host that is served.",
+        ),
         (Self::ReadableSecret, "SG-C040", "A secret file that other users can read."),
         (Self::Unfetched, "SG-C041", "A `{ file: … }` or `{ env: … }` that cannot be read."),
         (Self::InlineSecret, "SG-C042", "Warning: a secret is written in the file itself."),
         (Self::WeakSecret, "SG-C043", "A secret or key that is too short or not of the right form."),
+        (Self::Certificate, "SG-C044", "A certificate or key file that cannot be served with."),
         (Self::UnknownVariable, "SG-C060", "A `STEPGATE__…` variable that names no setting."),
         (
             Self::Unreadable,

@@ -107,9 +107,20 @@ pub struct Diagnostics {
 impl Diagnostics {
     pub(super) fn new(problems: Problems, mut sources: SourceMap) -> Self {
         sources.seal();
-        let mut list = problems.list;
-        list.sort_by_key(|problem| problem.primary.as_ref().map(|label| label.span));
-        Self { list, sources, left_out: problems.left_out }
+        let mut all = Self { list: problems.list, sources, left_out: problems.left_out };
+        all.sort();
+        all
+    }
+
+    /// Adds what was found by looking further.
+    pub(super) fn add(&mut self, more: Vec<Diagnostic>) {
+        self.list.extend(more);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.list
+            .sort_by_key(|problem| problem.primary.as_ref().map(|label| label.span));
     }
 
     /// All of them, in the order of their places.

@@ -5,12 +5,15 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::ambient::UnixTime;
+
 use super::codes::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Problems};
 use super::grammar::ROOT;
 use super::grammar::walk::Walk;
 use super::node::{Kind, Node};
 use super::settings::Settings;
+use super::shown;
 use super::source::{Environment, Input, SourceMap, Sources, Span};
 use super::{build, merge, overrides, secrets, yaml};
 
@@ -24,6 +27,23 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Every file it came from, secrets included: a change of any of them is a reason to reload.
     pub files: BTreeSet<PathBuf>,
+    certificates: shown::Places,
+}
+
+impl Loaded {
+    /// Looks into the certificates that are served with: they must be there only where stepgate runs,
+    /// not where somebody only asks what a configuration means.
+    #[must_use]
+    pub fn with_certificates(mut self, now: UnixTime) -> Self {
+        let Some(settings) = &self.settings else {
+            return self;
+        };
+        self.diagnostics.add(shown::problems(&self.certificates, settings, now));
+        if self.diagnostics.has_errors() {
+            self.settings = None;
+        }
+        self
+    }
 }
 
 /// Reads the files, then the `STEPGATE__…` variables, and checks the whole. All problems are
@@ -55,6 +75,7 @@ pub fn load(sources: &Sources, environment: &Environment) -> Loaded {
         settings,
         diagnostics: Diagnostics::new(reading.problems, reading.map),
         files: reading.files,
+        certificates: reading.certificates,
     }
 }
 
@@ -63,6 +84,7 @@ struct Reading {
     map: SourceMap,
     problems: Problems,
     files: BTreeSet<PathBuf>,
+    certificates: shown::Places,
 }
 
 impl Reading {
@@ -74,6 +96,7 @@ impl Reading {
         if !whole {
             return None;
         }
+        self.certificates = shown::Places::of(&root);
         build::build(&root, &self.map, environment, &mut self.problems)
     }
 

@@ -21,6 +21,7 @@ mod pattern;
 mod render;
 mod secrets;
 pub mod settings;
+mod shown;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 
 use super::factor_kind::{FactorKind, FactorSet};
 
-pub use front::{CertificateFiles, Connections, Listen, ListenAddress, Tls};
+pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -406,6 +406,31 @@ pub struct Branding {
 }
 
 impl Settings {
+    /// The hosts that certificates are obtained for, each once.
+    #[must_use]
+    pub fn acme_hosts(&self) -> Vec<String> {
+        let Some(acme) = self.server.tls.as_ref().and_then(|tls| tls.acme.as_ref()) else {
+            return Vec::new();
+        };
+        if let Some(hosts) = &acme.hosts {
+            return hosts.clone();
+        }
+        let all = self
+            .routes
+            .iter()
+            .flat_map(|route| &route.hosts)
+            .chain([&self.server.public_url.host]);
+        // Directories know public names: no addresses, nothing without a dot, no wildcard.
+        let public = |host: &&String| {
+            host.contains('.') && !host.starts_with(['*', '[']) && host.parse::<std::net::IpAddr>().is_err()
+        };
+        all.filter(public)
+            .cloned()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
     /// The level with this id.
     #[must_use]
     pub fn level(&self, id: LevelId) -> Option<&Level> {

@@ -75,6 +75,7 @@ pub struct Metrics {
     pub connections: Gauge,
     pub certificate_expiry: Family<CertificateLabels, Gauge>,
     pub certificates_successful: Gauge,
+    pub acme_orders: Family<OutcomeLabels, Counter>,
 }
 
 /// The metrics of this process.
@@ -103,6 +104,7 @@ impl Metrics {
             connections: Gauge::default(),
             certificate_expiry: Family::default(),
             certificates_successful: Gauge::default(),
+            acme_orders: Family::default(),
         };
         all.register();
         all
@@ -160,6 +162,11 @@ impl Metrics {
             self.certificate_expiry.clone(),
         );
         registry.register(
+            "acme_orders",
+            "Attempts to obtain a certificate by outcome",
+            self.acme_orders.clone(),
+        );
+        registry.register(
             "certificate_last_reload_successful",
             "Whether the certificates on disk are the ones in use",
             self.certificates_successful.clone(),
@@ -173,6 +180,13 @@ impl Metrics {
         // Writing to a string cannot fail; if it did, an empty page would say so.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// Counts an attempt to obtain a certificate.
+    pub fn acme(&self, outcome: &str) {
+        self.acme_orders
+            .get_or_create(&OutcomeLabels { outcome: outcome.to_owned() })
+            .inc();
     }
 
     /// Says when a certificate in use runs out.

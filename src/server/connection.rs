@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -34,7 +34,7 @@ use super::frames::PREFACE;
 use super::guarded::{Guarded, Stream};
 use super::proxied;
 use super::socket::Socket;
-use super::tls::{Shown, Tls};
+use super::tls::{Certificates, Shown, Tls};
 use super::tracked::Tracked;
 use super::trust::{Seldom, Trust};
 
@@ -92,6 +92,8 @@ pub(super) struct Terms {
 pub(super) struct Entrance {
     pub tls: Option<Arc<Tls>>,
     pub proxy_protocol: bool,
+    /// On a listener without TLS, where certificates are obtained: who answers validations by HTTP-01.
+    pub validations: Option<Certificates>,
 }
 
 /// What all connections of one worker share.
@@ -151,14 +153,14 @@ impl<H: Handler> Line<H> {
     ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + Send + use<H> {
         let in_flight = activity.begin_request();
         let handler = Arc::clone(&self.handler);
-        let (peer, http2, refused) = (context.peer, context.http2, context.refuses(&request));
+        let (peer, http2, early) = (context.peer, context.http2, context.early(&request));
         if let Some(device) = &context.device {
             request.extensions_mut().insert(Arc::clone(device));
         }
         async move {
-            let response = match refused {
+            let response = match early {
                 None => handler.handle(request, peer).await,
-                Some(status) => refusal(status, http2),
+                Some(response) => response,
             };
             Ok(response.map(|body| Tracked::new(body, in_flight, http2)))
         }
@@ -171,7 +173,14 @@ impl<H: Handler> Line<H> {
             peer.address = self.announced(&mut socket, peer).await?.unwrap_or(address);
         }
         let counted = self.admit(peer)?;
-        let mut context = Context { peer, http2: false, shown: None, device: None, _counted: counted };
+        let mut context = Context {
+            peer,
+            http2: false,
+            shown: None,
+            device: None,
+            validations: entrance.validations.clone(),
+            _counted: counted,
+        };
         let Some(tls) = &entrance.tls else {
             let (stream, prefix, http2) = peek(socket).await?;
             context.http2 = http2;
@@ -264,30 +273,35 @@ struct Context {
     http2: bool,
     shown: Option<Shown>,
     device: Option<Arc<ClientCertificate>>,
+    validations: Option<Certificates>,
     _counted: Option<Counted>,
 }
 
 impl Context {
-    /// What this connection does not carry, before anybody looks into it.
-    fn refuses(&self, request: &Request<Incoming>) -> Option<StatusCode> {
+    /// The answer to what does not reach the gate: requests that this connection does not carry, and
+    /// validations by an ACME server.
+    fn early(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
         // On HTTP/1 the parser has counted.
         if self.http2 && request.headers().len() > MAX_HEADERS {
-            return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+            return Some(self.refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
         }
-        let misdirected = self.shown.as_ref().is_some_and(|shown| !shown.fits(request));
-        misdirected.then_some(StatusCode::MISDIRECTED_REQUEST)
+        if self.shown.as_ref().is_some_and(|shown| !shown.fits(request)) {
+            return Some(self.refusal(StatusCode::MISDIRECTED_REQUEST));
+        }
+        let answer = self.validations.as_ref()?.validation(request.uri().path())?;
+        (*request.method() == Method::GET).then(|| Response::new(Body::from(answer)))
     }
-}
 
-fn refusal(status: StatusCode, http2: bool) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
-    *response.status_mut() = status;
-    if !http2 {
+    fn refusal(&self, status: StatusCode) -> Response<Body> {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = status;
+        if !self.http2 {
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
 }
 
 /// Reads just enough of a cleartext connection to tell HTTP/2's preface from a request line.

@@ -4,6 +4,7 @@
 //! request crosses processors on its way. What a request means is not known here: a [`Handler`]
 //! answers it. Nothing may wait here without a deadline or queue without a bound.
 
+mod acme;
 mod activity;
 mod census;
 mod connection;
@@ -15,6 +16,7 @@ mod proxied;
 pub mod reload;
 mod shutdown;
 mod socket;
+pub mod supervisor;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -65,6 +67,8 @@ pub struct Plane {
     most: usize,
     drain_for: Duration,
     tls: Option<Arc<Tls>>,
+    /// Whether certificates are obtained by ACME.
+    obtains: bool,
     tunnels: Tunnels,
 }
 
@@ -86,6 +90,7 @@ impl Plane {
             most: server.connections.most,
             drain_for: server.drain,
             tls,
+            obtains: server.tls.as_ref().is_some_and(|tls| tls.acme.is_some()),
             tunnels: Tunnels::default(),
         };
         for listen in &server.listen {
@@ -101,6 +106,7 @@ impl Plane {
         let entrance = Entrance {
             tls: self.tls.clone().filter(|_| listen.tls),
             proxy_protocol: listen.proxy_protocol,
+            validations: self.certificates().filter(|_| !listen.tls && self.obtains).cloned(),
         };
         let opened = listen::open(&listen.address, self.listeners.len())?;
         self.files.extend(Unlink::new(&listen.address));
@@ -173,6 +179,7 @@ impl Plane {
             () = shutdown.begun() => None,
             ended = workers.join_next() => ended,
         };
+        supervisor::stopping();
         if failed.is_none() {
             wait(MAX_GRACE.min(self.drain_for / 10), &shutdown).await;
         }

@@ -15,6 +15,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::supervisor;
 use super::whole::{Front, Generation, Live};
 use crate::config::settings::Server;
 use crate::config::{self, Environment, Loaded, Settings, Sources};
@@ -122,7 +123,8 @@ impl Reloader {
     }
 
     fn reload(&mut self, shared: &Arc<Shared>, live: &Live, front: &Front) {
-        let loaded = config::load(&self.sources, &self.environment);
+        supervisor::reloading();
+        let loaded = config::load(&self.sources, &self.environment).with_certificates(shared.clock.now());
         self.files.extend(loaded.files.iter().cloned());
         let built = match &loaded.settings {
             Some(settings) => {
@@ -143,6 +145,7 @@ impl Reloader {
                 tracing::error!(%why, "the changed configuration is refused; the old one stays in use");
             }
         }
+        supervisor::ready();
     }
 }
 

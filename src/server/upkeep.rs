@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::supervisor::Pulse;
 use crate::ambient::UnixTime;
 use crate::gate::Shared;
 use crate::session::{KeyRing, Revocations};
@@ -37,6 +38,11 @@ pub fn start(shared: &Arc<Shared>) -> Upkeep {
 }
 
 impl Upkeep {
+    /// Runs something else beside the requests, for as long.
+    pub(super) fn also(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
     /// Ends the tasks and writes what they still hold.
     pub async fn end(mut self) {
         self.tasks.shutdown().await;
@@ -65,8 +71,10 @@ async fn follow_feed(shared: Arc<Shared>) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut keys = shared.revocations.keys_generation();
     let mut told = false;
+    let mut pulse = Pulse::new();
     loop {
         tick.tick().await;
+        pulse.beat();
         let read = read_feed(&shared.store, &shared.revocations, shared.clock.now()).await;
         if let Err(error) = &read
             && !told

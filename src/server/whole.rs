@@ -16,6 +16,7 @@ use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt as _};
 
+use super::acme::Acme;
 use super::operations::{Check, Operations};
 use super::{Certificates, Plane, Shutdown, Trust};
 use crate::ambient::Clock;
@@ -189,7 +190,13 @@ impl Whole {
     /// When a worker cannot start.
     pub async fn serve(self) -> Result<(), StartError> {
         let Self { shared, live, plane, operations, shutdown } = self;
-        let upkeep = super::upkeep::start(&shared);
+        let mut upkeep = super::upkeep::start(&shared);
+        let settings = live.settings();
+        let acme = settings.server.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+        if let (Some(acme), Some(certificates)) = (acme, plane.certificates()) {
+            let acme = Acme::new(acme, certificates.clone(), live.clone(), shared.clock.clone());
+            upkeep.also(acme.run());
+        }
         let probes = operations.map(|operations| tokio::spawn(operations.serve(shutdown.clone())));
         let control = tokio::runtime::Handle::current();
         let portal = PortalDoor::new(PortalService(live.clone()), control);

@@ -14,23 +14,29 @@
 
 mod support;
 
+mod acme;
 mod api;
 mod browser;
 mod browser_side;
 mod canaries;
 mod canonical;
+mod certificates;
 mod cli;
 mod deadlines;
 mod decisions;
 mod drain;
+mod ending;
 mod enrolment;
 mod entrances;
+mod exhaustion;
+mod floods;
 mod framing;
 mod headers;
 mod identity;
 mod kill9;
 mod legacy;
 mod limits;
+mod listeners;
 mod main_job;
 mod operations;
 mod recovery;

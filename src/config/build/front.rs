@@ -3,9 +3,9 @@
 use super::super::codes::Code;
 use super::super::diagnostic::Diagnostic;
 use super::super::node::Node;
-use super::super::settings::{CertificateFiles, Connections, Listen, ListenAddress, Tls};
-use super::super::values::{address, quantity};
-use super::{Build, value};
+use super::super::settings::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
+use super::super::values::{address, host, quantity};
+use super::{Build, value, values};
 
 /// Every listener; one that cannot be read was reported.
 pub(super) fn listen(build: &mut Build<'_>, server: &Node) -> Vec<Listen> {
@@ -57,6 +57,24 @@ pub(super) fn tls(build: &mut Build<'_>, server: &Node) -> Option<Tls> {
         certificates,
         only_tls13: node.text_of("minimum") == Some("1.3"),
         device_authority: node.text_of("device_authority").map(Into::into),
+        acme: node.get("acme").and_then(|acme| self::acme(build, acme)),
+    })
+}
+
+fn acme(build: &mut Build<'_>, node: &Node) -> Option<Acme> {
+    for item in node.get("hosts").map(Node::items).unwrap_or_default() {
+        if item.text().is_some_and(|text| text.contains('*')) {
+            build.report(
+                Diagnostic::error(Code::Value, "no certificate can be obtained for a wildcard")
+                    .at(item.span, "that is proved by DNS alone; write each host, or use a certificate file"),
+            );
+        }
+    }
+    Some(Acme {
+        contact: values(node, "contact", address::mail),
+        directory: value(node, "directory", address::directory_url)?,
+        authority: node.text_of("authority").map(Into::into),
+        hosts: node.get("hosts").map(|_| values(node, "hosts", host::pattern)),
     })
 }
 

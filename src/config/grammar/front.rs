@@ -58,9 +58,38 @@ pub(super) static TLS: Map = Map::new(
             Shape::Scalar(Scalar::File),
             "PEM file with the authorities of client certificates. They are asked for, never required.",
         ),
+        Key::new("acme", Shape::Map(&ACME), "Certificates that are obtained and renewed by themselves."),
     ],
 )
-.choices(&[Choice { keys: &["certificate", "certificates"], exclusive: false }]);
+.choices(&[Choice { keys: &["certificate", "certificates", "acme"], exclusive: false }]);
+
+static ACME: Map = Map::new(
+    "`acme`",
+    "Certificates that are obtained and renewed by themselves (RFC 8555), for hosts that no other certificate names. Hosts are proved on port 443 (TLS-ALPN-01), or on port 80 where a listener without TLS is there (HTTP-01).",
+    &[
+        Key::new(
+            "contact",
+            Shape::Any(&Shape::Scalar(Scalar::Mail)),
+            "Mail addresses that the directory may write to when something is wrong.",
+        ),
+        Key::default(
+            "directory",
+            Scalar::Directory,
+            "https://acme-v02.api.letsencrypt.org/directory",
+            "URL of the directory. Serving with it means agreeing to its terms.",
+        ),
+        Key::new(
+            "authority",
+            Shape::Scalar(Scalar::File),
+            "PEM file with the authority of the directory's own certificate, for a private one. Without it: the system's authorities.",
+        ),
+        Key::new(
+            "hosts",
+            Shape::List(&Shape::Scalar(Scalar::Host)),
+            "Hosts to obtain a certificate for. Without it: the portal's and every route's, wildcards left out.",
+        ),
+    ],
+);
 
 static CERTIFICATE: Map = Map::new(
     "a certificate",

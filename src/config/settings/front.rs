@@ -51,6 +51,20 @@ pub struct Tls {
     pub only_tls13: bool,
     /// PEM file with the authorities of client certificates; `None`: they are not asked for.
     pub device_authority: Option<PathBuf>,
+    pub acme: Option<Acme>,
+}
+
+/// Certificates that are obtained and renewed by themselves.
+#[derive(Debug, Clone)]
+pub struct Acme {
+    /// Mail addresses of whoever is to hear of trouble.
+    pub contact: Vec<String>,
+    /// URL of the directory.
+    pub directory: String,
+    /// PEM file with the authorities of the directory's own certificate; `None`: the system's.
+    pub authority: Option<PathBuf>,
+    /// `None`: the portal's host and every exact host of the routes.
+    pub hosts: Option<Vec<String>>,
 }
 
 /// A certificate with its key.

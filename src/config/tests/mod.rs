@@ -3,6 +3,7 @@
 //! `fixtures/NAME.yaml` gives `fixtures/NAME.txt`: every message, as a person sees it.
 //! `UPDATE_GOLDEN=1` writes the expected texts anew; read what changed before committing it.
 
+mod front;
 mod meaning;
 mod outside;
 mod schema;

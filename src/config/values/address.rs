@@ -90,7 +90,37 @@ pub fn public_url(text: &str) -> Result<PublicUrl, BadValue> {
 
 /// A URL to fetch keys from; http only where it does not leave the machine.
 pub fn key_url(text: &str) -> Result<String, BadValue> {
-    let example = "write it as `https://login.example.com/jwks`";
+    let url = fetched(text, "write it as `https://login.example.com/jwks`")?;
+    if url.https || is_loopback(&url.host) {
+        return Ok(text.to_owned());
+    }
+    Err(BadValue::coded(
+        Code::PlainHttp,
+        "keys must come over https",
+        "whoever can change this answer can sign in as anyone",
+    ))
+}
+
+/// The directory of an ACME server.
+pub fn directory_url(text: &str) -> Result<String, BadValue> {
+    let example = "write it as `https://acme.example.com/directory`";
+    if fetched(text, example)?.https {
+        return Ok(text.to_owned());
+    }
+    Err(BadValue::coded(Code::PlainHttp, "a directory is reached over https", example))
+}
+
+/// A mail address, as far as it can be told.
+pub fn mail(text: &str) -> Result<String, BadValue> {
+    let fits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
+    match text.split_once('@') {
+        Some((name, domain)) if fits(name) && fits(domain) && !domain.contains('@') => Ok(text.to_owned()),
+        _ => Err(BadValue::new("this is no mail address", "write it as `ops@example.com`")),
+    }
+}
+
+/// Scheme, host and port of a URL with a path.
+fn fetched(text: &str, example: &str) -> Result<PublicUrl, BadValue> {
     let rest = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let scheme = text.split_once("://").map(|(scheme, _)| scheme).unwrap_or_default();
@@ -98,14 +128,7 @@ pub fn key_url(text: &str) -> Result<String, BadValue> {
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains('#') {
         return Err(BadValue::new("this is no URL", example));
     }
-    if !url.https && !is_loopback(&url.host) {
-        return Err(BadValue::coded(
-            Code::PlainHttp,
-            "keys must come over https",
-            "whoever can change this answer can sign in as anyone",
-        ));
-    }
-    Ok(text.to_owned())
+    Ok(url)
 }
 
 /// Any web address, for a link on a page.
@@ -235,6 +258,10 @@ mod tests {
         assert!(key_url("http://127.0.0.1:9/jwks").is_ok());
         assert_eq!(key_url("http://login.example.com/jwks").unwrap_err().code, Code::PlainHttp);
         assert!(key_url("http://localhost@evil.example/jwks").is_err());
+        assert!(directory_url("https://acme.example.com:9000/acme/local/directory").is_ok());
+        assert_eq!(directory_url("http://localhost/directory").unwrap_err().code, Code::PlainHttp);
+        assert!(mail("ops@example.com").is_ok());
+        assert!(mail("mailto:a").is_err() && mail("a@b@c").is_err() && mail("a b@c").is_err());
         assert!(link("javascript:alert(1)").is_err() && link("https://a").is_ok());
     }
 

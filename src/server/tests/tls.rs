@@ -34,7 +34,7 @@ impl Pair {
     fn settings(&self) -> Tls {
         let file = |name| self.directory.path().join(name);
         let files = CertificateFiles { certificate: file("cert.pem"), key: file("key.pem") };
-        Tls { certificates: vec![files], only_tls13: false, device_authority: None }
+        Tls { certificates: vec![files], only_tls13: false, device_authority: None, acme: None }
     }
 
     /// TLS with this pair on the one listener.

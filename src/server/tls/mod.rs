@@ -3,6 +3,7 @@
 //! A handshake that cannot end well ends here; what a client certificate says is judged after the
 //! handshake and never taken from the wire.
 
+mod certificates;
 mod devices;
 mod resolver;
 
@@ -16,15 +17,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::ambient::Clock;
-use crate::config::certificate::{self, Certificate, CertificateError};
 use crate::config::settings::Tls as Settings;
-use crate::observe::metrics;
 use crate::upstream::ClientCertificate;
 
 use super::socket::Socket;
+pub use certificates::Certificates;
 use devices::Devices;
 pub(super) use resolver::Shown;
-use resolver::{Resolver, Table};
 
 /// Asked for by an ACME server that validates (RFC 8737), never by a client.
 const ACME_ALPN: &[u8] = b"acme-tls/1";
@@ -46,12 +45,6 @@ pub(super) struct Accepted {
     pub device: Option<Arc<ClientCertificate>>,
 }
 
-/// The certificates in use. Clones are the same.
-#[derive(Clone)]
-pub struct Certificates {
-    resolver: Arc<Resolver>,
-}
-
 impl Tls {
     /// Reads the certificates and prepares the acceptor.
     ///
@@ -59,10 +52,8 @@ impl Tls {
     /// Names the file that is missing, unreadable, or does not hold what it should.
     pub(super) fn open(settings: &Settings) -> io::Result<Self> {
         let clock = Clock::system();
-        let read = read_all(settings).map_err(unfit)?;
-        let resolver = Arc::new(Resolver::new(Table::new(&read)));
-        let certificates = Certificates { resolver: Arc::clone(&resolver) };
-        certificates.tell(&read);
+        let certificates =
+            Certificates::read(settings).map_err(|error| io::Error::other(format!("server.tls: {error}")))?;
         let devices = settings.device_authority.as_deref().map(Devices::open).transpose()?;
         let versions: &[_] = if settings.only_tls13 {
             &[&TLS13]
@@ -76,7 +67,7 @@ impl Tls {
             Some(devices) => builder.with_client_cert_verifier(devices.asking()),
             None => builder.with_no_client_auth(),
         };
-        let mut config = builder.with_cert_resolver(resolver);
+        let mut config = builder.with_cert_resolver(certificates.resolver());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), ACME_ALPN.to_vec()];
         // Of this listener alone: a ticket never leads to other rules about client certificates.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(io::Error::other)?;
@@ -85,11 +76,6 @@ impl Tls {
 
     pub(super) const fn certificates(&self) -> &Certificates {
         &self.certificates
-    }
-
-    /// Whether client certificates are asked for.
-    pub(super) const fn asks_for_certificates(&self) -> bool {
-        self.devices.is_some()
     }
 
     /// The handshake. The caller bounds its time.
@@ -104,44 +90,11 @@ impl Tls {
             Some(ACME_ALPN) => return Err(io::Error::other("an ACME validation, which is over")),
             _ => false,
         };
-        let shown = session.server_name().and_then(|name| self.certificates.resolver.shown(name));
+        let shown = session.server_name().and_then(|name| self.certificates.shown(name));
         let device = match (&self.devices, session.peer_certificates()) {
             (Some(devices), Some(chain)) => devices.verify(chain, self.clock.now()).map(Arc::new),
             _ => None,
         };
         Ok(Accepted { stream, http2, shown, device })
     }
-}
-
-impl Certificates {
-    /// Reads the files again and puts them in use, all or none.
-    ///
-    /// # Errors
-    /// When a pair cannot be used: then everything stays as it was.
-    pub(super) fn reload(&self, settings: &Settings) -> Result<(), CertificateError> {
-        let read = read_all(settings);
-        metrics().certificates_successful.set(i64::from(read.is_ok()));
-        let read = read?;
-        self.resolver.replace(Table::new(&read));
-        self.tell(&read);
-        Ok(())
-    }
-
-    #[expect(clippy::unused_self, reason = "what is told is about these certificates")]
-    fn tell(&self, read: &[Certificate]) {
-        metrics().certificates_successful.set(1);
-        metrics().certificate_expiry.clear();
-        for certificate in read {
-            let name = certificate.names.first().map_or("", String::as_str);
-            metrics().certificate(name, certificate.not_after.0);
-        }
-    }
-}
-
-fn read_all(settings: &Settings) -> Result<Vec<Certificate>, CertificateError> {
-    settings.certificates.iter().map(certificate::read).collect()
-}
-
-fn unfit(error: CertificateError) -> io::Error {
-    io::Error::other(format!("server.tls: {error}"))
 }

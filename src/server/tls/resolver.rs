@@ -14,9 +14,13 @@ use rustls::sign::CertifiedKey;
 use crate::config::certificate::Certificate;
 
 use super::ACME_ALPN;
+use super::certificates::Validations;
+
+/// Where HTTP-01 asks (RFC 8555, 8.3).
+const HTTP_01: &str = "/.well-known/acme-challenge/";
 
 /// Certificates by name.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Table {
     pairs: Vec<Arc<CertifiedKey>>,
     exact: HashMap<Box<str>, usize>,
@@ -26,8 +30,8 @@ pub(super) struct Table {
 
 impl Table {
     /// Where two have the same name, the first counts.
-    pub(super) fn new(certificates: &[Certificate]) -> Self {
-        let mut table = Self { pairs: Vec::new(), exact: HashMap::new(), wild: HashMap::new() };
+    pub(super) fn new(certificates: &[&Arc<Certificate>]) -> Self {
+        let mut table = Self::default();
         for (index, certificate) in certificates.iter().enumerate() {
             for name in &certificate.names {
                 match name.strip_prefix("*.") {
@@ -47,16 +51,22 @@ impl Table {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Resolver {
     table: ArcSwap<Table>,
-    /// Answers to validations that are going on, by host.
-    validations: ArcSwap<HashMap<String, Arc<CertifiedKey>>>,
+    validations: ArcSwap<Validations>,
 }
 
 impl Resolver {
-    pub(super) fn new(table: Table) -> Self {
-        Self { table: ArcSwap::from_pointee(table), validations: ArcSwap::default() }
+    pub(super) fn answer(&self, validations: Validations) {
+        self.validations.store(Arc::new(validations));
+    }
+
+    pub(super) fn http_answer(&self, path: &str) -> Option<String> {
+        let asked = path.strip_prefix(HTTP_01)?;
+        let validations = self.validations.load();
+        let found = validations.by_http.iter().find(|(_, token, _)| token == asked);
+        found.map(|(_, _, answer)| answer.clone())
     }
 
     pub(super) fn replace(&self, table: Table) {
@@ -77,7 +87,7 @@ impl ResolvesServerCert for Resolver {
             .alpn()
             .is_some_and(|mut protocols| protocols.any(|protocol| protocol == ACME_ALPN))
         {
-            return self.validations.load().get(name?).cloned();
+            return self.validations.load().by_tls.get(name?).cloned();
         }
         let table = self.table.load();
         let index = name.map(|name| table.choose(name)).unwrap_or_default();
