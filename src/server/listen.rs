@@ -139,8 +139,11 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub(super) struct Unlink {
     path: PathBuf,
-    identity: (u64, u64),
+    identity: Identity,
 }
+
+/// Inode and time of creation: inodes are used again.
+type Identity = (u64, i64, i64);
 
 impl Unlink {
     pub(super) fn new(address: &ListenAddress) -> Option<Self> {
@@ -160,8 +163,9 @@ impl Drop for Unlink {
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+fn identity(path: &Path) -> Option<Identity> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    Some((found.ino(), found.mtime(), found.mtime_nsec()))
 }
 
 #[cfg(test)]
@@ -187,6 +191,8 @@ mod tests {
         assert_eq!(open(&address, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         // Left behind by a process that was killed: nobody answers.
         drop(listeners);
+        // Keeps the old inode, so that the new one is another even within one tick of the clock.
+        std::fs::hard_link(&path, directory.path().join("old")).unwrap();
         let again = open(&address, 1).unwrap();
         drop(unlink);
         assert!(path.exists(), "the file of another process is not ours to remove");
