@@ -16,7 +16,7 @@ use quick_cache::sync::Cache;
 use super::judge::Asker;
 use crate::ambient::UnixTime;
 use crate::session::{Claims, LiveSession, Sessions};
-use crate::upstream::cookies_for_the_app;
+use crate::upstream::AppCookie;
 
 /// Bytes remembered at most, keys and what hangs on them.
 const MOST_BYTES: u64 = 32 << 20;
@@ -80,7 +80,7 @@ impl Faces {
         if !session.seen_with(self.hasher.hash_one(field)) {
             return;
         }
-        let asker = Asker { cookie: Some(cookies_for_the_app(headers)), ..asker.clone() };
+        let asker = Asker { cookie: Some(AppCookie::of(headers)), ..asker.clone() };
         let familiar = Familiar { session: Arc::clone(session), asker };
         self.fields.insert(field.into(), Arc::new(familiar));
     }

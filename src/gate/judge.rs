@@ -22,7 +22,7 @@ use crate::policy::{
 };
 use crate::session::{Carried, Remembered};
 use crate::store::AuditEvent;
-use crate::upstream::{Body, Peer};
+use crate::upstream::{AppCookie, Body, Peer};
 
 pub(super) const RESERVED: canonical::Refusal = canonical::Refusal {
     status: StatusCode::BAD_REQUEST,
@@ -39,7 +39,7 @@ pub(super) struct Asker {
     pub(super) established: Established,
     pub(super) claim: Option<Arc<Remembered>>,
     /// What is left of the `Cookie` field for the app, where it was worked out before.
-    pub(super) cookie: Option<Option<HeaderValue>>,
+    pub(super) cookie: Option<AppCookie>,
 }
 
 /// Facts that are looked up only for a second look.

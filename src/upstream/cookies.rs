@@ -13,21 +13,37 @@ pub(super) fn strip_request(headers: &mut HeaderMap) {
     if fields.next().is_none() && !pairs(first.as_bytes()).any(is_ours) {
         return;
     }
-    let rest = without_ours(headers);
-    replace(headers, rest);
+    AppCookie::of(headers).replace(headers);
 }
 
-/// Puts the field as prepared by [`without_ours`] in the place of the client's.
-pub(super) fn replace(headers: &mut HeaderMap, field: Option<HeaderValue>) {
-    match field {
-        Some(field) => headers.insert(COOKIE, field),
-        None => headers.remove(COOKIE),
-    };
+/// The one `Cookie` field that the app may see, of all that a client sent: nothing of ours, and no field
+/// at all if nothing is left.
+#[derive(Debug, Clone)]
+pub struct AppCookie(Option<HeaderValue>);
+
+impl AppCookie {
+    /// What is left of these fields.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self(without_ours(headers))
+    }
+
+    /// The field; `None`: the app gets none.
+    #[must_use]
+    pub const fn field(&self) -> Option<&HeaderValue> {
+        self.0.as_ref()
+    }
+
+    /// Puts it in the place of the client's.
+    pub(super) fn replace(self, headers: &mut HeaderMap) {
+        match self.0 {
+            Some(field) => headers.insert(COOKIE, field),
+            None => headers.remove(COOKIE),
+        };
+    }
 }
 
-/// The one `Cookie` field that the app may see, of all that the client sent; `None`: none.
-#[must_use]
-pub fn without_ours(headers: &HeaderMap) -> Option<HeaderValue> {
+fn without_ours(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut kept = Vec::new();
     for pair in headers.get_all(COOKIE).iter().flat_map(|field| pairs(field.as_bytes())) {
         if is_ours(pair) || pair.is_empty() {

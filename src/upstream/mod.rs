@@ -23,7 +23,7 @@ mod upload;
 mod websocket;
 
 pub use body::{Body, BodyError};
-pub use cookies::without_ours as cookies_for_the_app;
+pub use cookies::AppCookie;
 pub use download::Download;
 pub use error::{Fault, Side, UpstreamError};
 pub use forward::{Forwarder, Payload, Rules};

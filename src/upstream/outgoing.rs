@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 
+use super::cookies::AppCookie;
+
 /// Headers to set after everything a client could have sent under these names is gone.
 ///
 /// `shared` is prepared once per claim and identity and costs a reference count per request;
@@ -12,8 +14,8 @@ use http::header::{HeaderName, HeaderValue};
 pub struct Outgoing {
     shared: Option<Arc<[(HeaderName, HeaderValue)]>>,
     own: Vec<(HeaderName, HeaderValue)>,
-    /// Prepared, in the place of the client's `Cookie`; the outer `None`: yet to be made from it.
-    cookie: Option<Option<HeaderValue>>,
+    /// In the place of the client's `Cookie`; `None`: yet to be made from it.
+    cookie: Option<AppCookie>,
 }
 
 impl Outgoing {
@@ -35,14 +37,14 @@ impl Outgoing {
     }
 
     /// Says what is left of the request's `Cookie` field without ours, where that is known already:
-    /// what [`cookies_for_the_app`](super::cookies_for_the_app) made of exactly this field.
+    /// it must have been made from exactly this field.
     #[must_use]
-    pub fn with_cookie(mut self, cookie: Option<HeaderValue>) -> Self {
+    pub fn with_cookie(mut self, cookie: AppCookie) -> Self {
         self.cookie = Some(cookie);
         self
     }
 
-    pub(super) const fn cookie(&self) -> Option<&Option<HeaderValue>> {
+    pub(super) const fn cookie(&self) -> Option<&AppCookie> {
         self.cookie.as_ref()
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Authority;
 
-use super::cookies;
+use super::cookies::{self, AppCookie};
 use super::outgoing::Outgoing;
 use super::twins::Twins;
 
@@ -55,14 +55,14 @@ impl Addresses {
 }
 
 /// Removes everything a client may not say, in one pass over the names.
-pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins, cookie: Option<&Option<HeaderValue>>) {
+pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins, cookie: Option<&AppCookie>) {
     let mut doomed = nominated(headers);
     doomed.extend(headers.keys().filter(|name| twins.contains(name)).cloned());
     for name in doomed {
         headers.remove(name);
     }
     match cookie {
-        Some(prepared) => cookies::replace(headers, prepared.clone()),
+        Some(prepared) => prepared.clone().replace(headers),
         None => cookies::strip_request(headers),
     }
 }

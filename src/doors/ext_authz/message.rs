@@ -21,7 +21,7 @@ use http::{Request, StatusCode};
 use super::super::asked;
 use crate::gate::check::{Asked, Client, Unclear};
 use crate::policy::Permit;
-use crate::upstream::{Outgoing, Rules, cookies_for_the_app};
+use crate::upstream::{AppCookie, Outgoing, Rules};
 
 /// Canonical codes of gRPC.
 const OK: i32 = 0;
@@ -133,9 +133,9 @@ pub(super) fn allow(_used_up: Permit, outgoing: &Outgoing, sent: &HeaderMap, rul
         }
     }
     if sent.contains_key(COOKIE) {
-        match cookies_for_the_app(sent) {
+        match AppCookie::of(sent).field() {
             None => headers_to_remove.push(COOKIE.as_str().to_owned()),
-            Some(rest) => headers.push(field(&COOKIE, &rest, HeaderAppendAction::OverwriteIfExistsOrAdd)),
+            Some(rest) => headers.push(field(&COOKIE, rest, HeaderAppendAction::OverwriteIfExistsOrAdd)),
         }
     }
     let ok = OkHttpResponse { headers, headers_to_remove, ..OkHttpResponse::default() };
