@@ -162,8 +162,9 @@ where
                 };
                 self.forward(&rules, permit, outgoing, parts, payload).await
             }
-            Judgement::Portal => self.portal.answer(parts, body, peer).await,
-            Judgement::Answer(answer) => after_unread(answer, &parts, body).await,
+            // In boxes: what few requests need, the others need not carry about.
+            Judgement::Portal => Box::pin(self.portal.answer(parts, body, peer)).await,
+            Judgement::Answer(answer) => Box::pin(after_unread(answer, &parts, body)).await,
         }
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn host(parts: &Parts) -> Result<Cow<'_, str>, Refusal> {
         return Err(TWO_HOSTS);
     }
     let header = line
-        .map(|line| line.to_str().map_err(|_| BAD_HOST).and_then(canonical_host))
+        .map(|line| str::from_utf8(line.as_bytes()).map_err(|_| BAD_HOST).and_then(canonical_host))
         .transpose()?;
     let Some(authority) = parts.uri.authority() else {
         return header.ok_or(NO_HOST);
@@ -137,25 +137,40 @@ pub(super) fn canonical_host(written: &str) -> Result<Cow<'_, str>, Refusal> {
             Err(BAD_HOST)
         };
     }
-    let name = match written.split_once(':') {
-        Some((name, port)) if is_port(port) => name,
-        Some(_) => return Err(BAD_HOST),
-        None => written,
-    };
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let is_label = |label: &str| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        (1..=63).contains(&label.len()) && label.bytes().all(fits)
-    };
-    if name.len() > 253 || !name.split('.').all(is_label) {
+    let end = end_of_name(written.as_bytes()).ok_or(BAD_HOST)?;
+    let (name, port) = written.split_at_checked(end).ok_or(BAD_HOST)?;
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
         return Err(BAD_HOST);
     }
-    let lower = |byte: u8| !byte.is_ascii_uppercase();
-    Ok(if name.bytes().all(lower) {
-        Cow::Borrowed(name)
-    } else {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.len() > 253 {
+        return Err(BAD_HOST);
+    }
+    Ok(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
     })
+}
+
+/// Where a name of labels ends: at its port or with the last byte. One trailing dot belongs to it.
+fn end_of_name(written: &[u8]) -> Option<usize> {
+    let mut label = 0;
+    let mut end = written.len();
+    for (at, byte) in written.iter().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'A'..=b'Z' => label += 1,
+            b'.' if (1..=63).contains(&label) => label = 0,
+            b':' => {
+                end = at;
+                break;
+            }
+            _ => return None,
+        }
+    }
+    // Nothing after the last dot is the root's name, which is no host by itself.
+    let whole = label <= 63 && (label > 0 || end > 0);
+    whole.then_some(end)
 }
 
 fn is_port(port: &str) -> bool {

@@ -123,7 +123,7 @@ pub async fn exchange(
 }
 
 /// Whether a request has the shape of the click; only then is its body looked at.
-fn may_be_click(gate: &Gate, parts: &Parts, request: &CanonicalRequest) -> bool {
+pub(super) fn may_be_click(gate: &Gate, parts: &Parts, request: &CanonicalRequest) -> bool {
     let form = || {
         parts
             .headers

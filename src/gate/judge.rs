@@ -22,7 +22,7 @@ use crate::policy::{
 };
 use crate::session::{Carried, Remembered};
 use crate::store::AuditEvent;
-use crate::upstream::{AppCookie, Body, Peer};
+use crate::upstream::{AppCookie, Body, Outgoing, Peer};
 
 pub(super) const RESERVED: canonical::Refusal = canonical::Refusal {
     status: StatusCode::BAD_REQUEST,
@@ -44,7 +44,7 @@ pub(super) struct Asker {
 
 /// Facts that are looked up only for a second look.
 #[derive(Clone, Copy)]
-struct Learned {
+pub(super) struct Learned {
     enrolled: Enrolled,
     grace_until: Option<UnixTime>,
     granted: LevelSet,
@@ -52,7 +52,8 @@ struct Learned {
 
 impl Learned {
     /// Nothing looked up yet: nothing relaxes.
-    const NOTHING: Self = Self { enrolled: Enrolled::Unknown, grace_until: None, granted: LevelSet::EMPTY };
+    pub(super) const NOTHING: Self =
+        Self { enrolled: Enrolled::Unknown, grace_until: None, granted: LevelSet::EMPTY };
 }
 
 impl Gate {
@@ -67,11 +68,13 @@ impl Gate {
         match request.reserved(&settings.server.prefix) {
             Reserved::Outside => {}
             Reserved::Inside if self.is_portals(&request) => return Judgement::Portal,
-            Reserved::Inside => return Judgement::Answer(self.site_endpoint(&request, parts).await),
+            Reserved::Inside => {
+                return Judgement::Answer(Box::pin(self.site_endpoint(&request, parts)).await);
+            }
             Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED, Door::Proxy)),
         }
         let Some(route) = self.policy.route_for(&request.host).cloned() else {
-            return self.without_route(parts, request).await;
+            return Box::pin(self.without_route(parts, request)).await;
         };
         self.judge_on(&route, request, parts, body, peer).await
     }
@@ -100,18 +103,16 @@ impl Gate {
         Judgement::Answer(self.denied(parts, ("none", request.door), None, event).await)
     }
 
-    /// Judges one request to a route, through whichever door it came.
-    pub(super) async fn judge_on(
+    /// Judges one request to a route, through whichever door it came, asking whatever must be asked.
+    pub(super) async fn at_length(
         &self,
         route: &Arc<Route>,
         request: CanonicalRequest,
         parts: &mut Parts,
         body: &mut Option<Incoming>,
-        peer: Peer,
+        (peer, now): (Peer, UnixTime),
     ) -> Judgement {
-        let now = self.now();
-        let of_anyone = (route.may_be_public || !route.asks_person)
-            .then(|| self.policy.demand(route, &request, &Facts { identity: None, now }));
+        let of_anyone = self.of_anyone(route, &request, now);
         if route.may_be_public
             && let Some(demand) = of_anyone.filter(|demand| demand.is_public() || demand.is_deny())
         {
@@ -122,15 +123,6 @@ impl Gate {
             return Judgement::Answer(
                 self.answers.unavailable(&parts.headers, &"the revocation feed is stale"),
             );
-        }
-        let rooms = (&*self.shared.sessions, &self.claims);
-        if self.sources.are_our_sessions_alone()
-            && let Some(familiar) = self.faces.recognise(&parts.headers, &request.host, rooms, now)
-        {
-            let asker = Some(&familiar.asker);
-            let demand = self.demand(of_anyone, route, &request, asker, now);
-            let question = question(request, route, demand, asker, Learned::NOTHING, now);
-            return self.judge_for(question, parts, body, asker).await;
         }
         let asker = match self.find_out(&request, parts, peer, now).await {
             Ok(asker) => asker,
@@ -143,7 +135,7 @@ impl Gate {
     }
 
     /// What is asked of this person: `of_anyone`, unless that can hang on who they are.
-    fn demand(
+    pub(super) fn demand(
         &self,
         of_anyone: Option<Demand>,
         route: &Route,
@@ -322,7 +314,17 @@ impl Gate {
         } else {
             self.allowed(route, permit.request().door);
         }
-        let outgoing = match (permit.identity(), asker) {
+        let outgoing = self.outgoing(&permit, route, asker);
+        let replacement = match held::exchange(self, parts, body, permit.request(), permit.identity()).await {
+            Ok(replacement) => replacement,
+            Err(answer) => return Judgement::Answer(answer),
+        };
+        Judgement::Forward { permit, outgoing, body: replacement }
+    }
+
+    /// The headers that tell the app who it is.
+    pub(super) fn outgoing(&self, permit: &Permit, route: &Arc<Route>, asker: Option<&Asker>) -> Outgoing {
+        match (permit.identity(), asker) {
             (Some(identity), Some(asker)) => {
                 let ring = self.shared.ring.load();
                 let outgoing = self.informer.outgoing(
@@ -338,12 +340,7 @@ impl Gate {
                 }
             }
             _ => self.informer.nobody(permit.request().door),
-        };
-        let replacement = match held::exchange(self, parts, body, permit.request(), permit.identity()).await {
-            Ok(replacement) => replacement,
-            Err(answer) => return Judgement::Answer(answer),
-        };
-        Judgement::Forward { permit, outgoing, body: replacement }
+        }
     }
 
     /// Asks for a sign-in or for more proof: people are led there, programs are told how.
@@ -448,7 +445,7 @@ impl Gate {
     }
 }
 
-fn question<'a>(
+pub(super) fn question<'a>(
     request: CanonicalRequest,
     route: &'a Arc<Route>,
     demand: Demand,

@@ -4,6 +4,7 @@
 //! answer. It never decides by itself and never talks to an upstream.
 
 pub mod answer;
+mod at_once;
 pub mod audit;
 pub mod canonical;
 pub mod check;
@@ -28,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use foldhash::fast::FixedState;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::ambient::{Clock, UnixTime};
@@ -78,7 +80,7 @@ pub struct Gate {
     faces: familiar::Faces,
     answers: answer::Answers,
     /// Plain allows by route and door, looked up once.
-    allowed: HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT]>,
+    allowed: HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT], FixedState>,
 }
 
 /// Why there is no gate for a configuration.
@@ -186,7 +188,7 @@ impl Gate {
     }
 }
 
-fn allow_counters(settings: &Settings) -> HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT]> {
+fn allow_counters(settings: &Settings) -> HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT], FixedState> {
     settings
         .routes
         .iter()

@@ -5,14 +5,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+
 use super::route::Route;
+
+/// Only the configuration puts keys in, so nobody can choose colliding ones, and the hash may be cheap.
+type Table = HashMap<Arc<str>, Arc<Route>, FixedState>;
 
 /// The table of hosts. Looked up by key only, never iterated.
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
-    exact: HashMap<Arc<str>, Arc<Route>>,
+    exact: Table,
     /// `example.com` for `*.example.com`.
-    below: HashMap<Arc<str>, Arc<Route>>,
+    below: Table,
     any: Option<Arc<Route>>,
 }
 

@@ -1,0 +1,94 @@
+//! The short way through the gate: what is let through by what is in memory, without waiting.
+//!
+//! It asks the same policy the same question as the long way (`judge.rs`) and only ever says yes to a plain
+//! allow; everything else goes the long way from its beginning. Not being asynchronous, it costs no
+//! moving of futures.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use hyper::body::Incoming;
+
+use super::judge::{Asker, Learned, question};
+use super::{Gate, Judgement, held};
+use crate::ambient::UnixTime;
+use crate::policy::{AllowReason, CanonicalRequest, Decision, Demand, Facts, Question, Route};
+use crate::upstream::Peer;
+
+impl Gate {
+    /// Judges a request whose route is known.
+    pub(super) async fn judge_on(
+        &self,
+        route: &Arc<Route>,
+        request: CanonicalRequest,
+        parts: &mut Parts,
+        body: &mut Option<Incoming>,
+        peer: Peer,
+    ) -> Judgement {
+        let now = self.now();
+        match self.at_once(route, request, parts, now) {
+            Ok(judgement) => judgement,
+            // In a box, so that the others do not carry about what only waiting needs.
+            Err(request) => Box::pin(self.at_length(route, request, parts, body, (peer, now))).await,
+        }
+    }
+
+    /// What is asked of whoever comes, where that can be all there is to know.
+    pub(super) fn of_anyone(
+        &self,
+        route: &Route,
+        request: &CanonicalRequest,
+        now: UnixTime,
+    ) -> Option<Demand> {
+        (route.may_be_public || !route.asks_person)
+            .then(|| self.policy.demand(route, request, &Facts { identity: None, now }))
+    }
+
+    /// Lets through what needs nothing but memory, which is nearly everything. Whatever else it may be,
+    /// the request comes back to be judged at length.
+    pub(super) fn at_once(
+        &self,
+        route: &Arc<Route>,
+        request: CanonicalRequest,
+        parts: &Parts,
+        now: UnixTime,
+    ) -> Result<Judgement, CanonicalRequest> {
+        if held::may_be_click(self, parts, &request) {
+            return Err(request);
+        }
+        let of_anyone = self.of_anyone(route, &request, now);
+        if route.may_be_public
+            && let Some(demand) = of_anyone.filter(Demand::is_public)
+        {
+            return self.pass(question(request, route, demand, None, Learned::NOTHING, now), None);
+        }
+        let rooms = (&*self.shared.sessions, &self.claims);
+        if !self.shared.revocations.is_stale(now)
+            && self.sources.are_our_sessions_alone()
+            && let Some(familiar) = self.faces.recognise(&parts.headers, &request.host, rooms, now)
+        {
+            let asker = Some(&familiar.asker);
+            let demand = self.demand(of_anyone, route, &request, asker, now);
+            return self.pass(question(request, route, demand, asker, Learned::NOTHING, now), asker);
+        }
+        Err(request)
+    }
+
+    /// A plain allow, or the request again.
+    fn pass(&self, question: Question<'_>, asker: Option<&Asker>) -> Result<Judgement, CanonicalRequest> {
+        let route = question.route;
+        match self.policy.decide(question) {
+            Decision::Allow(permit) if permit.reason() == AllowReason::Grace => {
+                Err(permit.into_parts().request)
+            }
+            Decision::Allow(permit) => {
+                self.allowed(route, permit.request().door);
+                let outgoing = self.outgoing(&permit, route, asker);
+                Ok(Judgement::Forward { permit, outgoing, body: None })
+            }
+            Decision::SignIn(request) | Decision::Challenge(request, _) | Decision::Deny(request, _) => {
+                Err(request)
+            }
+        }
+    }
+}
