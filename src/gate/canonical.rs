@@ -1,7 +1,7 @@
 //! One reading of a request: host, target, method and client address, each derived once.
 //!
 //! Whatever is ambiguous is refused here and reaches neither policy nor upstream. No header but
-//! `Host` (and `X-Forwarded-For` from trusted proxies) takes part: a client cannot name another
+//! `Host` (and what trusted proxies say, `forwarded.rs`) takes part: a client cannot name another
 //! path, method or host to us (security.md A01, A10, B05).
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use crate::config::settings::EncodedSlash;
 use crate::policy::{CanonicalRequest, Door, Policy};
 
-use super::readings;
+use super::{forwarded, readings};
 
 /// Why a request is not looked at any further. No upstream hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +52,7 @@ pub fn read(
     let host = host(parts)?;
     let host = policy.known_host(&host).cloned().unwrap_or_else(|| Arc::from(&*host));
     let target = parts.uri.path_and_query().ok_or(NOT_ORIGIN_FORM)?;
-    let client = client(peer, &parts.headers, trusted_proxies);
+    let client = forwarded::client(peer, &parts.headers, trusted_proxies)?;
     judge(parts.method.clone(), host, target.clone(), client, policy)
 }
 
@@ -177,27 +177,9 @@ fn is_port(port: &str) -> bool {
     port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
-/// The right-most address that no trusted proxy has. Lists from others count for nothing, and
-/// what is no address ends the walk.
+/// The client's address for a request that has been [`read`] already.
 pub(super) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    let mut client = peer.to_canonical();
-    if !is_trusted(&client) {
-        return client;
-    }
-    for line in headers.get_all("x-forwarded-for").iter().rev() {
-        let Ok(line) = line.to_str() else { return client };
-        for token in line.rsplit(',') {
-            if !is_trusted(&client) {
-                return client;
-            }
-            let Some(address) = address(token.trim_matches([' ', '\t'])) else {
-                return client;
-            };
-            client = address;
-        }
-    }
-    client
+    forwarded::client(peer, headers, trusted).unwrap_or_else(|_| peer.to_canonical())
 }
 
 /// An address, with or without a port and brackets.

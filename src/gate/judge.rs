@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::answer::{Problem, Reason};
 use super::audit::NotRecorded;
-use super::{Gate, Judgement, canonical, held};
+use super::{Gate, Judgement, canonical, forwarded, held};
 use crate::ambient::UnixTime;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
 use crate::observe::metrics;
@@ -60,8 +60,9 @@ impl Gate {
     /// Judges one request. `body` is taken only where a form is kept over a challenge.
     pub async fn judge(&self, parts: &mut Parts, body: &mut Option<Incoming>, peer: Peer) -> Judgement {
         let settings = self.policy.settings();
-        let request = match canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy)
-        {
+        let read = forwarded::adopt_host(parts, peer.ip(), &settings.server.trusted_proxies)
+            .and_then(|()| canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy));
+        let request = match read {
             Ok(request) => request,
             Err(refusal) => return Judgement::Answer(self.refused(parts, &refusal, Door::Proxy)),
         };

@@ -11,6 +11,7 @@ pub mod check;
 pub mod client;
 mod facts;
 mod familiar;
+mod forwarded;
 mod hand_off;
 pub(crate) mod held;
 mod inline;

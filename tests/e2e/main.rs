@@ -30,6 +30,7 @@ mod enrolment;
 mod entrances;
 mod exhaustion;
 mod floods;
+mod forwarded;
 mod framing;
 mod headers;
 mod identity;

@@ -17,7 +17,23 @@ impl Raw {
     /// When nobody listens there.
     #[track_caller]
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the listener accepts");
+        Self::over(TcpStream::connect(address).expect("the listener accepts"))
+    }
+
+    /// From one of loopback's 16 million addresses.
+    ///
+    /// # Panics
+    /// When nobody listens there.
+    #[track_caller]
+    pub fn connect_from(from: std::net::Ipv4Addr, address: SocketAddr) -> Self {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("a loopback address");
+        socket.connect(&address.into()).expect("the listener accepts");
+        Self::over(socket.into())
+    }
+
+    fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_nodelay(true).expect("a socket option can be set");
