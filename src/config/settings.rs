@@ -285,6 +285,8 @@ pub struct Route {
     pub reason: Option<String>,
     pub answer: Answer,
     pub max_body: Option<u64>,
+    /// How long what goes on may do so after its proof has run out.
+    pub long_lived_grace: Duration,
     /// Line of the file that begins this route, for `explain` and the audit log.
     pub line: u32,
 }

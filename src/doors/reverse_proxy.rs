@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -23,7 +23,7 @@ use tower::{Service, ServiceExt as _};
 use super::Handler;
 use crate::gate::Judgement;
 use crate::policy::Permit;
-use crate::upstream::{Body, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
+use crate::upstream::{Body, Extended, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
 
 /// Largest body a form or the API takes, and the most that is read of a body nobody wants.
 const MAX_OWN_BODY: usize = 64 * 1024;
@@ -131,7 +131,7 @@ impl<J: Judge, S> ReverseProxy<J, S> {
     ) -> Response<Body> {
         let http1 = parts.version <= Version::HTTP_11;
         let page = self.judge.wants_page(&parts.headers);
-        match self.forwarder.forward(rules, permit, &mut parts, body, &outgoing).await {
+        match self.forwarder.forward(rules, permit, &mut parts, body, outgoing).await {
             Ok(response) => response,
             Err(error) => {
                 let mut apology = self.judge.apology(&error, page);
@@ -153,6 +153,7 @@ where
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (mut parts, body) = request.into_parts();
         let mut body = Some(body);
+        let extended = parts.method == Method::CONNECT && Extended::become_get(&mut parts);
         let (judgement, rules) = self.judge.judge(&mut parts, &mut body, peer).await;
         match judgement {
             Judgement::Forward { permit, outgoing, body: held } => {
@@ -162,11 +163,19 @@ where
                 };
                 self.forward(&rules, permit, outgoing, parts, payload).await
             }
+            Judgement::Portal if extended => no_websocket(),
+            // Success would mean that the WebSocket is open.
+            Judgement::Answer(answer) if extended && answer.status().is_success() => no_websocket(),
             // In boxes: what few requests need, the others need not carry about.
             Judgement::Portal => Box::pin(self.portal.answer(parts, body, peer)).await,
             Judgement::Answer(answer) => Box::pin(after_unread(answer, &parts, body)).await,
         }
     }
+}
+
+/// Nothing of ours is a WebSocket.
+fn no_websocket() -> Response<Body> {
+    plain(StatusCode::BAD_REQUEST, "There is no WebSocket here.\n")
 }
 
 /// What is left of a body that nobody read must never be taken for a request (security.md C06): a

@@ -334,6 +334,7 @@ impl Gate {
                     (route, permit.request()),
                     permit.met(),
                     (&self.policy, &ring, self.now()),
+                    (asker.established.expires, || self.warrant(asker)),
                 );
                 match &asker.cookie {
                     Some(prepared) => outgoing.with_cookie(prepared.clone()),

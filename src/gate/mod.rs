@@ -24,6 +24,7 @@ pub mod pages;
 pub mod passage;
 pub mod readings;
 mod site;
+mod standing;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ use crate::store::Store;
 pub use audit::AuditQueue;
 pub use judgement::Judgement;
 pub use passage::Passage;
+pub use standing::{InUse, Overseer};
 
 /// What outlives a reload of the configuration.
 pub struct Shared {
@@ -59,6 +61,8 @@ pub struct Shared {
     pub sessions: Arc<Sessions>,
     pub challenges: Challenges,
     pub audit: AuditQueue,
+    /// The rules that new requests are judged by.
+    pub in_use: InUse,
     pub mode: CookieMode,
     /// Sign-in, challenge and enrolment, per client network.
     pub attempts: limits::NetworkLimit,

@@ -9,6 +9,7 @@ use http::header::{HeaderName, HeaderValue};
 use quick_cache::sync::Cache;
 use serde::Serialize;
 
+use super::standing::Warrant;
 use crate::ambient::UnixTime;
 use crate::config::settings::{PublicUrl, ToUpstream};
 use crate::policy::{Binding, CanonicalRequest, Door, Identity, LevelSet, Policy, Route};
@@ -53,6 +54,7 @@ struct Prepared {
     _claim: Option<Arc<Remembered>>,
     _route: Arc<Route>,
     headers: Arc<[(HeaderName, HeaderValue)]>,
+    warrant: Arc<Warrant>,
     made: UnixTime,
 }
 
@@ -147,6 +149,7 @@ impl Informer {
         (route, request): (&Arc<Route>, &CanonicalRequest),
         met: LevelSet,
         context: (&Policy, &KeyRing, UnixTime),
+        (expires, warrant): (UnixTime, impl FnOnce() -> Warrant),
     ) -> Outgoing {
         let now = context.2;
         let key = Key {
@@ -162,9 +165,11 @@ impl Informer {
         };
         if let Some(prepared) = self.cache.get(&key)
             && now.since(prepared.made) < ASSERTION_RENEWAL
+            && prepared.warrant.expires == expires
             && (Arc::ptr_eq(&prepared.identity, identity) || prepared.identity == *identity)
         {
-            return Outgoing::shared(Arc::clone(&prepared.headers));
+            let warrant: Arc<Warrant> = Arc::clone(&prepared.warrant);
+            return Outgoing::shared(Arc::clone(&prepared.headers)).resting_on(warrant);
         }
         let mut headers = self.headers(identity, claim, (route, &key.told), met, context);
         if key.told == Told::Upstream {
@@ -172,15 +177,17 @@ impl Informer {
             headers.retain(|(_, value)| !value.is_empty());
         }
         let headers: Arc<[_]> = headers.into();
+        let warrant = Arc::new(warrant());
         let prepared = Prepared {
             identity: Arc::clone(identity),
             _claim: claim.cloned(),
             _route: Arc::clone(route),
             headers: Arc::clone(&headers),
+            warrant: Arc::clone(&warrant),
             made: now,
         };
         self.cache.insert(key, Arc::new(prepared));
-        Outgoing::shared(headers)
+        Outgoing::shared(headers).resting_on(warrant)
     }
 
     fn headers(

@@ -43,6 +43,14 @@ pub struct OutcomeLabels {
     pub outcome: String,
 }
 
+/// Labels of `stepgate_long_lived_ended_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EndedLabels {
+    /// `websocket`, `event_stream` or `download`.
+    pub kind: &'static str,
+    pub reason: &'static str,
+}
+
 /// Labels of `stepgate_limited_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct LimitLabels {
@@ -64,6 +72,7 @@ pub struct Metrics {
     pub enrolments: Family<EnrolmentLabels, Counter>,
     pub sign_ins: Family<OutcomeLabels, Counter>,
     pub limited: Family<LimitLabels, Counter>,
+    pub long_lived_ended: Family<EndedLabels, Counter>,
     pub upstream_errors: Family<OutcomeLabels, Counter>,
     pub audit_events: Counter,
     pub audit_lost: Counter,
@@ -93,6 +102,7 @@ impl Metrics {
             enrolments: Family::default(),
             sign_ins: Family::default(),
             limited: Family::default(),
+            long_lived_ended: Family::default(),
             upstream_errors: Family::default(),
             audit_events: Counter::default(),
             audit_lost: Counter::default(),
@@ -123,6 +133,11 @@ impl Metrics {
         registry.register("enrolments", "Factors added, removed or renamed", self.enrolments.clone());
         registry.register("sign_ins", "Sign-ins of local users by outcome", self.sign_ins.clone());
         registry.register("limited", "Requests refused by a limit", self.limited.clone());
+        registry.register(
+            "long_lived_ended",
+            "WebSockets, event streams and downloads that were ended before their own end",
+            self.long_lived_ended.clone(),
+        );
         registry.register(
             "upstream_errors",
             "Requests that the upstream did not answer",
@@ -198,6 +213,11 @@ impl Metrics {
     /// Counts what a limit has refused.
     pub fn limited(&self, limit: &'static str) {
         self.limited.get_or_create(&LimitLabels { limit }).inc();
+    }
+
+    /// Counts one exchange that was ended before its own end.
+    pub fn ended(&self, kind: &'static str, reason: &'static str) {
+        self.long_lived_ended.get_or_create(&EndedLabels { kind, reason }).inc();
     }
 
     /// Counts one request that the upstream did not answer.

@@ -108,6 +108,7 @@ impl Compiler<'_> {
             upstream: route.upstream.clone(),
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,
+            long_lived_grace: i64::try_from(route.long_lived_grace.as_secs()).unwrap_or(i64::MAX),
             may_be_public: may_be_public(&base, &rules, self.settings),
             asks_person: rules.iter().any(|rule| rule.asks_person)
                 || raises.iter().any(|raise| raise.asks_person),

@@ -15,6 +15,10 @@ use super::person::Identity;
 use super::request::CanonicalRequest;
 use super::route::Route;
 
+/// How long, in seconds, an exchange may last that was let through by a grant or by a code in the
+/// request: what was proved for one request is not proof for a day.
+pub(super) const LONGEST_GRANTED: i64 = 3600;
+
 /// Everything a decision hangs on.
 pub struct Question<'a> {
     pub request: CanonicalRequest,
@@ -103,6 +107,10 @@ pub struct Permit {
     route: Arc<Route>,
     identity: Option<Arc<Identity>>,
     met: LevelSet,
+    /// Asked and not proved by the claim, yet let through: granted, optional, or under grace.
+    waived: LevelSet,
+    /// Until when that holds for an exchange that goes on.
+    waived_until: UnixTime,
     reason: AllowReason,
 }
 
@@ -135,10 +143,22 @@ impl Permit {
         self.identity.as_ref()
     }
 
+    /// Until when [`waived`](Self::waived) levels may stay unproved while the exchange goes on.
+    pub(super) const fn waived_until(&self) -> UnixTime {
+        self.waived_until
+    }
+
     /// The asked levels that are met, for `Stepgate-Acr`.
     #[must_use]
     pub const fn met(&self) -> LevelSet {
         self.met
+    }
+
+    /// Levels that were asked and that the claim does not prove: granted for this request, optional,
+    /// or under grace.
+    #[must_use]
+    pub const fn waived(&self) -> LevelSet {
+        self.waived
     }
 
     #[must_use]
@@ -149,7 +169,7 @@ impl Permit {
     /// Consumes the permit.
     #[must_use]
     pub fn into_parts(self) -> PermitParts {
-        let Self { request, route, identity, met, reason } = self;
+        let Self { request, route, identity, met, reason, .. } = self;
         PermitParts { request, route, identity, met, reason }
     }
 }
@@ -163,7 +183,7 @@ impl Policy {
             return Decision::Deny(question.request, DenyReason::Denied);
         }
         if demand.is_public() {
-            return allow(question, None, LevelSet::EMPTY, AllowReason::Public);
+            return allow(question, None, Met::default(), AllowReason::Public);
         }
         let Some(identity) = question.identity.clone() else {
             return Decision::SignIn(question.request);
@@ -173,8 +193,11 @@ impl Policy {
         }
         let asked = self.asked(&demand, question.enrolled);
         let deadlines = question.deadlines.unwrap_or(&self.levels.unproved);
-        let met = deadlines.met(asked, question.now).union(question.granted.intersection(asked));
-        let missing = asked.minus(met);
+        let proved = deadlines.met(asked, question.now);
+        let levels = proved.union(question.granted.intersection(asked));
+        let missing = asked.minus(levels);
+        let waived = demand.required().union(demand.optional()).minus(proved);
+        let met = Met { levels, waived };
         match missing.first() {
             None => allow(question, Some(identity), met, AllowReason::Met),
             Some(_) if self.in_grace(&question, missing) => {
@@ -207,14 +230,28 @@ impl Policy {
     }
 }
 
-fn allow(
-    question: Question<'_>,
-    identity: Option<Arc<Identity>>,
-    met: LevelSet,
-    reason: AllowReason,
-) -> Decision {
-    let route = Arc::clone(question.route);
-    Decision::Allow(Permit { request: question.request, route, identity, met, reason })
+/// What an allow rests on.
+#[derive(Default)]
+struct Met {
+    levels: LevelSet,
+    waived: LevelSet,
+}
+
+fn allow(question: Question<'_>, identity: Option<Arc<Identity>>, met: Met, reason: AllowReason) -> Decision {
+    let waived_until = match (reason, question.grace_until) {
+        (AllowReason::Grace, Some(until)) => until,
+        _ if question.granted.is_empty() => UnixTime::NEVER,
+        _ => question.now.plus(LONGEST_GRANTED),
+    };
+    Decision::Allow(Permit {
+        request: question.request,
+        route: Arc::clone(question.route),
+        identity,
+        met: met.levels,
+        waived: met.waived,
+        waived_until,
+        reason,
+    })
 }
 
 impl Route {

@@ -15,6 +15,7 @@ pub mod person;
 pub mod proof;
 mod request;
 mod route;
+mod standing;
 #[cfg(test)]
 pub(crate) mod tests_support;
 pub mod text;
@@ -38,6 +39,7 @@ pub use person::{Binding, Identity, SubjectKey};
 pub use proof::{EnrolmentId, Proof};
 pub use request::{CanonicalRequest, Door, Reading, Readings, Reserved};
 pub use route::Route;
+pub use standing::{Lapse, Since};
 pub use trace::{Applies, Line, ReadingTrace, Trace};
 
 /// A whole configuration's rules, compiled for judging.

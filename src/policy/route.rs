@@ -17,6 +17,8 @@ pub struct Route {
     pub upstream: Option<Upstream>,
     pub encoded_slash: EncodedSlash,
     pub max_body: Option<u64>,
+    /// Seconds that an exchange may go on after its proof has run out.
+    pub long_lived_grace: i64,
     /// Whether any request to this route can be public: if not, the identity is always needed.
     pub may_be_public: bool,
     /// Whether what is asked can hang on who the person is.

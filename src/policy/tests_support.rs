@@ -105,6 +105,7 @@ pub fn route(requirement: Requirement) -> Route {
         reason: None,
         answer: Answer::Auto,
         max_body: None,
+        long_lived_grace: Duration::ZERO,
         line: 1,
     }
 }

@@ -26,7 +26,7 @@ use crate::config::settings::Timeouts;
 use crate::doors::Handler;
 use crate::observe::metrics;
 use crate::upstream::timer::LazyTimer;
-use crate::upstream::{Body, ClientCertificate, Peer};
+use crate::upstream::{Body, ClientCertificate, Kept, Peer};
 
 use super::activity::{Activity, Due};
 use super::census::{Census, Counted};
@@ -152,6 +152,10 @@ impl<H: Handler> Line<H> {
         activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + Send + use<H> {
         let in_flight = activity.begin_request();
+        if context.http2 && request.method() == Method::CONNECT {
+            // A stream that becomes a WebSocket outlives its response, and the connection is not idle.
+            request.extensions_mut().insert(Kept::new(activity.begin_request()));
+        }
         let handler = Arc::clone(&self.handler);
         let (peer, http2, early) = (context.peer, context.http2, context.early(&request));
         if let Some(device) = &context.device {
@@ -343,6 +347,7 @@ fn http2_builder(max_header: usize) -> http2::Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(STREAM_WINDOW as usize)
+        .enable_connect_protocol()
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_ERROR_RESETS);
     builder

@@ -185,7 +185,7 @@ impl Plane {
         }
         drop(self.files);
         terms.drain.begin();
-        self.tunnels.refuse_more();
+        self.tunnels.take_leave();
         let drained = async { while workers.join_next().await.is_some() {} };
         tokio::select! {
             () = drained => {}

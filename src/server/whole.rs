@@ -28,7 +28,7 @@ use crate::doors::{Checks, Doors, Judge, PortalDoor, ReverseProxy};
 use crate::gate::answer::{Problem, from_page, reference};
 use crate::gate::check::{Asked, Entrance, Unclear};
 use crate::gate::limits::NetworkLimit;
-use crate::gate::{AuditQueue, Gate, GateError, Judgement, Passage, Shared, client};
+use crate::gate::{AuditQueue, Gate, GateError, InUse, Judgement, Overseer, Passage, Shared, client};
 use crate::observe::metrics;
 use crate::policy::Door;
 use crate::portal::{self, Frame, Portal};
@@ -110,6 +110,11 @@ impl Generation {
         let rules = Arc::new(Rules::new(settings));
         Ok(Self { settings: Arc::clone(settings), gate, rules, router, frame })
     }
+
+    /// What began under other rules is judged by these from now on, too.
+    fn put_in_use(&self) {
+        self.gate.shared().in_use.replace(self.gate.policy());
+    }
 }
 
 impl Whole {
@@ -134,6 +139,7 @@ impl Whole {
             sessions: Arc::new(Sessions::new(store.clone(), Arc::clone(&revocations), lifetimes)),
             challenges: Challenges::new(store.clone(), Arc::clone(settings), clock.clone()),
             audit: AuditQueue::start(store.clone()),
+            in_use: InUse::default(),
             mode: CookieMode::for_https(settings.server.public_url.https),
             attempts: NetworkLimit::new("network", per_minute),
             journeys: NetworkLimit::new("journeys", per_minute.saturating_mul(5)),
@@ -152,6 +158,7 @@ impl Whole {
         };
         metrics().reload_successful.set(1);
         metrics().reload_time.set(now.0);
+        generation.put_in_use();
         let live = Live(Arc::new(ArcSwap::from_pointee(generation)));
         Ok(Self { shared, live, plane, operations, shutdown: Shutdown::new() })
     }
@@ -201,11 +208,13 @@ impl Whole {
         let control = tokio::runtime::Handle::current();
         let portal = PortalDoor::new(PortalService(live.clone()), control);
         let tunnels = plane.tunnels().clone();
+        let overseer: Arc<Overseer> = Arc::new(Overseer(Arc::clone(&shared)));
         let judge = Arc::new(live);
         let served = plane
             .serve(
                 move |_| {
-                    let forwarder = Forwarder::new(tunnels.clone());
+                    let overseer: Arc<Overseer> = Arc::clone(&overseer);
+                    let forwarder = Forwarder::new(tunnels.clone(), overseer);
                     let proxy = ReverseProxy::new(Arc::clone(&judge), forwarder, portal.clone());
                     Doors::new(Arc::clone(&judge), proxy)
                 },
@@ -223,6 +232,7 @@ impl Whole {
 impl Live {
     /// Puts another generation in use. Requests in flight end under the one they began with.
     pub fn replace(&self, generation: Generation) {
+        generation.put_in_use();
         self.0.store(Arc::new(generation));
     }
 

@@ -111,6 +111,14 @@ impl Sessions {
         live
     }
 
+    /// When the session with this id has been idle for too long, if nothing comes until then. `None`: it
+    /// has been already.
+    #[must_use]
+    pub fn idle_until(&self, id: &str) -> Option<UnixTime> {
+        let seen = self.activity.get(id)?.load(Ordering::Relaxed);
+        Some(UnixTime(seen).plus(self.lifetimes.idle.saturating_add(1)))
+    }
+
     /// The session behind `token` at `site`, asking the store if need be.
     ///
     /// # Errors

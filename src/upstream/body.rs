@@ -13,7 +13,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use super::download::Download;
+use super::lasting::Lasting;
 
 /// Why a body ended early. What it says is for the log, never for the client.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -26,7 +26,7 @@ pub enum Body {
     /// All of it at once; our own answers.
     Full(Bytes),
     /// Streams from the upstream.
-    Upstream(Download),
+    Upstream(Lasting),
     /// Anything else, at the price of a box.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }

@@ -19,7 +19,7 @@ use super::pool::Lease;
 use super::timer::LazyTimer;
 
 /// A response body straight from the upstream.
-pub struct Download {
+pub(super) struct Download {
     body: Incoming,
     /// Until the end of the body; then the connection is the pool's again.
     lease: Option<Lease>,
@@ -42,6 +42,11 @@ impl Download {
             download.give_back();
         }
         download
+    }
+
+    /// Drops the connection in the middle: nobody wants the rest.
+    pub(super) fn abandon(&mut self) {
+        self.lease = None;
     }
 
     fn give_back(&mut self) {

@@ -38,6 +38,8 @@ pub enum Fault {
     ResponseTimeout,
     #[error("the upstream's answer was broken off or breaks the protocol")]
     Broken,
+    #[error("what the request was allowed by does not hold any more")]
+    Lapsed,
 }
 
 impl Fault {
@@ -57,6 +59,7 @@ impl Fault {
             Self::ConnectTimeout => "upstream_connect_timeout",
             Self::ResponseTimeout => "upstream_timeout",
             Self::Broken => "upstream_broken",
+            Self::Lapsed => "lapsed",
         }
     }
 }
@@ -85,7 +88,7 @@ impl UpstreamError {
     pub const fn side(&self) -> Side {
         match self.fault {
             Fault::TooLarge | Fault::ClientStalled | Fault::ClientGone | Fault::ForeignOrigin => Side::Client,
-            Fault::NoUpstream | Fault::Busy | Fault::NoTunnel => Side::Own,
+            Fault::NoUpstream | Fault::Busy | Fault::NoTunnel | Fault::Lapsed => Side::Own,
             Fault::Unresolved
             | Fault::Unreachable
             | Fault::ConnectTimeout
@@ -101,7 +104,7 @@ impl UpstreamError {
             Fault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::ClientGone => StatusCode::BAD_REQUEST,
-            Fault::ForeignOrigin => StatusCode::FORBIDDEN,
+            Fault::ForeignOrigin | Fault::Lapsed => StatusCode::FORBIDDEN,
             Fault::Busy | Fault::NoTunnel => StatusCode::SERVICE_UNAVAILABLE,
             Fault::NoUpstream | Fault::Unresolved | Fault::Unreachable | Fault::Broken => {
                 StatusCode::BAD_GATEWAY
@@ -126,6 +129,7 @@ impl UpstreamError {
             Fault::ConnectTimeout => "upstream-connect-timeout",
             Fault::ResponseTimeout => "upstream-timeout",
             Fault::Broken => "upstream-broken",
+            Fault::Lapsed => "lapsed",
         }
     }
 }

@@ -19,15 +19,18 @@ use crate::policy::{Permit, Route};
 use super::body::Body;
 use super::download::Download;
 use super::error::{Fault, UpstreamError};
+use super::event_stream;
 use super::exchange::{self, Deadlines, Outbound};
+use super::lasting::Lasting;
 use super::outgoing::Outgoing;
 use super::pool::{Lease, Pool};
 use super::request::{self, Addresses, Setting};
 use super::response;
-use super::tunnel::{Slot, Tunnels};
+use super::tunnel::{Kept, Slot, Tunnels};
 use super::twins::Twins;
 use super::upload::{Progress, Upload};
-use super::websocket;
+use super::watch::{Kind, Oversight, Watch, Watches};
+use super::websocket::{self, Extended};
 
 /// The body to send.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct Forwarder {
     pool: Arc<Pool>,
     addresses: Addresses,
     tunnels: Tunnels,
+    watches: Arc<Watches>,
 }
 
 /// What a configuration says about forwarding. A request is forwarded by the same one it was judged
@@ -106,15 +110,33 @@ impl Rules {
 }
 
 /// The client's side of a WebSocket that may open, and the room for it.
-type Upgrade = (OnUpgrade, Slot);
+struct Upgrade {
+    client: OnUpgrade,
+    slot: Slot,
+    /// What of the client's connection has to stay as long as the WebSocket does.
+    kept: Option<Kept>,
+    /// It came over HTTP/2.
+    extended: Option<Extended>,
+}
+
+impl Upgrade {
+    fn is_agreed(&self, head: &http::response::Parts) -> bool {
+        websocket::is_agreed(head.status, &head.headers)
+            && self
+                .extended
+                .as_ref()
+                .is_none_or(|extended| extended.is_accepted(&head.headers))
+    }
+}
 
 impl Forwarder {
-    /// To be called on the worker's own runtime, which also keeps the pool swept.
+    /// To be called on the worker's own runtime, which also keeps the pool swept and looks after what
+    /// goes on for long.
     #[must_use]
-    pub fn new(tunnels: Tunnels) -> Self {
+    pub fn new(tunnels: Tunnels, oversight: Arc<dyn Oversight>) -> Self {
         let pool = Arc::new(Pool::default());
         tokio::spawn(Pool::keep_swept(Arc::downgrade(&pool)));
-        Self { pool, addresses: Addresses::default(), tunnels }
+        Self { pool, addresses: Addresses::default(), tunnels, watches: Watches::new(oversight) }
     }
 
     /// Sends the request that was judged, and returns as soon as the response's headers are there.
@@ -130,7 +152,7 @@ impl Forwarder {
         permit: Permit,
         parts: &mut Parts,
         body: Payload,
-        outgoing: &Outgoing,
+        mut outgoing: Outgoing,
     ) -> Result<Response<Body>, UpstreamError> {
         let upstream = permit
             .route()
@@ -141,7 +163,7 @@ impl Forwarder {
         let (upload, progress) = rules.upload(permit.route(), &parts.headers, body)?;
         let says_length =
             permit.request().method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
-        let mut headers = self.headers(rules, &permit, upstream, parts, outgoing);
+        let mut headers = self.headers(rules, &permit, upstream, parts, &outgoing);
         if upgrade.is_some() {
             websocket::announce(&mut headers);
         }
@@ -156,7 +178,9 @@ impl Forwarder {
         };
         let shelf = self.pool.shelf(&upstream.host, upstream.port);
         let (answer, lease) = exchange::send(&shelf, &mut outbound, &rules.deadlines).await?;
-        self.answer(answer, lease, upgrade, permit.identity().is_some(), rules.deadlines.body_idle)
+        let protected = permit.identity().is_some();
+        let watch = outgoing.standing().map(|standing| Watch::new(permit, standing));
+        self.answer(answer, lease, upgrade, (protected, watch), rules.deadlines.body_idle)
     }
 
     /// What the client's side of a WebSocket needs, if one is asked for.
@@ -179,7 +203,8 @@ impl Forwarder {
             return Ok(None);
         };
         let slot = self.tunnels.reserve().ok_or(UpstreamError::unsent(Fault::NoTunnel))?;
-        Ok(Some((client, slot)))
+        let (kept, extended) = (parts.extensions.remove(), parts.extensions.remove());
+        Ok(Some(Upgrade { client, slot, kept, extended }))
     }
 
     /// The client's headers without what must not pass, and with ours.
@@ -209,31 +234,51 @@ impl Forwarder {
         answer: Response<Incoming>,
         lease: Lease,
         upgrade: Option<Upgrade>,
-        protected: bool,
+        (protected, watch): (bool, Option<Watch>),
         body_idle: Duration,
     ) -> Result<Response<Body>, UpstreamError> {
         let (mut head, body) = answer.into_parts();
-        let switched = upgrade.filter(|_| websocket::is_agreed(head.status, &head.headers));
-        if head.status.is_informational() && switched.is_none() {
+        let extended = upgrade.as_ref().is_some_and(|upgrade| upgrade.extended.is_some());
+        let switched = upgrade.filter(|upgrade| upgrade.is_agreed(&head));
+        // Over HTTP/2 a 2xx would open what the app has not agreed to.
+        let forged = head.status.is_informational() || (extended && head.status.is_success());
+        if forged && switched.is_none() {
             return Err(UpstreamError::sent(Fault::Broken));
         }
         response::clean(&mut head.headers, protected)?;
         head.version = Version::HTTP_11;
         let extensions = std::mem::take(&mut head.extensions);
-        let Some((client, slot)) = switched else {
+        let Some(Upgrade { client, slot, kept, .. }) = switched else {
             let body = Download::new(body, lease, body_idle);
+            let body = self.lasting(body, watch, &head.headers);
             return Ok(Response::from_parts(head, Body::Upstream(body)));
         };
-        websocket::announce(&mut head.headers);
+        if extended {
+            websocket::opened(&mut head);
+        } else {
+            websocket::announce(&mut head.headers);
+        }
+        let watched = watch.map(|watch| self.watches.add(watch, Kind::WebSocket));
         let app = extensions.get::<OnUpgrade>().cloned();
-        self.tunnels.open(slot, async move {
+        self.tunnels.open(slot, watched, async move {
             let app = app?.await.ok()?;
             let client = client.await.ok()?;
             // The connection's own task has handed the socket over; until then it had to live.
             drop(lease);
-            Some((TokioIo::new(client), TokioIo::new(app)))
+            Some((TokioIo::new(client), TokioIo::new(app), kept))
         });
         Ok(Response::from_parts(head, Body::Empty))
+    }
+
+    /// The body under its watch.
+    fn lasting(&self, body: Download, watch: Option<Watch>, headers: &HeaderMap) -> Lasting {
+        match watch {
+            Some(watch) => {
+                let events = body.size_hint().exact().is_none() && event_stream::is_endable(headers);
+                Lasting::watched(body, watch, &self.watches, events)
+            }
+            None => Lasting::free(body),
+        }
     }
 }
 

@@ -1,34 +1,55 @@
-//! What the gate adds to a request on its way to the app.
+//! What the gate adds to a request on its way to the app, and what the exchange rests on.
 
 use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
 
 use super::cookies::AppCookie;
+use super::watch::Standing;
 
 /// Headers to set after everything a client could have sent under these names is gone.
 ///
 /// `shared` is prepared once per claim and identity and costs a reference count per request;
 /// `own` holds what differs from request to request.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Outgoing {
     shared: Option<Arc<[(HeaderName, HeaderValue)]>>,
     own: Vec<(HeaderName, HeaderValue)>,
     /// In the place of the client's `Cookie`; `None`: yet to be made from it.
     cookie: Option<AppCookie>,
+    /// What an exchange that goes on rests on; `None`: only the app ends it.
+    standing: Option<Arc<dyn Standing>>,
+}
+
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Assertions are secrets of a kind: names only.
+        f.debug_list().entries(self.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Outgoing {
     /// Nothing to add: public routes.
     #[must_use]
     pub const fn none() -> Self {
-        Self { shared: None, own: Vec::new(), cookie: None }
+        Self { shared: None, own: Vec::new(), cookie: None, standing: None }
     }
 
     /// The prepared headers of a person.
     #[must_use]
     pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
-        Self { shared: Some(headers), own: Vec::new(), cookie: None }
+        Self { shared: Some(headers), own: Vec::new(), cookie: None, standing: None }
+    }
+
+    /// The exchange must end when this says so.
+    #[must_use]
+    pub fn resting_on(mut self, standing: Arc<dyn Standing>) -> Self {
+        self.standing = Some(standing);
+        self
+    }
+
+    pub(super) const fn standing(&mut self) -> Option<Arc<dyn Standing>> {
+        self.standing.take()
     }
 
     /// Adds one header of this request alone.

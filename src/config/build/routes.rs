@@ -9,7 +9,7 @@ use super::super::pattern;
 use super::super::settings::{Allow, Answer, EncodedSlash, Floor, Raise, Route, Rule};
 use super::super::source::Span;
 use super::super::values::{address, host, quantity};
-use super::{Build, conditions, levels, reach, value, values};
+use super::{Build, conditions, duration, levels, reach, value, values};
 
 pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     let node = build.root.get("floor")?;
@@ -76,6 +76,10 @@ fn route(build: &mut Build<'_>, node: &Node) -> Option<Route> {
         answer: answer(node).unwrap_or(Answer::Auto),
         max_body: value(node, "max_body", quantity::size)
             .or_else(|| value(build.root.get("server")?, "max_body", quantity::size)),
+        long_lived_grace: node
+            .get("long_lived")
+            .and_then(|node| duration(node, "grace"))
+            .unwrap_or_default(),
         line: build.line(node.pointer()),
         name,
     })

@@ -180,9 +180,26 @@ pub(super) static ROUTE: Map = Map::new(
             Shape::Scalar(Scalar::Size),
             "Largest request body. Without it: `server.max_body`.",
         ),
+        Key {
+            name: "long_lived",
+            shape: Shape::Map(&LONG_LIVED),
+            doc: "WebSockets, event streams and long downloads. They end when their request would not be allowed any more.",
+            absent: super::Absent::Empty,
+        },
     ],
 )
 .later(&["mode", "remember_device", "identity", "administrators", "handoff"]);
+
+static LONG_LIVED: Map = Map::new(
+    "`long_lived`",
+    "What goes on after it was allowed.",
+    &[Key::default(
+        "grace",
+        Scalar::Duration,
+        "0s",
+        "How long it may go on after a proof has become too old or a session has run out. A sign-out, a revocation and changed rules end it at once.",
+    )],
+);
 
 static ALLOW: Map = Map::new(
     "`allow`",

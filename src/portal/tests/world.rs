@@ -17,7 +17,7 @@ use crate::api::{Entry, Services};
 use crate::challenge::{Challenges, hash_password};
 use crate::config::settings::{FirstFactor, IdentityKind, IdentitySource, Settings};
 use crate::gate::limits::NetworkLimit;
-use crate::gate::{AuditQueue, Gate, Passage, Shared};
+use crate::gate::{AuditQueue, Gate, InUse, Passage, Shared};
 use crate::policy::tests_support;
 use crate::portal::{Frame, Portal, router};
 use crate::session::sessions::Lifetimes;
@@ -83,6 +83,7 @@ pub async fn world_with(first_factor: FirstFactor) -> World {
         sessions: Arc::new(Sessions::new(store.clone(), Arc::clone(&revocations), lifetimes)),
         challenges: challenges.clone(),
         audit: AuditQueue::start(store.clone()),
+        in_use: InUse::default(),
         mode: CookieMode::for_https(true),
         attempts: NetworkLimit::new("attempts", 10_000),
         journeys: NetworkLimit::new("journeys", 10_000),

@@ -60,7 +60,7 @@ async fn r15_what_does_not_end_is_ended_at_the_deadline() {
     front.shutdown.ask();
     timeout(PATIENCE, front.served).await.unwrap().unwrap().unwrap();
     assert!(start.elapsed() >= Duration::from_millis(500), "a WebSocket is waited for");
-    assert_eq!(client.rest().await, "");
+    assert_eq!(client.rest().await, "\u{fffd}\u{2}\u{3}\u{fffd}", "1001, and no answer came");
 }
 
 #[tokio::test]

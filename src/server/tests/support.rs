@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,10 +27,27 @@ use crate::policy::{
     CanonicalRequest, Deadlines, Decision, Enrolled, Facts, Identity, LevelSet, Policy, Question,
 };
 use crate::server::{Plane, Shutdown};
-use crate::upstream::{Body, Forwarder, Outgoing, Peer, Rules, UpstreamError};
+use crate::upstream::{Body, Forwarder, Outgoing, Oversight, Peer, Rules, UpstreamError, Watched};
 
 /// Longer than anything a test waits for on purpose.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Nothing happens and nobody is told.
+struct Nothing;
+
+impl Oversight for Nothing {
+    fn now(&self) -> UnixTime {
+        UnixTime(0)
+    }
+
+    fn epoch(&self) -> u64 {
+        0
+    }
+
+    fn took_note(&self, _: Vec<Arc<Watched>>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(std::future::ready(()))
+    }
+}
 
 /// Judges every request by a policy with one route; `/answer…` and `/portal…` never leave the house.
 struct TestJudge {
@@ -167,7 +185,7 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
     let shutdown = Shutdown::new();
     let serving = plane.serve(
         move |_| {
-            let forwarder = Forwarder::new(tunnels.clone());
+            let forwarder = Forwarder::new(tunnels.clone(), Arc::new(Nothing));
             ReverseProxy::new(Arc::clone(&judge), forwarder, portal.clone())
         },
         shutdown.clone(),

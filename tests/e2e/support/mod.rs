@@ -18,7 +18,7 @@ pub use gate::{Gate, Setup, write_private};
 pub use html::{Form, text_of};
 pub use http::{Reply, read_reply};
 pub use raw::Raw;
-pub use tools::{python, run, stepgate};
+pub use tools::{Finished, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
 
 use std::time::Duration;
