@@ -137,15 +137,18 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-        GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
-            Ok(four) => Some(std::net::Ipv4Addr::from(four).to_string()),
-            Err(_) => {
-                let sixteen = <[u8; 16]>::try_from(*bytes).ok()?;
-                Some(format!("[{}]", std::net::Ipv6Addr::from(sixteen)))
-            }
-        },
+        GeneralName::IPAddress(bytes) => address(bytes),
         _ => None,
     }
+}
+
+/// As hosts are written in requests.
+fn address(bytes: &[u8]) -> Option<String> {
+    if let Ok(four) = <[u8; 4]>::try_from(bytes) {
+        return Some(std::net::Ipv4Addr::from(four).to_string());
+    }
+    let sixteen = <[u8; 16]>::try_from(bytes).ok()?;
+    Some(format!("[{}]", std::net::Ipv6Addr::from(sixteen)))
 }
 
 impl Certificate {

@@ -124,6 +124,11 @@ impl Activity {
         }
     }
 
+    /// Whether everything that was asked has been answered.
+    pub(super) fn waits_for_another(&self) -> bool {
+        self.awaited.load(Relaxed) == NEXT_REQUEST
+    }
+
     fn responses(&self) -> MutexGuard<'_, Vec<Hold>> {
         self.responses.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -243,6 +243,10 @@ impl<H: Handler> Line<H> {
                 if connection.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(());
                 }
+                // HTTP/2 waits for an answer to its farewell, which a client may never give.
+                if leaving && gone_by.is_none() && activity.waits_for_another() {
+                    gone_by = Some(Instant::now() + GOODBYE);
+                }
                 let Some(look) = gone_by.or_else(|| activity.next_look()) else {
                     return Poll::Pending;
                 };

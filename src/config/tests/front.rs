@@ -37,7 +37,7 @@ fn what_does_not_belong_together_is_said() {
     for (keys, code) in [
         (r#"listen: { address: ":1", tls: true }"#, "SG-C012"),
         (r#"listen: { address: ":1", proxy_protocol: true }"#, "SG-C012"),
-        (r#"listen: { tls: false }"#, "SG-C008"),
+        ("listen: { tls: false }", "SG-C008"),
         (r#"listen: "unix:a.sock""#, "SG-C011"),
         ("tls: { certificate: a.crt }", "SG-C012"),
         ("tls: { minimum: \"1.2\" }", "SG-C012"),

@@ -1,12 +1,15 @@
 //! One order: an account, a proof that the host is ours, a certificate.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use instant_acme::{
     Account, AuthorizationHandle, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder,
     OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -16,6 +19,9 @@ use crate::config::settings::{Acme, CertificateFiles};
 use super::super::tls::Certificates;
 use super::AcmeError;
 use super::place::Place;
+
+/// `id-pe-acmeIdentifier`.
+const ACME_IDENTIFIER: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 1, 31];
 
 /// Where to order, and how to prove a host.
 pub(super) struct Orders {
@@ -114,8 +120,8 @@ impl Orders {
         let mut challenge = authorization.challenge(way.clone()).ok_or(AcmeError::NoChallenge)?;
         let answer = challenge.key_authorization();
         if *way == ChallengeType::TlsAlpn01 {
-            let proof = self_signed(&[host.to_owned()], Some(answer.digest().as_ref()))?;
-            self.certificates.validate_by_tls(host, proof.pair);
+            let proof = proof(host, answer.digest().as_ref())?;
+            self.certificates.validate_by_tls(host, Arc::new(proof));
         } else {
             self.certificates.validate_by_http(host, &challenge.token, answer.as_str());
         }
@@ -125,20 +131,32 @@ impl Orders {
 
 /// For hosts that have no certificate yet.
 pub(super) fn placeholder(hosts: &[String]) -> Result<Certificate, AcmeError> {
-    self_signed(hosts, None)
+    let (chain, key) = self_signed(hosts, Vec::new())?;
+    put_together(vec![chain], key)
 }
 
-/// With the digest, the answer to TLS-ALPN-01 (RFC 8737, 3).
-fn self_signed(hosts: &[String], digest: Option<&[u8]>) -> Result<Certificate, AcmeError> {
+/// The answer to TLS-ALPN-01 (RFC 8737, 3). Its critical extension is for the ACME server alone; checks
+/// that are made of other certificates do not know it.
+fn proof(host: &str, digest: &[u8]) -> Result<CertifiedKey, AcmeError> {
+    let content = [&[4, 32], digest].concat();
+    let mut identifier = CustomExtension::from_oid_content(ACME_IDENTIFIER, content);
+    identifier.set_criticality(true);
+    let (chain, key) = self_signed(&[host.to_owned()], vec![identifier])?;
+    let provider = aws_lc_rs::default_provider();
+    let key = provider.key_provider.load_private_key(key);
+    Ok(CertifiedKey::new(vec![chain], key.map_err(|error| AcmeError::Unfit(error.to_string()))?))
+}
+
+fn self_signed(
+    hosts: &[String],
+    extensions: Vec<CustomExtension>,
+) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), AcmeError> {
     let unfit = |error: rcgen::Error| AcmeError::Unfit(error.to_string());
     let mut parameters = CertificateParams::new(hosts.to_vec()).map_err(unfit)?;
-    if let Some(digest) = digest.filter(|digest| digest.len() == 32) {
-        parameters.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
-    }
+    parameters.custom_extensions = extensions;
     let key = KeyPair::generate().map_err(unfit)?;
     let made = parameters.self_signed(&key).map_err(unfit)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    put_together(vec![made.der().clone()], key)
+    Ok((made.der().clone(), PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()))))
 }
 
 /// From the text that a directory gave, or that was kept.
