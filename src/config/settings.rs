@@ -287,6 +287,10 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// How long what goes on may do so after its proof has run out.
     pub long_lived_grace: Duration,
+    /// Bytes of a request's header block; `None`: the server's bound alone.
+    pub max_header: Option<usize>,
+    /// Bytes of a request's target; `None`: the server's bound.
+    pub max_target: Option<usize>,
     /// Line of the file that begins this route, for `explain` and the audit log.
     pub line: u32,
 }

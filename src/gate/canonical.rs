@@ -71,17 +71,22 @@ pub fn judge(
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(METHOD);
     }
-    if target.as_str().len() > policy.settings().server.max_target {
+    let route = policy.route_for(&host);
+    let most = route.map_or(policy.settings().server.max_target, |route| route.max_target);
+    if target.as_str().len() > most {
         return Err(TOO_LONG);
     }
     if !target.as_str().starts_with('/') {
         return Err(NOT_ORIGIN_FORM);
     }
-    let encoded_slash = policy
-        .route_for(&host)
-        .map_or(EncodedSlash::Refuse, |route| route.encoded_slash);
+    let encoded_slash = route.map_or(EncodedSlash::Refuse, |route| route.encoded_slash);
     let readings = readings::read(target.path(), encoded_slash)?;
     Ok(CanonicalRequest { method, host, target, readings, client, door: Door::Proxy })
+}
+
+/// Bytes of all names and values.
+pub(super) fn header_size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// `Transfer-Encoding` is `chunked`, once, or absent: whatever else it says, somebody on the way could
@@ -209,7 +214,12 @@ const NOT_ORIGIN_FORM: Refusal = Refusal::bad("target_form", "the target is not 
 const TOO_LONG: Refusal = Refusal {
     status: StatusCode::URI_TOO_LONG,
     code: "target_too_long",
-    why: "the target is longer than `server.max_target`",
+    why: "the target is longer than `max_target`",
+};
+pub(super) const HEADERS_TOO_LARGE: Refusal = Refusal {
+    status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    code: "headers_too_large",
+    why: "the header block is larger than this route's `max_header`",
 };
 const METHOD: Refusal = Refusal {
     status: StatusCode::METHOD_NOT_ALLOWED,

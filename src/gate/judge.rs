@@ -77,6 +77,12 @@ impl Gate {
         let Some(route) = self.policy.route_for(&request.host).cloned() else {
             return Box::pin(self.without_route(parts, request)).await;
         };
+        if route
+            .max_header
+            .is_some_and(|most| canonical::header_size(&parts.headers) > most)
+        {
+            return Judgement::Answer(self.refused(parts, &canonical::HEADERS_TOO_LARGE, Door::Proxy));
+        }
         self.judge_on(&route, request, parts, body, peer).await
     }
 

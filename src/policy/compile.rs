@@ -109,6 +109,8 @@ impl Compiler<'_> {
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,
             long_lived_grace: i64::try_from(route.long_lived_grace.as_secs()).unwrap_or(i64::MAX),
+            max_header: route.max_header,
+            max_target: route.max_target.unwrap_or(self.settings.server.max_target),
             may_be_public: may_be_public(&base, &rules, self.settings),
             asks_person: rules.iter().any(|rule| rule.asks_person)
                 || raises.iter().any(|raise| raise.asks_person),

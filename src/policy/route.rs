@@ -19,6 +19,10 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Seconds that an exchange may go on after its proof has run out.
     pub long_lived_grace: i64,
+    /// Bytes of a request's header block, where the route has a bound of its own.
+    pub max_header: Option<usize>,
+    /// Bytes of a request's target.
+    pub max_target: usize,
     /// Whether any request to this route can be public: if not, the identity is always needed.
     pub may_be_public: bool,
     /// Whether what is asked can hang on who the person is.

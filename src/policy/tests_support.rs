@@ -106,6 +106,8 @@ pub fn route(requirement: Requirement) -> Route {
         answer: Answer::Auto,
         max_body: None,
         long_lived_grace: Duration::ZERO,
+        max_header: None,
+        max_target: None,
         line: 1,
     }
 }

@@ -1,6 +1,7 @@
 //! Hosts, methods, exempting headers and sizes (security.md 1.1): every request comes in by one door.
 
 use super::canonical::Scene;
+use crate::support::{Setup, Upstream};
 
 #[test]
 fn a10_one_host_in_one_spelling() {
@@ -162,4 +163,32 @@ fn d08_what_is_too_large_is_refused() {
     let many = (0..150).map(|i| format!("X-N{i}: 1\r\n")).collect::<String>();
     assert_eq!(scene.send("GET /x HTTP/1.1", &format!("Host: localhost\r\n{many}")).status, 431);
     assert!(scene.upstream.requests().is_empty());
+}
+
+#[test]
+fn d08_a_route_has_bounds_of_its_own() {
+    let upstream = Upstream::start();
+    let gate = Setup::new(
+        &"
+  - { name: tight, host: localhost, upstream: $UPSTREAM, require: public, max_header: 2KiB, max_target: 1KiB }
+  - { name: wide, host: wide.localhost, upstream: $UPSTREAM, require: public, max_target: 20KiB }
+"
+        .replace("$UPSTREAM", &upstream.url()),
+    )
+    .start();
+    let status = |host: &str, length: usize, header: usize| {
+        let (path, value) = ("a".repeat(length), "b".repeat(header));
+        gate.raw()
+            .send(format!(
+                "GET /{path} HTTP/1.1\r\nHost: {host}\r\nX-Long: {value}\r\nConnection: close\r\n\r\n"
+            ))
+            .reply()
+            .status
+    };
+    assert_eq!(status("localhost", 1000, 1500), 200);
+    assert_eq!(status("localhost", 1100, 10), 414);
+    assert_eq!(status("localhost", 10, 2100), 431);
+    assert_eq!(status("wide.localhost", 19_000, 9000), 200);
+    assert_eq!(status("wide.localhost", 21_000, 10), 414);
+    assert_eq!(upstream.requests().len(), 2);
 }

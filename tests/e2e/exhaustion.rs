@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::support::{Gate, Setup, Upstream, python, timed};
+use crate::support::{Gate, Setup, Upstream, poll, python, timed};
 
 const ROUTES: &str = "
   - { name: app, host: localhost, upstream: $UPSTREAM, require: public }
@@ -131,7 +131,7 @@ fn r17_four_thousand_slow_clients_are_closed_and_others_served() {
                 .expect(200);
         });
         slowest = slowest.max(took);
-        std::thread::sleep(Duration::from_millis(100));
+        let _ = poll(Duration::from_millis(100), || None::<()>);
     }
     let said = attack.join().unwrap();
     println!("closed and seconds: {said}slowest request of others: {slowest:?}");

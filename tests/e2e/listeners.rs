@@ -4,7 +4,7 @@ use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
-use crate::support::{Gate, PATIENCE, Raw, Reply, Setup, Upstream, read_reply, wait_until};
+use crate::support::{Gate, PATIENCE, Raw, Reply, Setup, Upstream, poll, read_reply, wait_until};
 
 /// A gate with these keys in its `server` section beside the portal, before a recording upstream.
 fn gate(upstream: &Upstream, server: &str) -> Gate {
@@ -164,7 +164,7 @@ fn r19_without_descriptors_it_waits_and_recovers() {
         .unwrap();
     assert!(first.read(&mut [0; 64]).unwrap() > 0);
     wait_until("a complaint", || gate.log().contains("cannot accept connections").then_some(()));
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    let _ = poll(std::time::Duration::from_secs(1), || None::<()>);
     let spent = processor_time(gate.process()) - before;
     assert!(spent < 60, "no spinning: {spent} hundredths of a second");
     assert!(gate.log().matches("cannot accept connections").count() < 5, "it does not fill the log");

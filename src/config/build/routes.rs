@@ -9,7 +9,7 @@ use super::super::pattern;
 use super::super::settings::{Allow, Answer, EncodedSlash, Floor, Raise, Route, Rule};
 use super::super::source::Span;
 use super::super::values::{address, host, quantity};
-use super::{Build, conditions, duration, levels, reach, value, values};
+use super::{Build, conditions, duration, front, levels, reach, value, values};
 
 pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     let node = build.root.get("floor")?;
@@ -80,6 +80,8 @@ fn route(build: &mut Build<'_>, node: &Node) -> Option<Route> {
             .get("long_lived")
             .and_then(|node| duration(node, "grace"))
             .unwrap_or_default(),
+        max_header: front::bounded_size(build, node, "max_header", 1 << 10, 64 << 10),
+        max_target: front::bounded_size(build, node, "max_target", 1 << 10, 32 << 10),
         line: build.line(node.pointer()),
         name,
     })

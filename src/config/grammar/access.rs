@@ -186,6 +186,16 @@ pub(super) static ROUTE: Map = Map::new(
             doc: "WebSockets, event streams and long downloads. They end when their request would not be allowed any more.",
             absent: super::Absent::Empty,
         },
+        Key::new(
+            "max_header",
+            Shape::Scalar(Scalar::Size),
+            "Largest header block of a request, names and values together; more is 431. At most `server.max_header`, which holds without it.",
+        ),
+        Key::new(
+            "max_target",
+            Shape::Scalar(Scalar::Size),
+            "Longest target of a request, up to 32 KiB; more is 414. Without it: `server.max_target`.",
+        ),
     ],
 )
 .later(&["mode", "remember_device", "identity", "administrators", "handoff"]);
