@@ -332,6 +332,50 @@ fn b06_no_address_that_we_emit_comes_from_the_request() {
 }
 
 #[test]
+fn g02_no_redirect_is_made_of_a_header() {
+    let upstream = Upstream::start();
+    let gate = gate(&upstream);
+    let anna = gate.signed_in("anna");
+    let cookie = anna.cookie_header("localhost").unwrap();
+    let evil: String = [
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Host",
+        "X-Forwarded-Uri",
+        "X-Forwarded-Path",
+        "X-Original-URL",
+        "X-Script-Name",
+        "Referer",
+        "X-Host",
+        "Forwarded",
+        "Origin",
+    ]
+    .map(|name| format!("{name}: http://evil.test/evil\r\n"))
+    .concat();
+    let page = "Accept: text/html\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    // Where a journey leads has an identifier of its own each time.
+    let shape = |to: &str| to.split(['=', '?']).next().unwrap_or_default().to_owned();
+    for (path, cookie) in [
+        ("/x", String::new()),
+        ("/sure", format!("Cookie: {cookie}\r\n")),
+        ("/.stepgate", String::new()),
+        ("/.stepgate/", String::new()),
+        ("/.stepgate/my-mfa", String::new()),
+        ("/.stepgate/challenge", String::new()),
+    ] {
+        let ask = |more: &str| raw(&gate, path, &format!("{page}{cookie}{more}"));
+        let (with, without) = (ask(&evil), ask(""));
+        assert_eq!(with.status, without.status, "{path}");
+        let to = with.header("location").unwrap_or_default();
+        assert!(!to.contains("evil"), "{path} leads to {to}");
+        assert_eq!(shape(to), shape(without.header("location").unwrap_or_default()), "{path}");
+        for value in with.headers.iter().map(|(_, value)| value) {
+            assert!(!value.contains("evil"), "{path}: {value}");
+        }
+        assert!(!with.text().contains("evil"), "{path}: {}", with.text());
+    }
+}
+
+#[test]
 fn b08_every_spelling_of_a_name_is_one_person() {
     let upstream = Upstream::start();
     let gate = gate(&upstream);

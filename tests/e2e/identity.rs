@@ -94,33 +94,33 @@ fn f08_a_claim_holds_for_one_person_in_one_session_of_the_proxy() {
 }
 
 /// An issuer with an RSA key, made and used by openssl.
-struct Issuer {
+pub(super) struct Issuer {
     directory: tempfile::TempDir,
 }
 
 impl Issuer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let issuer = Self { directory: tempfile::tempdir().unwrap() };
         issuer.make("one");
         issuer
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }
 
-    fn make(&self, key: &str) {
+    pub(super) fn make(&self, key: &str) {
         let private = self.path(key);
         run(Command::new("openssl").args(["genrsa", "-out", &private, "2048"])).expect(0);
         let public = self.path(&format!("{key}.pub"));
         run(Command::new("openssl").args(["rsa", "-in", &private, "-pubout", "-out", &public])).expect(0);
     }
 
-    fn public(&self, key: &str) -> String {
+    pub(super) fn public(&self, key: &str) -> String {
         std::fs::read_to_string(self.path(&format!("{key}.pub"))).unwrap()
     }
 
-    fn jwks(&self, keys: &[&str]) -> String {
+    pub(super) fn jwks(&self, keys: &[&str]) -> String {
         let keys: Vec<Value> = keys
             .iter()
             .map(|key| {
@@ -134,7 +134,7 @@ impl Issuer {
         json!({ "keys": keys }).to_string()
     }
 
-    fn sign(&self, key: &str, header: &Value, claims: &Value) -> String {
+    pub(super) fn sign(&self, key: &str, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", BASE64.encode(header.to_string()), BASE64.encode(claims.to_string()));
         std::fs::write(self.path("text"), &signed).unwrap();
         let signature = self.path("signature");
@@ -151,19 +151,19 @@ impl Issuer {
         format!("{signed}.{}", BASE64.encode(std::fs::read(signature).unwrap()))
     }
 
-    fn token(&self, key: &str, user: &str) -> String {
+    pub(super) fn token(&self, key: &str, user: &str) -> String {
         self.sign(key, &json!({ "alg": "RS256", "typ": "JWT", "kid": key }), &claims(user))
     }
 }
 
-fn claims(user: &str) -> Value {
+pub(super) fn claims(user: &str) -> Value {
     json!({
         "iss": "https://sso.example", "aud": "stepgate", "sub": user, "sid": "s1", "groups": ["hr"],
         "iat": unix_now() - 5, "exp": unix_now() + 600,
     })
 }
 
-fn by_token(upstream: &Upstream, key: &str) -> Gate {
+pub(super) fn by_token(upstream: &Upstream, key: &str) -> Gate {
     let routes = format!(
         "- {{ name: app, host: localhost, upstream: \"{}\", require: signed-in, rules: \
          [{{ path: /sure/**, require: standard }}] }}",
@@ -176,7 +176,7 @@ fn by_token(upstream: &Upstream, key: &str) -> Gate {
     Setup::new(&routes).section("identity", &identity).start()
 }
 
-fn ask(gate: &Gate, token: &str) -> u16 {
+pub(super) fn ask(gate: &Gate, token: &str) -> u16 {
     let mut browser = gate.browser();
     browser.extra = vec![("Authorization".into(), format!("Bearer {token}"))];
     browser.fetch("GET", &gate.url("localhost", "/page"), None).status

@@ -16,6 +16,7 @@ mod support;
 
 mod acme;
 mod api;
+mod back_channel;
 mod browser;
 mod browser_side;
 mod canaries;

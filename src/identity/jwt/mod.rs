@@ -142,7 +142,10 @@ impl Jwt {
         let key = match &self.keys {
             Keys::Fixed(key) => key.clone(),
             Keys::Fetched(jwks) => {
-                let kid = header.kid.as_deref().filter(|kid| kid.len() <= LONGEST_KID);
+                let kid = header.kid.as_deref();
+                if kid.is_some_and(|kid| kid.len() > LONGEST_KID) {
+                    return Ok(None);
+                }
                 match jwks.key(kid, self.algorithm).await.map_err(IdentityError::Unavailable)? {
                     Some(key) => key,
                     None => return Ok(None),
