@@ -12,6 +12,8 @@
     reason = "in a test the panic is the message"
 )]
 
+#[path = "../lenient.rs"]
+mod lenient;
 mod support;
 
 mod acme;
@@ -25,6 +27,7 @@ mod certificates;
 mod cli;
 mod deadlines;
 mod decisions;
+mod differential;
 mod drain;
 mod ending;
 mod enrolment;
