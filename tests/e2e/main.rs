@@ -35,6 +35,7 @@ mod entrances;
 mod exhaustion;
 mod floods;
 mod forwarded;
+mod files;
 mod framing;
 mod headers;
 mod identity;
