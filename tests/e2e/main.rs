@@ -50,5 +50,6 @@ mod recovery;
 mod relay;
 mod sessions;
 mod streaming;
+mod threats;
 mod totp;
 mod websocket;
