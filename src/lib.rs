@@ -41,3 +41,12 @@ pub mod server;
 pub mod session;
 pub mod store;
 pub mod upstream;
+
+// Not part of the house: what is to hold whatever bytes come, for the tests and for `cargo fuzz`.
+#[cfg(any(test, fuzzing))]
+#[path = "../tests/fuzz/targets.rs"]
+pub mod fuzz;
+#[cfg(any(test, fuzzing))]
+#[path = "../tests/oracle/lenient.rs"]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "an oracle may be blunt")]
+mod lenient;

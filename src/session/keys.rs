@@ -140,6 +140,13 @@ impl KeyRing {
         Ok(key_file::read_or_make(state, || StoredRing::new(now))?.infos())
     }
 
+    /// A ring that no file keeps.
+    #[cfg(any(test, fuzzing))]
+    #[expect(clippy::expect_used, reason = "for tests alone")]
+    pub(crate) fn in_memory(issuer: &str, now: UnixTime) -> Self {
+        Self::from_stored(&StoredRing::new(now), issuer.to_owned()).expect("what was made can be read")
+    }
+
     fn from_stored(stored: &StoredRing, issuer: String) -> Option<Self> {
         let keys: Option<Vec<Key>> = stored.keys.iter().map(Key::from_stored).collect();
         let keys = keys?;

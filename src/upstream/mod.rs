@@ -37,3 +37,11 @@ pub use peer::{ClientCertificate, Peer};
 pub use tunnel::{Kept, Tunnels};
 pub use watch::{Kind, Over, Oversight, Standing, Watched};
 pub use websocket::{Extended, is_same_origin};
+pub use tunnel::Tunnels;
+pub use websocket::is_same_origin;
+
+/// Removes what a client may not send, these names among it, for whoever tries that with any bytes.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn cleaned(headers: &mut http::HeaderMap, names: &[&str]) {
+    request::clean(headers, &twins::Twins::new(names.iter().copied()), None);
+}

@@ -207,7 +207,7 @@ fn r14_a_file_that_is_gone_changes_nothing() {
     let gate = gate(&upstream);
     let file = gate.setup.path("stepgate.yaml");
     let good = fs::read_to_string(&file).unwrap();
-    let gone: [(&str, fn(&Path)); 3] = [
+    let gone: [Found; 3] = [
         ("no file", |file| fs::remove_file(file).unwrap()),
         ("an empty directory", |file| {
             fs::remove_file(file).unwrap();
@@ -248,8 +248,11 @@ fn unchanged(gate: &Gate, what: &str) {
     assert!(metrics.contains("config_last_reload_successful 0\n"), "{what}: {metrics}");
 }
 
+/// A file, or a state of it, and what happened to it.
+type Found = (&'static str, fn(&Path));
+
 /// The state directory of a gate that has run, with everything in it, and how each file may be found later.
-fn partial() -> Vec<(&'static str, fn(&Path))> {
+fn partial() -> Vec<Found> {
     fn cut(file: &Path, to: usize) {
         let bytes = fs::read(file).unwrap();
         fs::write(file, &bytes[..to.min(bytes.len())]).unwrap();

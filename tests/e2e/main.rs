@@ -12,7 +12,7 @@
     reason = "in a test the panic is the message"
 )]
 
-#[path = "../lenient.rs"]
+#[path = "../oracle/lenient.rs"]
 mod lenient;
 mod support;
 
@@ -36,6 +36,7 @@ mod exhaustion;
 mod floods;
 mod forwarded;
 mod files;
+mod floods;
 mod framing;
 mod headers;
 mod identity;

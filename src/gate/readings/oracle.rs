@@ -2,9 +2,6 @@
 //! composition of readings reaches a protected prefix, the demand is at least that prefix's, or
 //! the path is refused.
 
-#[path = "../../../tests/lenient.rs"]
-mod lenient;
-
 use std::sync::Arc;
 
 use http::Method;
@@ -14,10 +11,9 @@ use proptest::prelude::*;
 use crate::ambient::UnixTime;
 use crate::config::settings::EncodedSlash;
 use crate::gate::canonical;
+use crate::lenient::{self, some_reading_reaches};
 use crate::policy::tests_support::{SENSITIVE, SIGNED_IN, asks, public, route, rule, settings};
 use crate::policy::{Demand, Facts, Policy};
-
-use lenient::some_reading_reaches;
 
 fn policy(slash: EncodedSlash) -> Policy {
     let mut site = route(public());

@@ -284,7 +284,7 @@ impl Request {
 }
 
 /// Sends the whole at once, reads every answer, and has the oracle judge what arrived.
-pub(super) fn check(worker: &Worker<'_>, requests: &Vec<Request>) -> Result<(), TestCaseError> {
+pub(super) fn check(worker: &Worker<'_>, requests: &[Request]) -> Result<(), TestCaseError> {
     // The length of an answer depends on the method: whoever asks HEAD asks nothing more.
     let end = requests
         .iter()

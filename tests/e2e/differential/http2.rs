@@ -128,7 +128,7 @@ impl Request {
 }
 
 /// One after the other on a connection, a new one where the gate has ended it; after each, what arrived.
-pub(super) fn check(worker: &Worker<'_>, requests: &Vec<Request>) -> Result<(), TestCaseError> {
+pub(super) fn check(worker: &Worker<'_>, requests: &[Request]) -> Result<(), TestCaseError> {
     let mut connection = Http2::connect(worker.gate.address());
     for request in requests {
         if !connection.is_open() {
@@ -151,7 +151,7 @@ pub(super) fn check(worker: &Worker<'_>, requests: &Vec<Request>) -> Result<(), 
             // With `content-length: 0` the head is a whole request; that more follows shows itself later.
             Outcome::Reset(_) if request.says_empty() => prop_assert!(targets.len() <= 1),
             other => {
-                prop_assert!(targets.is_empty(), "{other:?} and yet {targets:?} arrived; sent {request:?}")
+                prop_assert!(targets.is_empty(), "{other:?} and yet {targets:?} arrived; sent {request:?}");
             }
         }
     }

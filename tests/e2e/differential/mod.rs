@@ -107,8 +107,8 @@ fn run(cases: u32) {
     std::thread::scope(|scope| {
         for worker in &workers {
             scope.spawn(move || match worker.number {
-                3 => worker.try_all(cases / 4, http2::case(), http2::check),
-                _ => worker.try_all(cases / 4, http1::case(), http1::check),
+                3 => worker.try_all(cases / 4, http2::case(), |worker, case| http2::check(worker, case)),
+                _ => worker.try_all(cases / 4, http1::case(), |worker, case| http1::check(worker, case)),
             });
         }
     });

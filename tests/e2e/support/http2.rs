@@ -147,11 +147,11 @@ fn number(payload: &[u8]) -> u32 {
 
 /// `:status` is the first field of a response: an entry of the static table, or a literal of three digits.
 fn status_of(block: &[u8]) -> io::Result<u16> {
+    const STATIC: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     let block: &[u8] = match block {
         [0x20..=0x3f, rest @ ..] => rest, // a change of the table's size comes before
         all => all,
     };
-    const STATIC: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
     let unreadable = || io::Error::other("no status in the header block");
     match *block {
         [index @ 0x88..=0x8e, ..] => Ok(STATIC[usize::from(index - 0x88)]),

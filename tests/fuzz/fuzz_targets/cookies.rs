@@ -1,0 +1,4 @@
+//! See `cookies` in `tests/fuzz/targets.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stepgate::fuzz::cookies(bytes));
