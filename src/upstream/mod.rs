@@ -37,8 +37,6 @@ pub use peer::{ClientCertificate, Peer};
 pub use tunnel::{Kept, Tunnels};
 pub use watch::{Kind, Over, Oversight, Standing, Watched};
 pub use websocket::{Extended, is_same_origin};
-pub use tunnel::Tunnels;
-pub use websocket::is_same_origin;
 
 /// Removes what a client may not send, these names among it, for whoever tries that with any bytes.
 #[cfg(any(test, fuzzing))]

@@ -93,14 +93,17 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
-fn run(target: &str) {
+/// Mutations of the seeds in every test run.
+const SHORT: u32 = 400;
+
+fn run(target: &str, cases: u32) {
     let (_, function) = TARGETS.into_iter().find(|(name, _)| *name == target).unwrap();
     let seeds = seeds(target);
     for seed in &seeds {
         function(seed);
     }
     let strategy = (select(seeds), prop::collection::vec(change(), 0..6));
-    let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let tried = TestRunner::new(config).run(&strategy, |(mut bytes, changes)| {
         for change in &changes {
             apply(&mut bytes, change);
@@ -115,33 +118,41 @@ fn run(target: &str) {
 
 #[test]
 fn a04_a08_any_path_is_judged_as_it_is_sent_or_refused() {
-    run("path");
-    run("path_of_bits");
+    run("path", SHORT);
+    run("path_of_bits", SHORT);
 }
 
 #[test]
 fn a10_any_request_has_one_reading_or_none() {
-    run("request");
+    run("request", SHORT);
 }
 
 #[test]
 fn b02_b03_of_any_headers_none_is_left_that_a_client_may_not_send() {
-    run("headers");
+    run("headers", SHORT);
 }
 
 #[test]
 fn f10_any_cookies_count_once_or_not() {
-    run("cookies");
+    run("cookies", SHORT);
 }
 
 #[test]
 fn f02_no_bytes_are_a_claim() {
-    run("claim");
+    run("claim", SHORT);
 }
 
 #[test]
 fn h08_any_configuration_is_settings_or_errors() {
-    run("configuration");
+    run("configuration", SHORT);
+}
+
+#[test]
+#[ignore = "slow: tens of thousands of mutations, minutes"]
+fn every_target_holds_at_length() {
+    for (name, _) in TARGETS {
+        run(name, 50 * SHORT);
+    }
 }
 
 #[test]
