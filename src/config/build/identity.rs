@@ -90,7 +90,7 @@ fn trusted_header(build: &mut Build<'_>, node: &Node) -> Option<TrustedHeader> {
                 .filter_map(|ip: std::net::IpAddr| ipnet::IpNet::new(ip, 0).ok())
                 .collect()
         } else {
-            values(node, "from", address::network)
+            values(node, "from", address::peers)
         },
         user,
         groups: attributes.remove("groups"),

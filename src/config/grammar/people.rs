@@ -36,7 +36,7 @@ static TRUSTED_HEADER: Map = Map::new(
         Key::required(
             "from",
             Shape::Many(&Shape::Scalar(Scalar::Trusted)),
-            "Addresses of that proxy. From anywhere else the headers are refused. `any` needs `i_understand`.",
+            "Addresses of that proxy; `unix` for peers on a unix socket. From anywhere else the headers are refused. `any` needs `i_understand`.",
         ),
         Key::required(
             "attributes",

@@ -26,7 +26,7 @@ pub(in super::super) enum Scalar {
     Size,
     Rate,
     Network,
-    /// A network, or `any`.
+    /// A network, `unix` or `any`.
     Trusted,
     /// A network, or `unix`.
     Peers,
@@ -75,9 +75,9 @@ impl Scalar {
             Self::Size => quantity::size(text).map(drop),
             Self::Rate => quantity::rate(text).map(drop),
             Self::Trusted if text == "any" => Ok(()),
-            Self::Network | Self::Trusted => address::network(text).map(drop),
+            Self::Network => address::network(text).map(drop),
             Self::ListenOrOff if text == "false" => Ok(()),
-            Self::Peers => address::peers(text).map(drop),
+            Self::Peers | Self::Trusted => address::peers(text).map(drop),
             Self::Listener => address::listener(text).map(drop),
             Self::ListenOrOff => address::listen(text).map(drop),
             Self::Host => host::pattern(text).map(drop),
@@ -149,7 +149,7 @@ impl Scalar {
             Self::Size => "a size",
             Self::Rate => "a rate",
             Self::Network => "a network",
-            Self::Trusted => "a network, or `any`",
+            Self::Trusted => "a network, `unix` or `any`",
             Self::Peers => "a network, or `unix`",
             Self::Listener => "an address to listen on, or `unix:/path`",
             Self::ListenOrOff => "an address to listen on, or false",

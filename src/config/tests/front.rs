@@ -33,6 +33,17 @@ fn a_listener_is_an_address_or_a_section() {
 }
 
 #[test]
+fn headers_of_peers_on_unix_sockets_can_be_trusted() {
+    let identity = "identity:\n  - { name: proxy, type: trusted-header, from: unix, attributes: { user: X-User }, session: X-Session }\n";
+    let settings = settings(&format!("{}{identity}", server("trusted_proxies: unix")), &[]);
+    let crate::config::settings::IdentityKind::TrustedHeader(source) = &settings.identity[0].kind else {
+        panic!("another kind");
+    };
+    assert_eq!(source.from, ["::/128".parse().unwrap()]);
+    assert_eq!(settings.server.trusted_proxies, source.from);
+}
+
+#[test]
 fn what_does_not_belong_together_is_said() {
     for (keys, code) in [
         (r#"listen: { address: ":1", tls: true }"#, "SG-C012"),
