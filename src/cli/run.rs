@@ -127,7 +127,7 @@ fn report(served: Result<(), StartError>) -> ExitCode {
                 )
             };
             let configuration = match &error {
-                StartError::Gate(_) | StartError::Keys(_) => true,
+                StartError::Gate(_) | StartError::Upstream(_) | StartError::Keys(_) => true,
                 StartError::Store(error) => key(error),
                 StartError::Feed(_) | StartError::Io(_) => false,
             };

@@ -4,10 +4,12 @@
 //! whole file was free of errors.
 
 mod front;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -16,6 +18,9 @@ use secrecy::SecretString;
 use super::factor_kind::{FactorKind, FactorSet};
 
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
+pub use upstream::{
+    Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
+};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -275,7 +280,10 @@ pub struct Route {
     pub name: String,
     /// `*.example.com` or `*` are wildcards; lower case.
     pub hosts: Vec<String>,
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<Arc<Upstream>>,
+    /// The `Host` the app sees; `None`: what the client sent.
+    pub host_header: Option<String>,
+    pub timeouts: RouteTimeouts,
     /// Who; `None`: anyone who is known.
     pub allow: Option<Allow>,
     pub requirement: Requirement,
@@ -293,15 +301,6 @@ pub struct Route {
     pub max_target: Option<usize>,
     /// Line of the file that begins this route, for `explain` and the audit log.
     pub line: u32,
-}
-
-/// Plain HTTP upstream: `http://host[:port]`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Upstream {
-    pub host: String,
-    pub port: u16,
-    /// The `Host` header the app sees; `None`: what the client sent.
-    pub host_header: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]

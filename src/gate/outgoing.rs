@@ -219,7 +219,7 @@ impl Informer {
         ];
         let audience = match told {
             Told::Site(host) => Some(self.public_url.origin_of(host)),
-            _ => route.upstream.as_ref().map(|u| format!("http://{}:{}", u.host, u.port)),
+            _ => route.upstream.as_ref().map(|upstream| upstream.audience()),
         };
         if let (Some(name), Some(audience)) = (&names.assertion, audience) {
             let assertion = Assertion {

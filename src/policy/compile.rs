@@ -50,9 +50,9 @@ impl Policy {
             .map(|floor| Floor::compile(floor, settings))
             .transpose()?;
         let mut hosts = Hosts::default();
-        for route in &settings.routes {
-            let compiled =
-                Arc::new(Compiler { settings, conditions: &conditions, line: route.line }.route(route)?);
+        for (index, route) in settings.routes.iter().enumerate() {
+            let compiler = Compiler { settings, conditions: &conditions, line: route.line };
+            let compiled = Arc::new(compiler.route(index, route)?);
             for host in &route.hosts {
                 if !hosts.add(host, &compiled) {
                     return Err(CompileError {
@@ -90,7 +90,7 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn route(&self, route: &settings::Route) -> Result<Route, CompileError> {
+    fn route(&self, index: usize, route: &settings::Route) -> Result<Route, CompileError> {
         let base = demand_of(&route.requirement, self.settings, self.line)?;
         let rules: Vec<Rule> = route
             .rules
@@ -105,6 +105,7 @@ impl Compiler<'_> {
             .collect::<Result<_, _>>()?;
         Ok(Route {
             name: route.name.as_str().into(),
+            index,
             upstream: route.upstream.clone(),
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,

@@ -14,7 +14,9 @@ use super::pattern::PathSet;
 #[derive(Debug)]
 pub struct Route {
     pub name: Arc<str>,
-    pub upstream: Option<Upstream>,
+    /// Its place among the settings' routes.
+    pub index: usize,
+    pub upstream: Option<Arc<Upstream>>,
     pub encoded_slash: EncodedSlash,
     pub max_body: Option<u64>,
     /// Seconds that an exchange may go on after its proof has run out.

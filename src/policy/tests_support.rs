@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::ambient::UnixTime;
 use crate::config::settings::{
     Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
-    Limits, LogFormat, Logging, PublicUrl, RecoveryCodes, Require, Requirement, Route, Rule, Server,
-    Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
+    Limits, LogFormat, Logging, PublicUrl, RecoveryCodes, Require, Requirement, Route, RouteTimeouts, Rule,
+    Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
 };
 use crate::config::{FactorKind, FactorSet};
 
@@ -97,6 +97,8 @@ pub fn route(requirement: Requirement) -> Route {
         name: "app".to_owned(),
         hosts: vec!["app.example.com".to_owned()],
         upstream: None,
+        host_header: None,
+        timeouts: RouteTimeouts::default(),
         allow: None,
         requirement,
         rules: vec![],

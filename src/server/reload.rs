@@ -128,7 +128,9 @@ impl Reloader {
         self.files.extend(loaded.files.iter().cloned());
         let built = match &loaded.settings {
             Some(settings) => {
-                Generation::new(shared, &keep_fixed(&live.settings(), settings)).map_err(|e| e.to_string())
+                let before = live.generation();
+                Generation::new(shared, &keep_fixed(&before.settings, settings), Some(&before))
+                    .map_err(|e| e.to_string())
             }
             None => Err(loaded.diagnostics.to_text(false)),
         };

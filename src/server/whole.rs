@@ -36,7 +36,7 @@ use crate::session::keys::KeyError;
 use crate::session::sessions::Lifetimes;
 use crate::session::{CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::{OpenError, Store, StoreError};
-use crate::upstream::{Body, Forwarder, Peer, Rules, UpstreamError};
+use crate::upstream::{Body, Forwarder, OriginError, Peer, Rules, UpstreamError};
 
 /// Durable audit records a minute for one client network's requests without an identity. Past it they
 /// are only logged and counted: a stranger must not fill the disk.
@@ -53,6 +53,8 @@ pub enum StartError {
     Keys(#[from] KeyError),
     #[error(transparent)]
     Gate(#[from] GateError),
+    #[error(transparent)]
+    Upstream(#[from] OriginError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
 }
@@ -95,11 +97,15 @@ pub struct Whole {
 }
 
 impl Generation {
-    /// Builds what a configuration serves with.
+    /// Builds what a configuration serves with; connections to upstreams that `before` has too are kept.
     ///
     /// # Errors
     /// When the configuration cannot be compiled.
-    pub fn new(shared: &Arc<Shared>, settings: &Arc<Settings>) -> Result<Self, GateError> {
+    pub fn new(
+        shared: &Arc<Shared>,
+        settings: &Arc<Settings>,
+        before: Option<&Self>,
+    ) -> Result<Self, StartError> {
         let frame = Frame::new(settings);
         let gate = Arc::new(Gate::new(Arc::clone(shared), settings, Arc::new(frame.clone()))?);
         let challenges = gate.challenges().clone();
@@ -107,7 +113,7 @@ impl Generation {
         let host = &settings.server.public_url.host;
         let clear_storage = gate.policy().route_for(host).is_none();
         let router = portal::router(Portal { services, frame: frame.clone(), clear_storage });
-        let rules = Arc::new(Rules::new(settings));
+        let rules = Arc::new(Rules::new(settings, before.map(|before| &*before.rules))?);
         Ok(Self { settings: Arc::clone(settings), gate, rules, router, frame })
     }
 
@@ -150,7 +156,7 @@ impl Whole {
             ring,
             revocations,
         });
-        let generation = Generation::new(&shared, settings)?;
+        let generation = Generation::new(&shared, settings, None)?;
         let plane = Plane::bind(settings)?;
         let operations = match settings.server.operations {
             Some(address) => Some(operations(address, settings, &shared)?),
@@ -234,6 +240,12 @@ impl Live {
     pub fn replace(&self, generation: Generation) {
         generation.put_in_use();
         self.0.store(Arc::new(generation));
+    }
+
+    /// The generation in use.
+    #[must_use]
+    pub fn generation(&self) -> Arc<Generation> {
+        self.0.load_full()
     }
 
     /// The settings in use.

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::body::BodyError;
 use super::error::{Fault, UpstreamError};
 use super::pool::Lease;
+use super::response;
 use super::timer::LazyTimer;
 
 /// A response body straight from the upstream.
@@ -96,7 +97,10 @@ impl http_body::Body for Download {
         };
         this.waiting_since = None;
         match frame {
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    response::clean_trailers(trailers);
+                }
                 if this.body.is_end_stream() {
                     this.give_back();
                 }

@@ -34,6 +34,12 @@ pub enum Fault {
     Unreachable,
     #[error("connecting to the upstream took too long")]
     ConnectTimeout,
+    #[error("the upstream's certificate is not accepted")]
+    Untrusted,
+    #[error("TLS with the upstream has failed")]
+    TlsFailed,
+    #[error("the request has come through here before: the upstream leads back to stepgate")]
+    Loop,
     #[error("the upstream did not answer in time")]
     ResponseTimeout,
     #[error("the upstream's answer was broken off or breaks the protocol")]
@@ -57,6 +63,9 @@ impl Fault {
             Self::Unresolved => "upstream_unresolved",
             Self::Unreachable => "upstream_unreachable",
             Self::ConnectTimeout => "upstream_connect_timeout",
+            Self::Untrusted => "upstream_untrusted",
+            Self::TlsFailed => "upstream_tls",
+            Self::Loop => "loop",
             Self::ResponseTimeout => "upstream_timeout",
             Self::Broken => "upstream_broken",
             Self::Lapsed => "lapsed",
@@ -88,10 +97,12 @@ impl UpstreamError {
     pub const fn side(&self) -> Side {
         match self.fault {
             Fault::TooLarge | Fault::ClientStalled | Fault::ClientGone | Fault::ForeignOrigin => Side::Client,
-            Fault::NoUpstream | Fault::Busy | Fault::NoTunnel | Fault::Lapsed => Side::Own,
+            Fault::NoUpstream | Fault::Busy | Fault::NoTunnel | Fault::Loop | Fault::Lapsed => Side::Own,
             Fault::Unresolved
             | Fault::Unreachable
             | Fault::ConnectTimeout
+            | Fault::Untrusted
+            | Fault::TlsFailed
             | Fault::ResponseTimeout
             | Fault::Broken => Side::Upstream,
         }
@@ -106,9 +117,13 @@ impl UpstreamError {
             Fault::ClientGone => StatusCode::BAD_REQUEST,
             Fault::ForeignOrigin | Fault::Lapsed => StatusCode::FORBIDDEN,
             Fault::Busy | Fault::NoTunnel => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::NoUpstream | Fault::Unresolved | Fault::Unreachable | Fault::Broken => {
-                StatusCode::BAD_GATEWAY
-            }
+            Fault::NoUpstream
+            | Fault::Unresolved
+            | Fault::Unreachable
+            | Fault::Untrusted
+            | Fault::TlsFailed
+            | Fault::Broken => StatusCode::BAD_GATEWAY,
+            Fault::Loop => StatusCode::LOOP_DETECTED,
             Fault::ConnectTimeout | Fault::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -127,6 +142,9 @@ impl UpstreamError {
             Fault::Unresolved => "upstream-unresolved",
             Fault::Unreachable => "upstream-unreachable",
             Fault::ConnectTimeout => "upstream-connect-timeout",
+            Fault::Untrusted => "upstream-untrusted",
+            Fault::TlsFailed => "upstream-tls",
+            Fault::Loop => "loop",
             Fault::ResponseTimeout => "upstream-timeout",
             Fault::Broken => "upstream-broken",
             Fault::Lapsed => "lapsed",

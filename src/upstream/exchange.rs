@@ -1,7 +1,8 @@
 //! One request, one response: picking a connection, sending, waiting, and when to try again.
 //!
-//! A request goes out a second time only if the first was never written, or if it is idempotent,
-//! has no body, and the connection was a reused one that ended without a response (security.md C12).
+//! A request goes out a second time only if the first was never written, if the upstream says that
+//! it has not looked at it, or if it is idempotent, has no body, and the connection was a reused one
+//! that ended without a response (security.md C12).
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
@@ -13,9 +14,11 @@ use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::channel::{self, Place};
 use super::error::{Fault, UpstreamError};
-use super::link::Link;
+use super::fleet::{Fleet, Tried};
 use super::pool::{Lease, Shelf};
+use super::timer::LazyTimer;
 use super::upload::{Progress, Upload};
 
 /// Deadlines of one exchange.
@@ -39,43 +42,118 @@ pub(super) struct Outbound {
 
 enum Failure {
     /// Never written: the request is back in its place.
-    Unsent,
+    Unsent(UpstreamError),
+    /// Written, and the upstream says that it has not looked at it.
+    Refused(UpstreamError),
     /// Written, and the connection ended before a response.
     Lost(UpstreamError),
     Final(UpstreamError),
 }
 
-/// Sends and waits for the response's headers.
+/// Sends and waits for the response's headers. What cannot be connected to is replaced by the next
+/// address, within the one deadline for connecting.
 pub(super) async fn send(
-    shelf: &Arc<Shelf>,
+    fleet: &Fleet,
     outbound: &mut Outbound,
     deadlines: &Deadlines,
 ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-    // An upgraded connection is used up, so it is always one of its own.
-    if !outbound.upgrade
-        && let Some(mut lease) = shelf.reuse()
-    {
-        let copy = copy_for_retry(&mut lease, outbound.request.as_ref());
-        match attempt(&mut lease, outbound, deadlines).await {
-            Ok(response) => return Ok((response, lease)),
-            Err(Failure::Unsent) => {}
-            Err(Failure::Lost(error)) => outbound.request = Some(copy.ok_or(error)?),
-            Err(Failure::Final(error)) => return Err(error),
+    let mut tried = Tried::default();
+    let mut dialling = Dialling::new(deadlines.connect);
+    let mut last = UpstreamError::unsent(Fault::Unreachable);
+    while let Some((shelf, left)) = fleet.choose(&mut tried) {
+        dialling.left = left;
+        let outcome = ask(shelf, outbound, deadlines, &mut dialling).await;
+        match outcome {
+            Ok(answer) => {
+                fleet.note(shelf, Ok(()));
+                return Ok(answer);
+            }
+            Err(Failure::Unsent(error)) => {
+                fleet.note(shelf, Err(&error));
+                last = error;
+            }
+            Err(Failure::Refused(error) | Failure::Lost(error) | Failure::Final(error)) => {
+                fleet.note(shelf, Err(&error));
+                return Err(error);
+            }
         }
     }
-    let mut lease = shelf.dial(deadlines.connect).await?;
-    match attempt(&mut lease, outbound, deadlines).await {
-        Ok(response) => Ok((response, lease)),
-        Err(Failure::Unsent) => Err(UpstreamError::unsent(Fault::Broken)),
-        Err(Failure::Lost(error) | Failure::Final(error)) => Err(error),
+    Err(last)
+}
+
+/// The time for connecting: one deadline for all addresses of a request, begun with the first.
+struct Dialling {
+    period: Duration,
+    deadline: Option<Instant>,
+    /// Addresses after this one, which want their share.
+    left: usize,
+}
+
+impl Dialling {
+    const fn new(period: Duration) -> Self {
+        Self { period, deadline: None, left: 0 }
+    }
+
+    /// How long this address may take.
+    fn share(&mut self) -> Duration {
+        let now = Instant::now();
+        let deadline = *self.deadline.get_or_insert(now + self.period);
+        let rest = deadline.saturating_duration_since(now);
+        rest / u32::try_from(self.left + 1).unwrap_or(u32::MAX)
     }
 }
 
-/// A second copy of the request, where sending it twice is allowed and may be needed.
-fn copy_for_retry(lease: &mut Lease, request: Option<&Request<Upload>>) -> Option<Request<Upload>> {
+/// Asks at one address, over a connection that is there or else over a new one. What cannot have
+/// been acted on is sent once more.
+async fn ask(
+    shelf: &Arc<Shelf>,
+    outbound: &mut Outbound,
+    deadlines: &Deadlines,
+    dialling: &mut Dialling,
+) -> Result<(Response<Incoming>, Lease), Failure> {
+    // An upgraded connection is used up, so it is always one of its own.
+    let reused = if outbound.upgrade { None } else { shelf.reuse() };
+    let old = reused.is_some();
+    let mut lease = match reused {
+        Some(lease) => lease,
+        None => dial(shelf, outbound, dialling).await?,
+    };
+    let copy = copy_for_retry(&mut lease, old, outbound.request.as_ref());
+    match attempt(&mut lease, outbound, deadlines).await {
+        Ok(response) => return Ok((response, lease)),
+        Err(Failure::Unsent(_)) if old => {}
+        Err(Failure::Refused(error)) => outbound.request = Some(copy.ok_or(Failure::Final(error))?),
+        Err(Failure::Lost(error)) if old => {
+            let copy = copy.filter(|request| is_idempotent(request.method()));
+            outbound.request = Some(copy.ok_or(Failure::Final(error))?);
+        }
+        Err(failure) => return Err(failure),
+    }
+    drop(lease);
+    let mut lease = dial(shelf, outbound, dialling).await?;
+    let response = attempt(&mut lease, outbound, deadlines).await?;
+    Ok((response, lease))
+}
+
+async fn dial(shelf: &Arc<Shelf>, outbound: &Outbound, dialling: &mut Dialling) -> Result<Lease, Failure> {
+    shelf.dial(dialling.share(), outbound.upgrade).await.map_err(Failure::Unsent)
+}
+
+const fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// A second copy of the request, where sending it twice may be allowed and may be needed.
+fn copy_for_retry(
+    lease: &mut Lease,
+    old: bool,
+    request: Option<&Request<Upload>>,
+) -> Option<Request<Upload>> {
     let request = request?;
-    let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !idempotent || request.body().is_some() || !lease.link()?.may_be_stale() {
+    let stale = old && lease.link().is_some_and(|link| link.may_be_stale());
+    // A shared connection can refuse anything at any time.
+    let wanted = lease.place().is_some() || (stale && is_idempotent(request.method()));
+    if !wanted || request.body().is_some() {
         return None;
     }
     let mut copy = Request::new(Upload::none());
@@ -92,16 +170,21 @@ async fn attempt(
 ) -> Result<Response<Incoming>, Failure> {
     let Outbound { request: place, progress, upgrade } = outbound;
     let progress = progress.as_deref();
+    let secure = lease.is_secure();
+    if let Some(at) = lease.place() {
+        return over_http2(at, secure, (place, progress), deadlines).await;
+    }
     let (Some(link), Some(request)) = (lease.link(), place.take()) else {
         return Err(Failure::Final(UpstreamError::unsent(Fault::Broken)));
     };
     if *upgrade || request.body().is_some() {
         link.detach(*upgrade);
     }
+    link.await_response();
     let mut patience = Patience::new(link.since + deadlines.response, deadlines.response);
     let mut sent = pin!(link.sender().try_send_request(request));
     let mut ended = false;
-    poll_fn(|cx| {
+    let answer = poll_fn(|cx| {
         let answer = if link.has_task() {
             sent.as_mut().poll(cx)
         } else {
@@ -116,23 +199,74 @@ async fn attempt(
             Poll::Ready(answer) => Poll::Ready(answer.map_err(|mut error| {
                 *place = error.take_message();
                 if place.is_some() {
-                    Failure::Unsent
+                    Failure::Unsent(UpstreamError::unsent(Fault::Broken))
+                } else if link.is_flooded() {
+                    Failure::Final(UpstreamError::sent(Fault::Broken))
                 } else {
                     failure(error.error(), progress)
                 }
             })),
-            Poll::Pending => patience.poll(cx, link, progress).map(|error| Err(Failure::Final(error))),
+            Poll::Pending => patience
+                .poll(cx, &mut link.timer, progress)
+                .map(|error| Err(Failure::Final(error))),
         }
     })
+    .await;
+    link.response_began();
+    answer
+}
+
+async fn over_http2(
+    at: &Place,
+    secure: bool,
+    (place, progress): (&mut Option<Request<Upload>>, Option<&Progress>),
+    deadlines: &Deadlines,
+) -> Result<Response<Incoming>, Failure> {
+    let mut request = place.take().ok_or(Failure::Final(UpstreamError::unsent(Fault::Broken)))?;
+    channel::into_http2(&mut request, secure).map_err(Failure::Final)?;
+    let mut patience = Patience::new(Instant::now() + deadlines.response, deadlines.response);
+    let mut timer = LazyTimer::default();
+    let mut sender = at.sender();
+    let mut sent = pin!(sender.try_send_request(request));
+    poll_fn(|cx| match sent.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(answer.map_err(|mut error| {
+            if let Some(mut request) = error.take_message() {
+                channel::into_http1(&mut request);
+                *place = Some(request);
+                at.retire();
+                return Failure::Unsent(UpstreamError::unsent(Fault::Broken));
+            }
+            if is_refused(error.error()) {
+                at.retire();
+                return Failure::Refused(UpstreamError::unsent(Fault::Broken));
+            }
+            failure(error.error(), progress)
+        })),
+        Poll::Pending => patience.poll(cx, &mut timer, progress).map(|error| Err(Failure::Final(error))),
+    })
     .await
+}
+
+/// Whether the upstream says of this very request that it has not been looked at (RFC 9113 8.7): its
+/// stream was refused, or lies above the last one of a GOAWAY.
+fn is_refused(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_remote()
+            && (cause.is_go_away()
+                || (cause.is_reset() && cause.reason() == Some(h2::Reason::REFUSED_STREAM)))
+    })
 }
 
 fn failure(error: &hyper::Error, progress: Option<&Progress>) -> Failure {
     if let Some(fault) = progress.and_then(Progress::fault) {
         return Failure::Final(UpstreamError::sent(fault));
     }
-    // A response that cannot be parsed is a response: the upstream has acted.
-    if error.is_parse() || error.is_parse_too_large() {
+    // A response that cannot be parsed is a response, and a stream that was reset has been looked at.
+    let reset = std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<h2::Error>())
+        .is_some_and(h2::Error::is_reset);
+    if error.is_parse() || error.is_parse_too_large() || reset {
         return Failure::Final(UpstreamError::sent(Fault::Broken));
     }
     Failure::Lost(UpstreamError::sent(Fault::Broken))
@@ -154,7 +288,7 @@ impl Patience {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        link: &mut Link,
+        timer: &mut LazyTimer,
         progress: Option<&Progress>,
     ) -> Poll<UpstreamError> {
         if let Some(progress) = progress {
@@ -165,7 +299,7 @@ impl Patience {
                 self.deadline = Instant::now() + self.period;
             }
         }
-        while link.timer.poll_until(cx, self.deadline).is_ready() {
+        while timer.poll_until(cx, self.deadline).is_ready() {
             let Some(progress) = progress else {
                 return Poll::Ready(UpstreamError::sent(Fault::ResponseTimeout));
             };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
@@ -12,8 +12,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use crate::config::Settings;
-use crate::config::settings::Upstream;
+use crate::config::{Settings, settings};
 use crate::policy::{Permit, Route};
 
 use super::body::Body;
@@ -21,14 +20,18 @@ use super::download::Download;
 use super::error::{Fault, UpstreamError};
 use super::event_stream;
 use super::exchange::{self, Deadlines, Outbound};
+use super::fleet::Harbour;
 use super::lasting::Lasting;
+use super::origin::{Origin, OriginError, Origins};
 use super::outgoing::Outgoing;
-use super::pool::{Lease, Pool};
+use super::pool::Lease;
 use super::request::{self, Addresses, Setting};
 use super::response;
+use super::tls::SystemRoots;
 use super::tunnel::{Kept, Slot, Tunnels};
 use super::twins::Twins;
 use super::upload::{Progress, Upload};
+use super::via;
 use super::watch::{Kind, Oversight, Watch, Watches};
 use super::websocket::{self, Extended};
 
@@ -45,7 +48,7 @@ pub enum Payload {
 
 /// Forwards for one worker thread, over connections of its own.
 pub struct Forwarder {
-    pool: Arc<Pool>,
+    harbour: Arc<Harbour>,
     addresses: Addresses,
     tunnels: Tunnels,
     watches: Arc<Watches>,
@@ -55,30 +58,60 @@ pub struct Forwarder {
 /// by, or a reload could let through a header that has just become an identity's.
 #[derive(Debug)]
 pub struct Rules {
-    twins: Twins,
-    deadlines: Deadlines,
+    twins: Arc<Twins>,
     scheme: &'static str,
     max_body: Option<u64>,
+    /// By the routes' places in the configuration.
+    ways: Vec<Option<Way>>,
+    origins: Origins,
+}
+
+/// Where a route leads.
+#[derive(Debug)]
+struct Way {
+    origin: Arc<Origin>,
+    deadlines: Deadlines,
+    /// `Host` for the app where the route names one.
+    host_header: Option<HeaderValue>,
 }
 
 impl Rules {
-    #[must_use]
-    pub fn new(settings: &Settings) -> Self {
-        let timeouts = &settings.server.timeouts;
-        Self {
-            twins: Twins::configured(settings),
-            deadlines: Deadlines {
-                connect: timeouts.upstream_connect,
-                response: timeouts.upstream_response,
-                body_idle: timeouts.body_idle,
-            },
+    /// Prepares what `settings` say. Upstreams that `before` has too stay the same, with their
+    /// connections.
+    ///
+    /// # Errors
+    /// When an upstream's TLS cannot be set up.
+    pub fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, OriginError> {
+        let mut origins = Origins::default();
+        let mut system = SystemRoots::default();
+        let before = before.map(|rules| &rules.origins);
+        let ways = settings
+            .routes
+            .iter()
+            .map(|route| {
+                let Some(upstream) = &route.upstream else {
+                    return Ok(None);
+                };
+                let origin = origins.get(upstream, before, &mut system)?;
+                Ok(Some(Way::new(origin, route, &settings.server.timeouts)))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            twins: Arc::new(Twins::configured(settings)),
             scheme: if settings.server.public_url.https {
                 "https"
             } else {
                 "http"
             },
             max_body: settings.server.max_body,
-        }
+            ways,
+            origins,
+        })
+    }
+
+    fn way(&self, route: &Route) -> Result<&Way, UpstreamError> {
+        let way = self.ways.get(route.index).and_then(Option::as_ref);
+        way.ok_or(UpstreamError::unsent(Fault::NoUpstream))
     }
 
     /// Whether a header of this name, from whoever sends it, must not reach an app.
@@ -93,6 +126,7 @@ impl Rules {
         route: &Route,
         headers: &HeaderMap,
         body: Payload,
+        way: &Way,
     ) -> Result<(Upload, Option<Arc<Progress>>), UpstreamError> {
         let body = match body {
             Payload::Stream(body) if !body.is_end_stream() => body,
@@ -104,8 +138,23 @@ impl Rules {
         if most.is_some_and(|most| declared.is_some_and(|length| length > most)) {
             return Err(UpstreamError::unsent(Fault::TooLarge));
         }
-        let (upload, progress) = Upload::new(body, most, self.deadlines.body_idle);
+        let call = (way.origin.may_multiplex() && is_grpc(headers)).then(|| Arc::clone(&self.twins));
+        let (upload, progress) = Upload::new(body, most, way.deadlines.body_idle, call);
         Ok((upload, Some(progress)))
+    }
+}
+
+impl Way {
+    fn new(origin: Arc<Origin>, route: &settings::Route, server: &settings::Timeouts) -> Self {
+        let own = &route.timeouts;
+        let deadlines = Deadlines {
+            connect: own.connect.unwrap_or(server.upstream_connect),
+            response: own.response.unwrap_or(server.upstream_response),
+            body_idle: own.body_idle.unwrap_or(server.body_idle),
+        };
+        // Checked when it was read.
+        let host_header = route.host_header.as_deref().and_then(|host| HeaderValue::from_str(host).ok());
+        Self { origin, deadlines, host_header }
     }
 }
 
@@ -134,9 +183,14 @@ impl Forwarder {
     /// goes on for long.
     #[must_use]
     pub fn new(tunnels: Tunnels, oversight: Arc<dyn Oversight>) -> Self {
-        let pool = Arc::new(Pool::default());
-        tokio::spawn(Pool::keep_swept(Arc::downgrade(&pool)));
-        Self { pool, addresses: Addresses::default(), tunnels, watches: Watches::new(oversight) }
+        let harbour = Arc::new(Harbour::default());
+        tokio::spawn(Harbour::keep_swept(Arc::downgrade(&harbour)));
+        Self {
+            harbour,
+            addresses: Addresses::default(),
+            tunnels,
+            watches: Watches::new(oversight),
+        }
     }
 
     /// Sends the request that was judged, and returns as soon as the response's headers are there.
@@ -154,16 +208,12 @@ impl Forwarder {
         body: Payload,
         mut outgoing: Outgoing,
     ) -> Result<Response<Body>, UpstreamError> {
-        let upstream = permit
-            .route()
-            .upstream
-            .as_ref()
-            .ok_or(UpstreamError::unsent(Fault::NoUpstream))?;
+        let way = rules.way(permit.route())?;
         let upgrade = self.upgrade(rules, &permit, parts)?;
-        let (upload, progress) = rules.upload(permit.route(), &parts.headers, body)?;
+        let (upload, progress) = rules.upload(permit.route(), &parts.headers, body, way)?;
         let says_length =
             permit.request().method != Method::GET && parts.headers.contains_key(CONTENT_LENGTH);
-        let mut headers = self.headers(rules, &permit, upstream, parts, &outgoing);
+        let mut headers = self.headers(rules, &permit, way, parts, &outgoing)?;
         if upgrade.is_some() {
             websocket::announce(&mut headers);
         }
@@ -176,11 +226,11 @@ impl Forwarder {
             progress,
             upgrade: upgrade.is_some(),
         };
-        let shelf = self.pool.shelf(&upstream.host, upstream.port);
-        let (answer, lease) = exchange::send(&shelf, &mut outbound, &rules.deadlines).await?;
+        let fleet = self.harbour.fleet(&way.origin);
+        let (answer, lease) = exchange::send(&fleet, &mut outbound, &way.deadlines).await?;
         let protected = permit.identity().is_some();
         let watch = outgoing.standing().map(|standing| Watch::new(permit, standing));
-        self.answer(answer, lease, upgrade, (protected, watch), rules.deadlines.body_idle)
+        self.answer(answer, lease, upgrade, (protected, watch), way.deadlines.body_idle)
     }
 
     /// What the client's side of a WebSocket needs, if one is asked for.
@@ -212,21 +262,23 @@ impl Forwarder {
         &self,
         rules: &Rules,
         permit: &Permit,
-        upstream: &Upstream,
+        way: &Way,
         parts: &mut Parts,
         outgoing: &Outgoing,
-    ) -> HeaderMap {
+    ) -> Result<HeaderMap, UpstreamError> {
         let mut headers = std::mem::take(&mut parts.headers);
         let request = permit.request();
-        request::clean(&mut headers, &rules.twins, outgoing.cookie());
+        let trailers = request::clean(&mut headers, &rules.twins, outgoing.cookie());
         let setting = Setting {
             host: &request.host,
-            host_header: upstream.host_header.as_deref(),
+            host_header: way.host_header.as_ref(),
             client: self.addresses.value(request.client),
             proto: rules.scheme,
+            trailers,
         };
         request::set_ours(&mut headers, &setting, parts.uri.authority(), outgoing);
-        headers
+        via::add_to_request(&mut headers, parts.version)?;
+        Ok(headers)
     }
 
     fn answer(
@@ -246,6 +298,7 @@ impl Forwarder {
             return Err(UpstreamError::sent(Fault::Broken));
         }
         response::clean(&mut head.headers, protected)?;
+        via::add_to_response(&mut head.headers, head.version);
         head.version = Version::HTTP_11;
         let extensions = std::mem::take(&mut head.extensions);
         let Some(Upgrade { client, slot, kept, .. }) = switched else {
@@ -289,6 +342,13 @@ fn request_line(permit: &Permit, headers: HeaderMap, upload: Upload) -> Request<
     *request.uri_mut() = Uri::from(permit.request().target.clone());
     *request.headers_mut() = headers;
     request
+}
+
+/// Whether a request is a call of gRPC.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn declared(headers: &HeaderMap) -> Option<u64> {

@@ -6,23 +6,29 @@
 
 use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{Fault, UpstreamError};
+use super::socket::{Meter, Socket};
 use super::timer::LazyTimer;
 use super::upload::Upload;
 
 /// Largest response header block.
-const MAX_HEADER_BYTES: usize = 64 * 1024;
+pub(super) const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Most that hyper reads at once.
+const MAX_BUFFER: usize = 4 * MAX_HEADER_BYTES;
+/// Most that comes before a response's headers are complete, interim responses and what is read
+/// beyond them included.
+const MAX_BEFORE_RESPONSE: usize = 2 * MAX_BUFFER;
 
-type Io = TokioIo<TcpStream>;
+type Io = TokioIo<Socket>;
 
 /// An established HTTP/1.1 connection.
 pub(super) struct Link {
@@ -31,6 +37,7 @@ pub(super) struct Link {
     own: Option<Box<Connection<Io, Upload>>>,
     /// Ends when the link is dropped.
     task: Option<AbortOnDropHandle<hyper::Result<()>>>,
+    meter: Arc<Meter>,
     pub(super) opened: Instant,
     /// When it was last taken into use or put away.
     pub(super) since: Instant,
@@ -52,35 +59,41 @@ impl Link {
         self.reuses <= 1 || self.idled >= COPY_AFTER
     }
 
-    /// Connects within `deadline`, trying each address of the host in turn.
-    pub(super) async fn dial(host: &str, port: u16, deadline: Duration) -> Result<Self, UpstreamError> {
-        let connect = async {
-            let stream = connect(host, port).await?;
-            stream
-                .set_nodelay(true)
-                .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
-            let (sender, connection) = Builder::new()
-                .max_header_size(MAX_HEADER_BYTES)
-                .max_buf_size(4 * MAX_HEADER_BYTES)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
-            Ok((sender, connection))
-        };
-        let (sender, connection) = timeout(deadline, connect)
+    /// Begins HTTP/1.1 on a socket.
+    pub(super) async fn open(socket: Socket, meter: Arc<Meter>) -> Result<Self, UpstreamError> {
+        let (sender, connection) = Builder::new()
+            .max_header_size(MAX_HEADER_BYTES)
+            .max_buf_size(MAX_BUFFER)
+            .handshake(TokioIo::new(socket))
             .await
-            .map_err(|_| UpstreamError::unsent(Fault::ConnectTimeout))??;
+            .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
         let now = Instant::now();
         Ok(Self {
             sender,
             own: Some(Box::new(connection)),
             task: None,
+            meter,
             opened: now,
             since: now,
             idled: Duration::ZERO,
             reuses: 0,
             timer: LazyTimer::default(),
         })
+    }
+
+    /// From here to the response's headers the upstream may send only so much.
+    pub(super) fn await_response(&self) {
+        self.meter.bound(MAX_BEFORE_RESPONSE);
+    }
+
+    /// The headers are there.
+    pub(super) fn response_began(&self) {
+        self.meter.release();
+    }
+
+    /// Whether the upstream sent too much before its response.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.meter.is_spent()
     }
 
     pub(super) const fn sender(&mut self) -> &mut SendRequest<Upload> {
@@ -133,21 +146,4 @@ impl Link {
     pub(super) async fn ready(&mut self) -> bool {
         matches!(timeout(Duration::from_secs(1), self.sender.ready()).await, Ok(Ok(())))
     }
-}
-
-async fn connect(host: &str, port: u16) -> Result<TcpStream, UpstreamError> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut addresses = tokio::net::lookup_host((bare, port))
-        .await
-        .map_err(|_| UpstreamError::unsent(Fault::Unresolved))?
-        .peekable();
-    if addresses.peek().is_none() {
-        return Err(UpstreamError::unsent(Fault::Unresolved));
-    }
-    for address in addresses {
-        if let Ok(stream) = TcpStream::connect(address).await {
-            return Ok(stream);
-        }
-    }
-    Err(UpstreamError::unsent(Fault::Unreachable))
 }

@@ -1,19 +1,25 @@
-//! Idle connections of one worker thread, last in first out.
+//! Connections of one worker thread to one address: idle ones, last in first out, and shared ones.
 //!
 //! Every worker has its own pool, so nothing is shared between processors and the locks here are
 //! never contended. A connection younger than its limits and proven idle goes back; everything
 //! else is closed. Idle time stays below what servers commonly allow (Node closes after 5 s), so
 //! that reuse rarely races with their close; age is bounded, so that changed addresses are followed.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use crate::config::settings::Endpoint;
+
+use super::channel::{Channel, Place};
+use super::dial::{self, Fresh};
 use super::error::{Fault, UpstreamError};
+use super::health::Health;
 use super::link::Link;
+use super::names::Name;
+use super::origin::Target;
 
 /// Bounds of a pool, per worker thread and upstream.
 #[derive(Debug, Clone, Copy)]
@@ -37,39 +43,72 @@ impl Default for Bounds {
     }
 }
 
-/// The connections to one upstream.
+/// The connections to one address.
 pub(super) struct Shelf {
-    host: Box<str>,
-    port: u16,
+    target: Arc<Target>,
+    name: Name,
+    pub(super) health: Health,
     #[expect(clippy::vec_box, reason = "a link moves between pool and request as a pointer")]
     idle: Mutex<Vec<Box<Link>>>,
+    /// HTTP/2; each may carry many requests.
+    channels: Mutex<Vec<Arc<Channel>>>,
+    /// Whether there is, or may be, anything in `channels`.
+    multiplexes: AtomicBool,
+    /// One connection is opened at a time where the next request could use it too.
+    opening: tokio::sync::Mutex<()>,
     in_use: AtomicUsize,
     bounds: Bounds,
 }
 
-/// A connection in use. Dropping it closes the connection; [`Lease::give_back`] keeps it.
+/// A connection in use, or a place on one. Dropping it closes the connection, or ends the stream;
+/// [`Lease::give_back`] keeps the connection.
 pub(super) struct Lease {
     link: Option<Box<Link>>,
+    place: Option<Place>,
     shelf: Arc<Shelf>,
 }
 
 impl Shelf {
-    fn new(host: &str, port: u16, bounds: Bounds) -> Self {
+    pub(super) fn new(target: &Arc<Target>, bounds: Bounds) -> Self {
+        let name = match &target.endpoint {
+            Endpoint::Tcp { host, port } => Name::new(host, *port),
+            Endpoint::Unix(_) => Name::new("", 0),
+        };
         Self {
-            host: host.into(),
-            port,
+            name,
+            health: Health::default(),
             idle: Mutex::default(),
+            channels: Mutex::default(),
+            multiplexes: AtomicBool::new(target.may_multiplex()),
+            opening: tokio::sync::Mutex::default(),
             in_use: AtomicUsize::new(0),
             bounds,
+            target: Arc::clone(target),
         }
     }
 
-    /// The idle connection used last, if one is still fit.
+    /// For the log.
+    pub(super) fn address(&self) -> &str {
+        &self.target.name
+    }
+
+    /// Requests in flight.
+    pub(super) fn load(&self) -> usize {
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    /// A place on an open connection, or the idle connection used last, if one is still fit.
     pub(super) fn reuse(self: &Arc<Self>) -> Option<Lease> {
         let mut lease = self.reserve().ok()?;
         let now = Instant::now();
+        if self.multiplexes.load(Ordering::Relaxed) {
+            lease.place = self.place(now);
+            if lease.place.is_some() {
+                return Some(lease);
+            }
+        }
         loop {
-            let mut link = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let mut link = lock(&self.idle).pop()?;
             if self.bounds.allow(&link, now) && link.seems_idle() {
                 (link.idled, link.since) = (now.duration_since(link.since), now);
                 link.reuses = link.reuses.saturating_add(1);
@@ -79,11 +118,51 @@ impl Shelf {
         }
     }
 
-    /// A fresh connection.
-    pub(super) async fn dial(self: &Arc<Self>, deadline: Duration) -> Result<Lease, UpstreamError> {
+    /// A fresh connection, or a place on one that was opened meanwhile. For an upgrade always a
+    /// connection of its own.
+    pub(super) async fn dial(
+        self: &Arc<Self>,
+        deadline: Duration,
+        upgrade: bool,
+    ) -> Result<Lease, UpstreamError> {
         let mut lease = self.reserve()?;
-        lease.link = Some(Box::new(Link::dial(&self.host, self.port, deadline).await?));
+        timeout(deadline, self.open(&mut lease, upgrade))
+            .await
+            .map_err(|_| UpstreamError::unsent(Fault::ConnectTimeout))??;
         Ok(lease)
+    }
+
+    async fn open(&self, lease: &mut Lease, upgrade: bool) -> Result<(), UpstreamError> {
+        let shared = !upgrade && self.multiplexes.load(Ordering::Relaxed);
+        let _turn = if shared {
+            Some(self.opening.lock().await)
+        } else {
+            None
+        };
+        if shared && let Some(place) = self.place(Instant::now()) {
+            lease.place = Some(place);
+            return Ok(());
+        }
+        match dial::dial(&self.target, &self.name, upgrade).await? {
+            Fresh::Http1(link) => {
+                lease.link = Some(link);
+                if !upgrade {
+                    self.multiplexes.store(false, Ordering::Relaxed);
+                }
+            }
+            Fresh::Http2(channel) => {
+                self.multiplexes.store(true, Ordering::Relaxed);
+                lease.place = channel.place(Instant::now(), self.bounds.age);
+                lock(&self.channels).push(channel);
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, now: Instant) -> Option<Place> {
+        lock(&self.channels)
+            .iter()
+            .find_map(|channel| channel.place(now, self.bounds.age))
     }
 
     fn reserve(self: &Arc<Self>) -> Result<Lease, UpstreamError> {
@@ -91,7 +170,7 @@ impl Shelf {
             self.in_use.fetch_sub(1, Ordering::Relaxed);
             return Err(UpstreamError::unsent(Fault::Busy));
         }
-        Ok(Lease { link: None, shelf: Arc::clone(self) })
+        Ok(Lease { link: None, place: None, shelf: Arc::clone(self) })
     }
 
     fn put(&self, mut link: Box<Link>) {
@@ -100,18 +179,23 @@ impl Shelf {
         if !self.bounds.allow(&link, now) {
             return;
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         if idle.len() < self.bounds.idle {
             idle.push(link);
         }
     }
 
-    /// Closes what has idled too long, is too old, or was closed from the other side.
-    fn sweep(&self) {
+    /// Closes what has idled too long, is too old, or was closed from the other side. A connection
+    /// with requests on it lives as long as they do.
+    pub(super) fn sweep(&self) {
         let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain_mut(|link| self.bounds.allow(link, now) && link.is_idle());
+        lock(&self.idle).retain_mut(|link| self.bounds.allow(link, now) && link.is_idle());
+        lock(&self.channels).retain(|channel| !channel.is_over(now, self.bounds.age));
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bounds {
@@ -121,9 +205,18 @@ impl Bounds {
 }
 
 impl Lease {
-    /// The connection; only a lease that is being given back has none.
+    /// The connection of HTTP/1.1, for as long as it is needed.
     pub(super) fn link(&mut self) -> Option<&mut Link> {
         self.link.as_deref_mut()
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        self.shelf.target.tls.is_some()
+    }
+
+    /// The place on a connection of HTTP/2.
+    pub(super) const fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Keeps the connection for the next request if it is idle now, or becomes so by itself.
@@ -145,48 +238,5 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.shelf.in_use.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// All shelves of one worker thread.
-#[derive(Default)]
-pub(super) struct Pool {
-    /// By host, then by port: most hosts have one.
-    shelves: Mutex<HashMap<Box<str>, Vec<Arc<Shelf>>>>,
-    bounds: Bounds,
-}
-
-impl Pool {
-    /// The shelf of an upstream. Their number is bounded by the configuration.
-    pub(super) fn shelf(&self, host: &str, port: u16) -> Arc<Shelf> {
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shelf) = shelves
-            .get(host)
-            .and_then(|ports| ports.iter().find(|shelf| shelf.port == port))
-        {
-            return Arc::clone(shelf);
-        }
-        let shelf = Arc::new(Shelf::new(host, port, self.bounds));
-        shelves.entry(host.into()).or_default().push(Arc::clone(&shelf));
-        shelf
-    }
-
-    /// Sweeps every second for as long as the pool lives.
-    pub(super) async fn keep_swept(pool: Weak<Self>) {
-        loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            let Some(pool) = pool.upgrade() else { return };
-            let shelves: Vec<_> = pool
-                .shelves
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .values()
-                .flatten()
-                .cloned()
-                .collect();
-            for shelf in &shelves {
-                shelf.sweep();
-            }
-        }
     }
 }

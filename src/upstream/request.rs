@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::Authority;
 
 use super::cookies::{self, AppCookie};
@@ -23,10 +23,12 @@ pub(super) struct Setting<'a> {
     /// As judged.
     pub host: &'a str,
     /// `Host` for the app where the route names one.
-    pub host_header: Option<&'a str>,
+    pub host_header: Option<&'a HeaderValue>,
     /// The client's address.
     pub client: Option<HeaderValue>,
     pub proto: &'static str,
+    /// Whether the client takes trailers.
+    pub trailers: bool,
 }
 
 /// Client addresses as header values: most requests come from an address seen a moment ago.
@@ -54,10 +56,12 @@ impl Addresses {
     }
 }
 
-/// Removes everything a client may not say, in one pass over the names.
-pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins, cookie: Option<&AppCookie>) {
+/// Removes everything a client may not say, in one pass over the names. Says whether the client
+/// takes trailers, which is told onwards by [`set_ours`].
+pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins, cookie: Option<&AppCookie>) -> bool {
     let mut doomed = nominated(headers);
     doomed.extend(headers.keys().filter(|name| twins.contains(name)).cloned());
+    let trailers = doomed.contains(&TE) && takes_trailers(headers);
     for name in doomed {
         headers.remove(name);
     }
@@ -65,6 +69,15 @@ pub(super) fn clean(headers: &mut HeaderMap, twins: &Twins, cookie: Option<&AppC
         Some(prepared) => prepared.clone().replace(headers),
         None => cookies::strip_request(headers),
     }
+    trailers
+}
+
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .flat_map(|field| field.as_bytes().split(|byte| *byte == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Names that any of the `Connection` fields declares to end here.
@@ -91,14 +104,17 @@ pub(super) fn set_ours(
     outgoing: &Outgoing,
 ) {
     // Room for all at once: a map that grows hashes every name again.
-    headers.reserve(outgoing.len() + 4);
+    headers.reserve(outgoing.len() + 5);
     let host = host_value(headers.get(HOST), sent, setting.host);
-    let own = setting.host_header.and_then(|name| HeaderValue::from_str(name).ok());
-    headers.insert(HOST, own.unwrap_or_else(|| host.clone()));
+    headers.insert(HOST, setting.host_header.unwrap_or(&host).clone());
     headers.insert(FORWARDED_HOST, host);
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(setting.proto));
     if let Some(client) = &setting.client {
         headers.insert(FORWARDED_FOR, client.clone());
+    }
+    if setting.trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     for (name, value) in outgoing.iter() {
         headers.insert(name.clone(), value.clone());
@@ -150,6 +166,7 @@ mod tests {
             host_header: None,
             client: Addresses::default().value("192.0.2.7".parse().unwrap()),
             proto: "https",
+            trailers: false,
         };
         set_ours(&mut headers, &setting, None, outgoing);
         headers
@@ -232,6 +249,17 @@ mod tests {
         for name in ["transfer-encoding", "content-length", "te", "trailer"] {
             assert!(!headers.contains_key(name), "{name}");
         }
+    }
+
+    #[test]
+    fn of_te_only_trailers_is_told_onwards() {
+        let mut headers = HeaderMap::new();
+        headers.insert(TE, HeaderValue::from_static("gzip;q=0.5,\tTrailers"));
+        assert!(clean(&mut headers, &Twins::new([]), None) && headers.is_empty());
+        headers.insert(TE, HeaderValue::from_static("gzip, x-trailers"));
+        assert!(!clean(&mut headers, &Twins::new([]), None) && headers.is_empty());
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        assert!(!clean(&mut headers, &Twins::new([]), None));
     }
 
     #[test]

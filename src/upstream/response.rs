@@ -75,6 +75,26 @@ pub(super) fn clean(headers: &mut HeaderMap, private: bool) -> Result<(), Upstre
     Ok(())
 }
 
+/// Removes from trailers what would change how the message is framed or who the client is: those
+/// who join trailers to headers must find nothing there.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    for name in [
+        CONNECTION,
+        CONTENT_LENGTH,
+        TRANSFER_ENCODING,
+        http::header::HOST,
+        http::header::SET_COOKIE,
+        http::header::TE,
+        http::header::TRAILER,
+        http::header::UPGRADE,
+        http::header::LOCATION,
+        http::header::WWW_AUTHENTICATE,
+        CACHE_CONTROL,
+    ] {
+        trailers.remove(name);
+    }
+}
+
 fn reframe(headers: &mut HeaderMap) -> Result<(), UpstreamError> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");

@@ -1,4 +1,4 @@
-//! The request body on its way to the upstream: bounded, watched, without trailers.
+//! The request body on its way to the upstream: bounded, watched, without trailers but in gRPC.
 //!
 //! Bytes pass as they come; nothing is collected. It ends with an error, never early with a clean
 //! end, because a clean end would forge a complete request.
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::error::Fault;
 use super::timer::LazyTimer;
+use super::twins::Twins;
 
 /// Least speed of a client that keeps us waiting, so that a byte now and then does not hold an
 /// upstream connection (security.md D06, R17).
@@ -75,6 +76,8 @@ struct Stream {
     timer: LazyTimer,
     waiting: Waiting,
     progress: Arc<Progress>,
+    /// For a call of gRPC: names that its trailers may not have.
+    call: Option<Arc<Twins>>,
 }
 
 /// How long the client has kept us waiting, and what it sent meanwhile. Time in which the upstream
@@ -101,7 +104,16 @@ impl Upload {
     }
 
     /// At most `limit` bytes, and no silence longer than `idle`.
-    pub(super) fn new(body: Incoming, limit: Option<u64>, idle: Duration) -> (Self, Arc<Progress>) {
+    ///
+    /// With `call` it is a stream of messages of gRPC, in which the client speaks when it has
+    /// something to say: its trailers pass without these names, and for how long nothing comes is
+    /// left to the deadlines of the response.
+    pub(super) fn new(
+        body: Incoming,
+        limit: Option<u64>,
+        idle: Duration,
+        call: Option<Arc<Twins>>,
+    ) -> (Self, Arc<Progress>) {
         let progress = Arc::new(Progress::default());
         let stream = Stream {
             body,
@@ -110,6 +122,7 @@ impl Upload {
             timer: LazyTimer::default(),
             waiting: Waiting::default(),
             progress: Arc::clone(&progress),
+            call,
         };
         (Self { stream: Some(Box::new(stream)), held: Bytes::new() }, progress)
     }
@@ -131,14 +144,27 @@ impl Stream {
                     return Poll::Ready(None);
                 }
                 Some(Err(_)) => return Poll::Ready(Some(Err(self.progress.fail(Fault::ClientGone)))),
-                Some(Ok(frame)) => {
-                    // Request trailers do not pass (security.md C11): skipped, then the end follows.
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(self.count(data)));
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(self.count(data))),
+                    Err(frame) => {
+                        if let Some(trailers) = self.trailers(frame) {
+                            return Poll::Ready(Some(Ok(trailers)));
+                        }
                     }
-                }
+                },
             }
         }
+    }
+
+    /// Request trailers do not pass but in gRPC (security.md C11): skipped, then the end follows.
+    fn trailers(&self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        let names = self.call.as_ref()?;
+        let mut trailers = frame.into_trailers().ok()?;
+        let doomed: Vec<_> = trailers.keys().filter(|name| names.contains(name)).cloned().collect();
+        for name in doomed {
+            trailers.remove(name);
+        }
+        Some(Frame::trailers(trailers))
     }
 
     fn count(&mut self, data: Bytes) -> Result<Frame<Bytes>, Fault> {
@@ -156,6 +182,9 @@ impl Stream {
 
     /// Ready when the client has kept us waiting for the whole time allowed and sent too little.
     fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.call.is_some() {
+            return Poll::Pending;
+        }
         loop {
             let since = *self.waiting.since.get_or_insert_with(Instant::now);
             let left = self.idle.saturating_sub(self.waiting.before);

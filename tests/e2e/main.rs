@@ -37,6 +37,7 @@ mod files;
 mod floods;
 mod forwarded;
 mod framing;
+mod grpc;
 mod headers;
 mod identity;
 mod kill9;

@@ -12,6 +12,7 @@ mod process;
 mod reach;
 mod routes;
 mod sites;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

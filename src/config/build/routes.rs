@@ -1,6 +1,7 @@
 //! The floor and the routes with their rules.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::codes::Code;
 use super::super::diagnostic::Diagnostic;
@@ -8,8 +9,8 @@ use super::super::node::Node;
 use super::super::pattern;
 use super::super::settings::{Allow, Answer, EncodedSlash, Floor, Raise, Route, Rule};
 use super::super::source::Span;
-use super::super::values::{address, host, quantity};
-use super::{Build, conditions, duration, front, levels, reach, value, values};
+use super::super::values::{host, quantity};
+use super::{Build, conditions, duration, front, levels, reach, upstream, value, values};
 
 pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     let node = build.root.get("floor")?;
@@ -56,14 +57,13 @@ fn route(build: &mut Build<'_>, node: &Node) -> Option<Route> {
     let requirement = levels::requirement(build, node, "require", &name);
     let rules = rules(build, node, &name);
     let raise = raises(build, node, &name);
-    let upstream = value(node, "upstream", address::upstream).map(|mut upstream| {
-        upstream.host_header = node.text_of("host_header").map(str::to_owned);
-        upstream
-    });
+    let upstream = upstream::upstream(build, node).map(Arc::new);
     host_header(build, node);
     Some(Route {
         hosts,
         upstream,
+        host_header: node.text_of("host_header").map(str::to_owned),
+        timeouts: upstream::timeouts(node),
         allow: node.get("allow").map(allow),
         requirement: requirement?,
         rules,

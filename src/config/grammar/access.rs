@@ -1,5 +1,6 @@
 //! Grammar of the sections about access: levels, conditions, the floor, routes and their rules.
 
+use super::upstream::{TIMEOUTS, UPSTREAM};
 use super::{Choice, Key, Map, Scalar, Shape, Table};
 
 /// One level.
@@ -134,7 +135,12 @@ pub(super) static ROUTE: Map = Map::new(
             Shape::Many(&Shape::Scalar(Scalar::Host)),
             "Host, or list of hosts. `*.example.com` and `*` are wildcards; an exact host comes first.",
         ),
-        Key::new("upstream", Shape::Scalar(Scalar::Upstream), "The app: `http://host:port`."),
+        Key {
+            name: "upstream",
+            shape: UPSTREAM,
+            doc: "The app: `http://host:port`, `https://host:port`, `h2c://host:port` (HTTP/2 without TLS) or `unix:/path`; a list of such; or the details. Of several the least busy is asked; one that fails is left alone for a while.",
+            absent: super::Absent::Nothing,
+        },
         Key::new(
             "host_header",
             Shape::Scalar(Scalar::Text),
@@ -196,6 +202,7 @@ pub(super) static ROUTE: Map = Map::new(
             Shape::Scalar(Scalar::Size),
             "Longest target of a request, up to 32 KiB; more is 414. Without it: `server.max_target`.",
         ),
+        Key::new("timeouts", Shape::Map(&TIMEOUTS), TIMEOUTS.doc),
     ],
 )
 .later(&["mode", "remember_device", "identity", "administrators", "handoff"]);

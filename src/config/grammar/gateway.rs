@@ -145,7 +145,12 @@ static TIMEOUTS: Map = Map::new(
             "60s",
             "Silence in the middle of a body, in either direction.",
         ),
-        Key::default("upstream_connect", Scalar::Duration, "5s", "Reaching the upstream."),
+        Key::default(
+            "upstream_connect",
+            Scalar::Duration,
+            "2s",
+            "Reaching the upstream: its name, the connection, TLS; further addresses included.",
+        ),
         Key::default(
             "upstream_response",
             Scalar::Duration,

@@ -12,6 +12,7 @@ mod quoting;
 pub(super) mod reference;
 mod scalar;
 pub(super) mod schema;
+mod upstream;
 pub(super) mod walk;
 
 pub(super) use gateway::ROOT;

@@ -59,6 +59,10 @@ pub(in super::super) enum Scalar {
     Zone,
     /// A path on disk.
     File,
+    /// A path on disk, of a file whose changes matter.
+    PemFile,
+    /// A name in a certificate.
+    ServerName,
     /// A path on disk, of a file that nobody else may read; `{ file: … }` means the same.
     KeyFile,
 }
@@ -98,9 +102,14 @@ impl Scalar {
             Self::Cookie => cookie(text),
             Self::TimeOfDay => time::time_of_day(text).map(drop),
             Self::Zone => time::zone(text).map(drop),
-            Self::Text | Self::TextOrTrue | Self::Level | Self::Condition | Self::File | Self::KeyFile => {
-                not_blank(text)
-            }
+            Self::ServerName => host::exact(text).map(drop),
+            Self::Text
+            | Self::TextOrTrue
+            | Self::Level
+            | Self::Condition
+            | Self::File
+            | Self::PemFile
+            | Self::KeyFile => not_blank(text),
         }
     }
 
@@ -173,6 +182,8 @@ impl Scalar {
             Self::TimeOfDay => "a time of day",
             Self::Zone => "a time zone",
             Self::File => "a file",
+            Self::PemFile => "a PEM file",
+            Self::ServerName => "a host name",
             Self::KeyFile => "a key file",
         };
         text.to_owned()
@@ -194,7 +205,7 @@ impl Scalar {
             Self::Rate => pattern("^[0-9]+ per [0-9]+[smhd]$"),
             Self::Path | Self::Prefix => pattern("^/"),
             Self::PublicUrl | Self::KeyUrl | Self::Directory => pattern("^https?://"),
-            Self::Upstream => pattern("^http://"),
+            Self::Upstream => pattern("^(https?://|h2c://|unix:/)"),
             Self::Method => pattern("^[A-Z-]+$"),
             Self::TimeOfDay => pattern("^[0-9]{2}:[0-9]{2}$"),
             Self::Name => pattern("^[A-Za-z0-9][A-Za-z0-9._-]*$"),

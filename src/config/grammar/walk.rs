@@ -226,7 +226,7 @@ impl Walk<'_> {
         let (Some(target), at) = (entry.value.text(), entry.value.span) else {
             return;
         };
-        if entry.key == "file" && matches!(scalar, Scalar::KeyFile) {
+        if entry.key == "file" && matches!(scalar, Scalar::KeyFile | Scalar::PemFile) {
             *node = entry.value.clone();
             return;
         }
@@ -253,7 +253,7 @@ impl Walk<'_> {
 
     /// Makes a path absolute where it is one.
     fn place_path(&mut self, node: &mut Node, scalar: Scalar) {
-        if !matches!(scalar, Scalar::File | Scalar::KeyFile | Scalar::Database) {
+        if !matches!(scalar, Scalar::File | Scalar::PemFile | Scalar::KeyFile | Scalar::Database) {
             return;
         }
         let span = node.span;
@@ -266,6 +266,9 @@ impl Walk<'_> {
             self.extend(fetch::readable_by_others(&path, span));
         }
         value.text = path.to_string_lossy().into_owned();
+        if matches!(scalar, Scalar::PemFile | Scalar::KeyFile) {
+            self.files.insert(path);
+        }
     }
 
     fn extend(&mut self, problem: Option<Diagnostic>) {

@@ -121,8 +121,8 @@ fn routes() {
     };
     assert_eq!(wiki.hosts, ["wiki.example.com", "*.wiki.example.com"]);
     let upstream = wiki.upstream.as_ref().unwrap();
-    assert_eq!((upstream.host.as_str(), upstream.port), ("127.0.0.1", 8081));
-    assert_eq!(upstream.host_header.as_deref(), Some("wiki.internal:8081"));
+    assert_eq!(upstream.audience(), "http://127.0.0.1:8081");
+    assert_eq!(wiki.host_header.as_deref(), Some("wiki.internal:8081"));
     let allow = wiki.allow.as_ref().unwrap();
     assert_eq!(
         (&allow.users[..], &allow.groups[..]),

@@ -28,7 +28,7 @@ fn variables_replace_and_add() {
     assert_eq!(settings.server.operations, None);
     assert_eq!(settings.server.timeouts.idle.as_secs(), 5);
     assert_eq!(settings.factors.recovery_codes.count, 12);
-    assert_eq!(settings.routes[0].upstream.as_ref().unwrap().port, 2);
+    assert_eq!(settings.routes[0].upstream.as_ref().unwrap().audience(), "http://b:2");
     assert_eq!(settings.routes[0].allow.as_ref().unwrap().groups, ["a", "b"]);
     assert_eq!(settings.to_upstream.assertion.as_deref(), Some("X-Assertion"));
     assert!(matches!(settings.enrolment.first_factor, FirstFactor::Open));
@@ -39,7 +39,8 @@ fn variables_that_name_nothing_are_errors() {
     for (name, hint) in [
         ("STEPGATE__SERVER__LISTN", "did you mean `LISTEN`?"),
         ("STEPGATE__ROUTES__OLD_AP__UPSTREAM", "did you mean `OLD_APP`?"),
-        ("STEPGATE__ROUTES__OLD_APP__UPSTREAM__HOST", "it goes on below a value"),
+        ("STEPGATE__ROUTES__OLD_APP__REASON__TEXT", "it goes on below a value"),
+        ("STEPGATE__ROUTES__OLD_APP__UPSTREAM__HOST", "known: ADDRESSES, PROTOCOL, TLS"),
         ("STEPGATE__LEVELS__SENSITIVE__VALID_FOR", "no such list"),
         ("STEPGATE__", "unknown in the configuration"),
     ] {
@@ -170,4 +171,45 @@ fn what_cannot_be_read_is_an_error() {
     }
     let deep = format!("{HEAD}routes: {}{}\n", "[".repeat(60), "]".repeat(60));
     assert_eq!(codes(&deep, &[]), ["SG-C000"]);
+}
+
+#[test]
+fn certificates_for_an_upstream_are_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let made = rcgen::generate_simple_self_signed(vec!["app.internal".to_owned()]).unwrap();
+    let other = rcgen::KeyPair::generate().unwrap();
+    let (certificate, key) =
+        (write("c.pem", &made.cert.pem()), write("k.pem", &made.signing_key.serialize_pem()));
+    let (other, nothing) = (write("o.pem", &other.serialize_pem()), write("n.pem", "nothing"));
+    let shown = |tls: &str| {
+        let route = format!("{{ addresses: \"https://a\", tls: {{ {tls} }} }}");
+        let text = format!("{HEAD}routes: [{{ name: app, host: app.example.com, upstream: {route} }}]\n");
+        let (loaded, shown) = run(&text, &[]);
+        (loaded.settings, shown)
+    };
+    let (settings, text) =
+        shown(&format!("authority: {certificate}, certificate: {certificate}, key: {key}"));
+    let settings = settings.unwrap_or_else(|| panic!("{text}"));
+    let tls = settings.routes[0].upstream.as_ref().unwrap().tls.clone().unwrap();
+    assert!(tls.client.is_some() && tls.authority.is_some());
+    for (tls, why) in [
+        (format!("authority: {nothing}"), "there is no certificate in PEM in this file"),
+        (
+            format!("certificate: {certificate}, key: {nothing}"),
+            "there is no private key in PEM in this file",
+        ),
+        (
+            format!("certificate: {certificate}, key: {other}"),
+            "it does not belong to the certificate",
+        ),
+    ] {
+        let (settings, text) = shown(&tls);
+        assert!(settings.is_none() && text.contains("SG-C041") && text.contains(why), "{text}");
+    }
 }

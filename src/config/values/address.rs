@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::super::codes::Code;
-use super::super::settings::{ListenAddress, PublicUrl, Upstream};
+use super::super::settings::{Address, Endpoint, ListenAddress, PublicUrl};
 use super::BadValue;
 use super::host;
 
@@ -145,20 +145,35 @@ pub fn link(text: &str) -> Result<String, BadValue> {
     ))
 }
 
-/// `http://host[:port]`.
-pub fn upstream(text: &str) -> Result<Upstream, BadValue> {
-    let example = "write it as `http://127.0.0.1:3000`";
-    for scheme in ["https://", "h2c://", "unix:"] {
-        if text.starts_with(scheme) {
-            return Err(BadValue::coded(
-                Code::NotAvailable,
-                "this kind of upstream is not available yet",
-                "only `http://host:port` for now",
+/// An upstream's address as it is written.
+pub struct UpstreamAddress {
+    pub address: Address,
+    /// Whether it names HTTP/2 without TLS.
+    pub prior_knowledge: bool,
+}
+
+/// `http://host[:port]`, `https://…`, `h2c://…`, or `unix:/path`.
+pub fn upstream(text: &str) -> Result<UpstreamAddress, BadValue> {
+    let example = "write it as `http://127.0.0.1:3000`, `https://…`, `h2c://…` or `unix:/run/app.sock`";
+    if let Some(path) = text.strip_prefix("unix:") {
+        // sun_path, its final NUL aside.
+        if !path.starts_with('/') || path.len() > 107 || path.contains('\0') {
+            return Err(BadValue::new(
+                "this is no path of a socket",
+                "an absolute path of at most 107 bytes",
             ));
         }
+        let address = Address { secure: false, endpoint: Endpoint::Unix(path.into()) };
+        return Ok(UpstreamAddress { address, prior_knowledge: false });
     }
-    let url = origin(text, example)?;
-    Ok(Upstream { host: url.host, port: url.port.unwrap_or(80), host_header: None })
+    let (plain, prior_knowledge) = match text.strip_prefix("h2c://") {
+        Some(rest) => (format!("http://{rest}"), true),
+        None => (text.to_owned(), false),
+    };
+    let url = origin(&plain, example)?;
+    let port = url.port.unwrap_or(if url.https { 443 } else { 80 });
+    let endpoint = Endpoint::Tcp { host: url.host, port };
+    Ok(UpstreamAddress { address: Address { secure: url.https, endpoint }, prior_knowledge })
 }
 
 fn origin(text: &str, example: &str) -> Result<PublicUrl, BadValue> {
@@ -245,11 +260,26 @@ mod tests {
 
     #[test]
     fn upstreams() {
-        let app = upstream("http://127.0.0.1:3000").unwrap();
-        assert_eq!((app.host.as_str(), app.port), ("127.0.0.1", 3000));
-        assert_eq!(upstream("http://app").unwrap().port, 80);
-        assert_eq!(upstream("https://app").unwrap_err().code, Code::NotAvailable);
-        assert_eq!(upstream("unix:/run/app.sock").unwrap_err().code, Code::NotAvailable);
+        let read = |text: &str| upstream(text).map(|read| (read.address.to_string(), read.prior_knowledge));
+        for (text, address, h2c) in [
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000", false),
+            ("http://app", "http://app:80", false),
+            ("https://App.internal/", "https://app.internal:443", false),
+            ("h2c://[::1]:50051", "http://[::1]:50051", true),
+            ("unix:/run/app.sock", "unix:/run/app.sock", false),
+        ] {
+            assert_eq!(read(text), Ok((address.to_owned(), h2c)));
+        }
+        for text in [
+            "app:80",
+            "unix:run/app",
+            "ftp://app",
+            "https://app/path",
+            "h2c://",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(upstream(&format!("unix:/{}", "a".repeat(107))).is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use super::support::{OK, always, get, protected, public, tuned, upstream};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 #[tokio::test]
 async fn b01_b03_b05_the_upstream_hears_only_what_we_say() {
     let (address, heard) = always(OK).await;
@@ -23,9 +25,12 @@ async fn b01_b03_b05_the_upstream_hears_only_what_we_say() {
     assert_eq!(
         lines,
         [
+            "connection: te",
             "cookie: theme=dark",
             "host: app.example.com:8443",
             "remote-user: anna",
+            "te: trailers",
+            "via: 1.1 stepgate",
             "x-forwarded-for: 203.0.113.9",
             "x-forwarded-host: app.example.com:8443",
             "x-forwarded-proto: https",
@@ -170,6 +175,82 @@ async fn r04_garbage_is_502() {
         let heard = public(address).await.exchange(&get("/")).await;
         assert!(heard.starts_with("HTTP/1.1 502 "), "{answer:?}: {heard}");
     }
+}
+
+#[tokio::test]
+async fn r04_too_much_before_an_answer_is_502_and_the_connection_ends() {
+    let flood: [(&str, String); 3] = [
+        ("interim responses", "HTTP/1.1 102 Processing\r\n\r\n".repeat(100_000)),
+        (
+            "early hints",
+            format!("HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n", "x".repeat(2000)).repeat(2000),
+        ),
+        ("one header", format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(2_000_000))),
+    ];
+    for (what, flood) in flood {
+        let (address, heard) = upstream(move |mut app, _, heard| {
+            let flood = flood.clone();
+            async move {
+                app.head().await;
+                let whole = app.0.write_all(flood.as_bytes()).await.is_ok();
+                let _ = app.0.read_u8().await;
+                heard.note(if whole { "all of it was taken" } else { "cut" });
+            }
+        })
+        .await;
+        let answer = public(address).await.exchange(&get("/")).await;
+        assert!(answer.starts_with("HTTP/1.1 502 "), "{what}: {answer}");
+        while heard.all().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn r04_headers_up_to_the_bound_and_a_few_interim_responses_pass() {
+    let (address, _) = upstream(|mut app, _, _| async move {
+        app.head().await;
+        let interim = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n".repeat(3);
+        let head = format!("HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 2\r\n\r\nok", "x".repeat(60_000));
+        app.send(interim + &head).await;
+    })
+    .await;
+    let answer = public(address).await.exchange(&get("/")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nok"));
+    assert!(!answer.contains("css"), "early hints end here");
+}
+
+#[tokio::test]
+async fn ranges_and_dates_pass_as_they_are_and_via_says_who_passed_them() {
+    let partial = "HTTP/1.1 206 Partial Content\r\ndate: Mon, 01 Jan 2024 00:00:00 GMT\r\n\
+                   content-range: bytes 0-1/9\r\ncontent-length: 2\r\nvia: 1.1 inner\r\n\r\nok";
+    let (address, heard) = always(partial).await;
+    let request = "GET / HTTP/1.1\r\nhost: app.example.com\r\nrange: bytes=0-1\r\nif-range: \"1\"\r\n\
+                   via: 1.0 outer\r\nconnection: close\r\n\r\n";
+    let answer = public(address).await.exchange(request).await;
+    assert!(answer.starts_with("HTTP/1.1 206 "), "{answer}");
+    assert!(answer.contains("content-range: bytes 0-1/9\r\n"), "{answer}");
+    assert_eq!(answer.matches("date:").count(), 1);
+    assert!(answer.contains("date: Mon, 01 Jan 2024 00:00:00 GMT\r\n"), "{answer}");
+    assert!(
+        answer.contains("via: 1.1 inner\r\n") && answer.contains("via: 1.1 stepgate\r\n"),
+        "{answer}"
+    );
+    let said = heard.all().remove(0);
+    assert!(said.contains("range: bytes=0-1\r\n") && said.contains("if-range: \"1\"\r\n"), "{said}");
+    assert!(said.contains("via: 1.0 outer\r\n") && said.contains("via: 1.1 stepgate\r\n"), "{said}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_leads_back_here_is_508() {
+    let (address, heard) = always(OK).await;
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: app.example.com\r\nvia: {}x\r\nconnection: close\r\n\r\n",
+        "1.1 stepgate, ".repeat(5)
+    );
+    let answer = public(address).await.exchange(&request).await;
+    assert!(answer.starts_with("HTTP/1.1 508 "), "{answer}");
+    assert_eq!(heard.connections(), 0);
 }
 
 #[tokio::test]

@@ -148,8 +148,7 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
         Requirement { require: Require::Public, optional: false }
     };
     let mut only: Route = route(requirement);
-    only.upstream =
-        Some(Upstream { host: upstream.ip().to_string(), port: upstream.port(), host_header: None });
+    only.upstream = Some(Arc::new(Upstream::plain(&upstream.ip().to_string(), upstream.port())));
     let mut settings = settings(vec![only]);
     settings.server.listen = vec![plain("127.0.0.1:0".parse().unwrap())];
     settings.server.workers = Some(1);
@@ -167,7 +166,7 @@ pub async fn start(upstream: SocketAddr, protected: bool, tune: impl FnOnce(&mut
     let settings = Arc::new(settings);
     let policy = Policy::compile(&settings).unwrap();
     let judge = Arc::new(TestJudge {
-        rules: Arc::new(Rules::new(&settings)),
+        rules: Arc::new(Rules::new(&settings, None).unwrap()),
         policy,
         person: protected.then(|| Arc::new(anna())),
     });
