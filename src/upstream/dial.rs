@@ -10,13 +10,13 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::config::settings::{Endpoint, Protocol};
+use crate::config::settings::Protocol;
 
 use super::channel::Channel;
 use super::error::{Fault, UpstreamError};
 use super::link::Link;
 use super::names::Name;
-use super::origin::Target;
+use super::origin::{Reach, Target};
 use super::socket::{Meter, Socket, Stream};
 use super::tls;
 
@@ -30,16 +30,16 @@ pub(super) enum Fresh {
 }
 
 /// Connects to an address. With `http1` for an upgrade, which only HTTP/1.1 has.
-pub(super) async fn dial(target: &Target, name: &Name, http1: bool) -> Result<Fresh, UpstreamError> {
-    let (stream, http2) = match (&target.endpoint, &target.tls) {
-        (Endpoint::Unix(path), _) => {
+pub(super) async fn dial(target: &Target, http1: bool) -> Result<Fresh, UpstreamError> {
+    let (stream, http2) = match (&target.reach, &target.tls) {
+        (Reach::Unix(path), _) => {
             let stream = UnixStream::connect(path)
                 .await
                 .map_err(|_| UpstreamError::unsent(Fault::Unreachable))?;
             (Stream::Unix(stream), target.protocol == Protocol::Http2)
         }
-        (Endpoint::Tcp { .. }, None) => (Stream::Tcp(tcp(name).await?), target.protocol == Protocol::Http2),
-        (Endpoint::Tcp { .. }, Some((tls, host))) => {
+        (Reach::Tcp(name), None) => (Stream::Tcp(tcp(name).await?), target.protocol == Protocol::Http2),
+        (Reach::Tcp(name), Some((tls, host))) => {
             let stream = tls.handshake(host, tcp(name).await?, http1).await.map_err(|error| {
                 let (fault, advice) = tls::diagnose(&error);
                 tracing::warn!(upstream = target.name, %error, advice, "TLS with the upstream has failed");

@@ -94,6 +94,11 @@ impl Dialling {
         Self { period, deadline: None, left: 0 }
     }
 
+    /// For a request that has been out already: the time that took was not for connecting.
+    const fn begin_anew(&mut self) {
+        self.deadline = None;
+    }
+
     /// How long this address may take.
     fn share(&mut self) -> Duration {
         let now = Instant::now();
@@ -130,6 +135,7 @@ async fn ask(
         Err(failure) => return Err(failure),
     }
     drop(lease);
+    dialling.begin_anew();
     let mut lease = dial(shelf, outbound, dialling).await?;
     let response = attempt(&mut lease, outbound, deadlines).await?;
     Ok((response, lease))

@@ -38,9 +38,10 @@ struct State {
 impl Health {
     /// An answer has come. Whether that ends a time in which it was left alone.
     pub(super) fn is_well(&self) -> bool {
-        if !self.troubled.swap(false, Ordering::Relaxed) {
+        if !self.troubled.load(Ordering::Relaxed) {
             return false;
         }
+        self.troubled.store(false, Ordering::Relaxed);
         std::mem::take(&mut *self.state()).out_until.is_some()
     }
 

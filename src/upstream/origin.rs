@@ -4,6 +4,7 @@
 //! own. An upstream that a reload leaves as it is stays the same one, with its connections.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +12,7 @@ use rustls_pki_types::ServerName;
 
 use crate::config::settings::{Address, Endpoint, Protocol, Upstream};
 
+use super::names::Name;
 use super::tls::{self, SystemRoots, Tls, TlsError};
 
 /// Why an upstream cannot be used.
@@ -34,9 +36,15 @@ pub(super) struct Origin {
 pub(super) struct Target {
     /// For the log.
     pub(super) name: String,
-    pub(super) endpoint: Endpoint,
+    pub(super) reach: Reach,
     pub(super) protocol: Protocol,
     pub(super) tls: Option<(Tls, ServerName<'static>)>,
+}
+
+/// What is connected to.
+pub(super) enum Reach {
+    Tcp(Name),
+    Unix(PathBuf),
 }
 
 impl std::fmt::Debug for Origin {
@@ -78,7 +86,10 @@ impl Origin {
             };
             Ok(Arc::new(Target {
                 name: address.to_string(),
-                endpoint: address.endpoint.clone(),
+                reach: match &address.endpoint {
+                    Endpoint::Tcp { host, port } => Reach::Tcp(Name::new(host, *port)),
+                    Endpoint::Unix(path) => Reach::Unix(path.clone()),
+                },
                 protocol: settings.protocol,
                 tls,
             }))

@@ -11,14 +11,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::config::settings::Endpoint;
-
 use super::channel::{Channel, Place};
 use super::dial::{self, Fresh};
 use super::error::{Fault, UpstreamError};
 use super::health::Health;
 use super::link::Link;
-use super::names::Name;
 use super::origin::Target;
 
 /// Bounds of a pool, per worker thread and upstream.
@@ -46,7 +43,6 @@ impl Default for Bounds {
 /// The connections to one address.
 pub(super) struct Shelf {
     target: Arc<Target>,
-    name: Name,
     pub(super) health: Health,
     #[expect(clippy::vec_box, reason = "a link moves between pool and request as a pointer")]
     idle: Mutex<Vec<Box<Link>>>,
@@ -70,12 +66,7 @@ pub(super) struct Lease {
 
 impl Shelf {
     pub(super) fn new(target: &Arc<Target>, bounds: Bounds) -> Self {
-        let name = match &target.endpoint {
-            Endpoint::Tcp { host, port } => Name::new(host, *port),
-            Endpoint::Unix(_) => Name::new("", 0),
-        };
         Self {
-            name,
             health: Health::default(),
             idle: Mutex::default(),
             channels: Mutex::default(),
@@ -143,7 +134,7 @@ impl Shelf {
             lease.place = Some(place);
             return Ok(());
         }
-        match dial::dial(&self.target, &self.name, upgrade).await? {
+        match dial::dial(&self.target, upgrade).await? {
             Fresh::Http1(link) => {
                 lease.link = Some(link);
                 if !upgrade {

@@ -6,42 +6,43 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
-/// How many bytes an upstream may still send. Starts without a bound.
-#[derive(Debug)]
-pub(super) struct Meter(AtomicUsize);
-
-impl Default for Meter {
-    fn default() -> Self {
-        Self(AtomicUsize::new(usize::MAX))
-    }
+/// How many bytes an upstream may still send, where that is bounded.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    bounded: AtomicBool,
+    left: AtomicUsize,
 }
 
 impl Meter {
     /// From now on this many.
     pub(super) fn bound(&self, bytes: usize) {
-        self.0.store(bytes, Ordering::Relaxed);
+        self.left.store(bytes, Ordering::Relaxed);
+        self.bounded.store(true, Ordering::Relaxed);
     }
 
     /// From now on as many as come.
     pub(super) fn release(&self) {
-        self.bound(usize::MAX);
+        self.bounded.store(false, Ordering::Relaxed);
     }
 
     /// Whether the bound has been reached.
     pub(super) fn is_spent(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
+        self.bounded.load(Ordering::Relaxed) && self.left.load(Ordering::Relaxed) == 0
     }
 
     fn spend(&self, bytes: usize) {
-        // One task reads a socket at a time.
-        self.bound(self.0.load(Ordering::Relaxed).saturating_sub(bytes));
+        if self.bounded.load(Ordering::Relaxed) {
+            // One task reads a socket at a time.
+            let left = self.left.load(Ordering::Relaxed).saturating_sub(bytes);
+            self.left.store(left, Ordering::Relaxed);
+        }
     }
 }
 

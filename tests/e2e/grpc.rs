@@ -5,11 +5,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::Setup;
+use crate::support::{Setup, peers_python};
 
 /// Runs the peers around a gate and says what happened.
 fn calls() -> Value {
-    let mut peers = Command::new("python3")
+    let mut peers = Command::new(peers_python())
         .arg("tests/peers/grpc_calls.py")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -133,3 +133,76 @@ fn an_upload_of_sixty_megabytes_arrives_whole() {
     assert_eq!(body.len(), SIZE);
     assert!(body.chunks(block.len()).all(|chunk| chunk == block));
 }
+
+/// An app that takes so many bytes and gives as many back, and keeps none.
+fn mirror(size: usize) -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let mut block = vec![b'x'; 256 * 1024];
+        let mut left = size;
+        while left > 0 {
+            let most = block.len().min(left);
+            left -= stream.read(&mut block[..most]).unwrap();
+        }
+        stream
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").as_bytes())
+            .unwrap();
+        for _ in 0..size / block.len() {
+            stream.write_all(&block).unwrap();
+        }
+    });
+    address
+}
+
+fn passes_both_ways_at_constant_memory(size: usize) {
+    let gate = Setup::new(&format!(
+        "\n  - {{ name: app, host: localhost, upstream: \"http://{}\", require: public }}\n",
+        mirror(size)
+    ))
+    .start();
+    let mut raw = gate.raw().send(format!(
+        "POST /big HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
+    ));
+    let before = memory(&gate);
+    let block = vec![b'y'; 256 * 1024];
+    let mut most = 0;
+    for number in 0..size / block.len() {
+        raw.try_send(&block).expect("the gate takes it");
+        if number % 64 == 0 {
+            most = most.max(memory(&gate));
+        }
+    }
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(raw.read_exact(1).expect("an answer"));
+    }
+    for number in 0..size / block.len() {
+        raw.read_exact(block.len()).expect("all of it");
+        if number % 64 == 0 {
+            most = most.max(memory(&gate));
+        }
+    }
+    assert!(
+        most < before + 16 * 1024,
+        "{before} KiB before, {most} KiB at most while {size} bytes passed"
+    );
+}
+
+#[test]
+fn r18_bodies_pass_both_ways_at_constant_memory() {
+    passes_both_ways_at_constant_memory(96 << 20);
+}
+
+#[test]
+#[ignore = "slow: two gibibytes up and down"]
+fn r18_two_gibibytes_pass_both_ways_at_constant_memory() {
+    passes_both_ways_at_constant_memory(2 << 30);
+}

@@ -14,6 +14,7 @@ import grpc
 
 PATIENCE = 20
 seen = []
+begun = queue.Queue()
 ended = queue.Queue()
 
 
@@ -46,6 +47,7 @@ def waits(request, context):
     over = threading.Event()
     if not context.add_callback(over.set):
         over.set()
+    begun.put(request)
     over.wait(PATIENCE)
     ended.put(request.decode() if over.is_set() else "still running")
     return b""
@@ -100,8 +102,8 @@ def calls(port):
     waiting = open_channel.unary_unary("/t.T/Waits")
     deadline = code_of(lambda: waiting(b"deadline", timeout=1))
     cancelled = waiting.future(b"cancel", timeout=PATIENCE)
-    while seen.count("/t.T/Waits") < 2:
-        pass
+    for _ in range(2):
+        begun.get(timeout=PATIENCE)
     cancelled.cancel()
     named = channel(port, "named.example.com").unary_unary("/t.T/Unary")
     _, named = named.with_call(b"", timeout=PATIENCE, metadata=(("x-user", "anna"),))

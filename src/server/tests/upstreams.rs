@@ -105,6 +105,29 @@ async fn r01_all_addresses_down_is_502_and_the_first_that_returns_is_used() {
 }
 
 #[tokio::test]
+async fn r01_an_address_that_keeps_silent_leaves_time_for_the_next() {
+    // Nobody accepts, and its queue is full: further connections get no answer.
+    let (silent, socket) = nobody();
+    socket.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let connect = tokio::net::TcpStream::connect(silent);
+        waiting.push(tokio::time::timeout(Duration::from_millis(100), connect).await);
+    }
+    assert!(waiting.last().unwrap().is_err(), "the queue is full");
+    let (alive, heard) = always(OK).await;
+    let front = tuned(alive, |settings| {
+        settings.routes[0].upstream = Some(Arc::new(several(&[silent, alive])));
+        settings.server.timeouts.upstream_connect = Duration::from_secs(1);
+    })
+    .await;
+    for _ in 0..4 {
+        assert!(front.exchange(&get("/")).await.ends_with("ok"));
+    }
+    assert_eq!(heard.all().len(), 4);
+}
+
+#[tokio::test]
 async fn c12_a_request_that_one_address_may_have_acted_on_never_goes_to_another() {
     let dropping = || {
         upstream(|mut app, _, heard| async move {

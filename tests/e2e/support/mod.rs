@@ -20,7 +20,7 @@ pub use html::{Form, text_of};
 pub use http::{Reply, read_reply};
 pub use http2::{Field, Http2, Outcome};
 pub use raw::Raw;
-pub use tools::{Finished, python, run, stepgate};
+pub use tools::{Finished, peers_python, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
 
 use std::time::Duration;

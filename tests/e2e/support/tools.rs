@@ -75,6 +75,17 @@ pub fn python(program: &str, arguments: &[&str]) -> Finished {
     run(Command::new("python3").arg("-c").arg(program).args(arguments))
 }
 
+/// A Python that has the libraries of `tests/peers/requirements.txt`.
+pub fn peers_python() -> PathBuf {
+    let target = stepgate_binary()
+        .ancestors()
+        .nth(2)
+        .map(|target| target.join("tools/python/bin/python3"));
+    target
+        .filter(|python| python.exists())
+        .unwrap_or_else(|| PathBuf::from("python3"))
+}
+
 /// Ends a program that has not ended by itself after two minutes, for as long as the answer is held.
 fn watch(child: &mut std::process::Child) -> std::sync::mpsc::SyncSender<()> {
     let (ended, wait) = std::sync::mpsc::sync_channel::<()>(1);
