@@ -46,20 +46,22 @@ impl Name {
 
     /// Its addresses, in the order to try them: each connection begins with another one.
     pub(super) async fn addresses(&self) -> Result<Vec<SocketAddr>, UpstreamError> {
-        let known = match self.fresh() {
-            Some(known) => known,
-            None => {
-                let _turn = self.asking.lock().await;
-                match self.fresh() {
-                    Some(known) => known,
-                    None => self.ask().await,
-                }
-            }
-        };
+        let known = self.known().await;
         if known.is_empty() {
             return Err(UpstreamError::unsent(Fault::Unresolved));
         }
         Ok(in_turn(&known, self.turn.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    async fn known(&self) -> Arc<[SocketAddr]> {
+        if let Some(known) = self.fresh() {
+            return known;
+        }
+        let _turn = self.asking.lock().await;
+        match self.fresh() {
+            Some(known) => known,
+            None => self.ask().await,
+        }
     }
 
     /// Looks it up again next time, because what is known led nowhere.

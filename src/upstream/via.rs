@@ -51,7 +51,7 @@ fn hops(field: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 
 /// `1.1 stepgate`, perhaps with a comment.
 fn is_ours(hop: &[u8]) -> bool {
-    hop.split(|byte| byte.is_ascii_whitespace()).nth(1) == Some(NAME)
+    hop.split(u8::is_ascii_whitespace).nth(1) == Some(NAME)
 }
 
 #[cfg(test)]
