@@ -34,6 +34,7 @@ pub enum Code {
     PortalShared,
     NoZone,
     CertificateSoon,
+    NobodyAsks,
     ReadableSecret,
     Unfetched,
     InlineSecret,
@@ -46,7 +47,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 37] = [
+    pub const ALL: [(Self, &'static str, &'static str); 38] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -123,6 +124,11 @@ impl Code {
             Self::CertificateSoon,
             "SG-C036",
             "Warning: a certificate has run out or will within 14 days, or none covers a host that is served.",
+        ),
+        (
+            Self::NobodyAsks,
+            "SG-C038",
+            "Warning: a route without an upstream is for checks by another proxy, and `trusted_proxies` lists none.",
         ),
         (Self::ReadableSecret, "SG-C040", "A secret file that other users can read."),
         (Self::Unfetched, "SG-C041", "A `{ file: … }` or `{ env: … }` that cannot be read."),

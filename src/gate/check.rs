@@ -195,10 +195,10 @@ impl Gate {
         }
         let client = match asked.client {
             Client::Is(address) => self.behind(address, &parts.headers),
-            Client::Forwarded if nearest(&parts.headers).is_none() => {
-                return Err(unclear(Unclear::missing("X-Forwarded-For")));
+            Client::Forwarded => {
+                names_a_client(&parts.headers).map_err(unclear)?;
+                self.behind(peer.ip(), &parts.headers)
             }
-            Client::Forwarded => self.behind(peer.ip(), &parts.headers),
         };
         let host = asked
             .authority
@@ -272,6 +272,12 @@ fn forwarded(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     })
 }
 
-fn nearest(headers: &HeaderMap) -> Option<IpAddr> {
-    forwarded(headers).next().flatten()
+/// Whether the nearest address is one: without it the client would be the proxy.
+fn names_a_client(headers: &HeaderMap) -> Result<(), Unclear> {
+    let last = headers.get_all(FORWARDED_FOR).iter().next_back();
+    if last.is_none_or(HeaderValue::is_empty) {
+        return Err(Unclear::missing("X-Forwarded-For"));
+    }
+    let nearest = forwarded(headers).next().flatten();
+    nearest.map(drop).ok_or(Unclear::unreadable("X-Forwarded-For"))
 }

@@ -36,7 +36,7 @@ use crate::session::keys::KeyError;
 use crate::session::sessions::Lifetimes;
 use crate::session::{CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::{OpenError, Store, StoreError};
-use crate::upstream::{Body, Forwarder, OriginError, Peer, Rules, UpstreamError};
+use crate::upstream::{Body, Fault, Forwarder, OriginError, Peer, Rules, UpstreamError};
 
 /// Durable audit records a minute for one client network's requests without an identity. Past it they
 /// are only logged and counted: a stranger must not fill the disk.
@@ -282,7 +282,11 @@ impl Judge for Live {
         if page {
             return from_page(portal::pages::error(&self.0.load().frame, status, &reference));
         }
-        Problem::new(status, error.fault.name(), "The app did not answer").response(&reference)
+        let title = match error.fault {
+            Fault::NoUpstream => "This site is not forwarded from here",
+            _ => "The app did not answer",
+        };
+        Problem::new(status, error.fault.name(), title).response(&reference)
     }
 }
 

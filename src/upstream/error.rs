@@ -117,12 +117,10 @@ impl UpstreamError {
             Fault::ClientGone => StatusCode::BAD_REQUEST,
             Fault::ForeignOrigin | Fault::Lapsed => StatusCode::FORBIDDEN,
             Fault::Busy | Fault::NoTunnel => StatusCode::SERVICE_UNAVAILABLE,
-            Fault::NoUpstream
-            | Fault::Unresolved
-            | Fault::Unreachable
-            | Fault::Untrusted
-            | Fault::TlsFailed
-            | Fault::Broken => StatusCode::BAD_GATEWAY,
+            Fault::NoUpstream => StatusCode::NOT_FOUND,
+            Fault::Unresolved | Fault::Unreachable | Fault::Untrusted | Fault::TlsFailed | Fault::Broken => {
+                StatusCode::BAD_GATEWAY
+            }
             Fault::Loop => StatusCode::LOOP_DETECTED,
             Fault::ConnectTimeout | Fault::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
         }

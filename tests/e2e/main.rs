@@ -28,6 +28,7 @@ mod cli;
 mod deadlines;
 mod decisions;
 mod differential;
+mod doors;
 mod drain;
 mod ending;
 mod enrolment;

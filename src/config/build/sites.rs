@@ -17,6 +17,7 @@ pub(super) fn check(build: &mut Build<'_>, server: &Server, identity: &[Identity
                 .fix("give the portal a host of its own, or accept it for a single app you trust"),
         );
     }
+    warn_of_unasked(build, server);
     let local = identity.iter().any(|source| matches!(source.kind, IdentityKind::Local));
     let elsewhere = routes.iter().flat_map(|route| &route.hosts).any(|host| host != portal);
     let (false, true, Some(list)) = (local, elsewhere, build.root.entry("identity")) else {
@@ -32,6 +33,21 @@ pub(super) fn check(build: &mut Build<'_>, server: &Server, identity: &[Identity
             at,
             format!("requests for {portal} must pass that proxy too, or nobody can reach the challenge"),
         ),
+    );
+}
+
+/// A route without an upstream serves only proxies that may ask about it.
+fn warn_of_unasked(build: &mut Build<'_>, server: &Server) {
+    let routes = build.root.get("routes").map(Node::items).unwrap_or_default();
+    let lone = routes.iter().find(|route| route.get("upstream").is_none());
+    let Some(route) = lone.filter(|_| server.trusted_proxies.is_empty()) else {
+        return;
+    };
+    let at = route.get("host").map_or_else(|| route.pointer(), Node::pointer);
+    build.report(
+        Diagnostic::warning(Code::NobodyAsks, "nothing can be done with requests for this route")
+            .at(at, "without `upstream` it is for checks by another proxy, and no proxy may ask")
+            .fix("give it an `upstream`, or list the proxy's address in `server.trusted_proxies`"),
     );
 }
 

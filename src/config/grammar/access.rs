@@ -138,7 +138,7 @@ pub(super) static ROUTE: Map = Map::new(
         Key {
             name: "upstream",
             shape: UPSTREAM,
-            doc: "The app: `http://host:port`, `https://host:port`, `h2c://host:port` (HTTP/2 without TLS) or `unix:/path`; a list of such; or the details. Of several the least busy is asked; one that fails is left alone for a while.",
+            doc: "The app: `http://host:port`, `https://host:port`, `h2c://host:port` (HTTP/2 without TLS) or `unix:/path`; a list of such; or the details. Of several the least busy is asked; one that fails is left alone for a while. Without it the route is only for checks by another proxy (forward-auth, `ext_authz`).",
             absent: super::Absent::Nothing,
         },
         Key::new(

@@ -75,7 +75,7 @@ static SERVER: Map = Map::new(
         Key::new(
             "trusted_proxies",
             Shape::Any(&Shape::Scalar(Scalar::Peers)),
-            "Peers whose `X-Forwarded-For`, `X-Forwarded-Host`, `Forwarded` and PROXY headers count. Nobody's, unless listed. `unix`: every peer on a unix socket.",
+            "Peers whose `X-Forwarded-For`, `X-Forwarded-Host`, `Forwarded` and PROXY headers count, and who may ask at the check doors below `/.stepgate/authz/`. Nobody, unless listed. `unix`: every peer on a unix socket.",
         ),
         Key::section("connections", &CONNECTIONS),
         Key::default(

@@ -178,7 +178,7 @@ fn at_most_sixty_four_levels() {
 fn a_rule_with_a_condition_hides_nothing() {
     let rules = |first: &str| {
         format!(
-            "{HEAD}conditions: {{ office: {{ network: 10.0.0.0/8 }} }}\nroutes: [{{ host: a, rules: [{{ {first}, require: public }}, {{ path: /a/b, method: GET, require: deny }}] }}]\n"
+            "{HEAD}conditions: {{ office: {{ network: 10.0.0.0/8 }} }}\nroutes: [{{ host: a, upstream: \"http://a\", rules: [{{ {first}, require: public }}, {{ path: /a/b, method: GET, require: deny }}] }}]\n"
         )
     };
     for open in [
@@ -202,8 +202,9 @@ fn a_rule_with_a_condition_hides_nothing() {
 
 #[test]
 fn what_selects_nothing_is_no_way_to_select_everything() {
-    let rule =
-        |selector: &str| format!("routes: [{{ host: a, rules: [{{ {selector}, require: public }}] }}]");
+    let rule = |selector: &str| {
+        format!("routes: [{{ host: a, upstream: \"http://a\", rules: [{{ {selector}, require: public }}] }}]")
+    };
     let condition = |condition: &str| format!("conditions: {{ a: {{ {condition} }} }}");
     let level = |factors: &str| format!("levels: [{{ name: a, {factors} }}]");
     for text in [
@@ -221,9 +222,9 @@ fn what_selects_nothing_is_no_way_to_select_everything() {
         condition("time: { days: [], zone: UTC }"),
         level("all_of: []"),
         level("all_of: [[]]"),
-        "routes: [{ host: [] }]".to_owned(),
-        "routes: [{ host: a, require: [] }]".to_owned(),
-        "routes: [{ host: a, allow: { groups: [] } }]".to_owned(),
+        "routes: [{ host: [], upstream: \"http://a\" }]".to_owned(),
+        "routes: [{ host: a, upstream: \"http://a\", require: [] }]".to_owned(),
+        "routes: [{ host: a, upstream: \"http://a\", allow: { groups: [] } }]".to_owned(),
         "floor: { require: [] }".to_owned(),
         "identity: []".to_owned(),
     ] {

@@ -21,7 +21,7 @@ use crate::policy::Policy;
 /// Enough to begin a file with.
 pub(super) const HEAD: &str = "version: 1\nserver: { public_url: https://mfa.example.com }\n";
 
-pub(super) const READY: [&str; 3] = ["quickstart", "production", "sidecar"];
+pub(super) const READY: [&str; 4] = ["quickstart", "production", "sidecar", "forward-auth"];
 
 /// A directory with the files that fixtures name.
 pub(super) fn directory() -> tempfile::TempDir {
@@ -108,7 +108,7 @@ fn reference() {
 #[test]
 fn ready_configs_are_fine() {
     let key = [("STEPGATE_KEY", "0123456789abcdef0123456789abcdef0123456789ab")];
-    for (name, expected) in READY.into_iter().zip([vec!["SG-C034"], vec![], vec!["SG-C034"]]) {
+    for (name, expected) in READY.into_iter().zip([vec!["SG-C034"], vec![], vec!["SG-C034"], vec![]]) {
         let loaded = load(&Sources::paths([format!("config/{name}.yaml")]), &key.into_iter().collect());
         let settings = loaded.settings.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
         Policy::compile(&settings).unwrap();

@@ -122,11 +122,13 @@ fn the_same_setting_in_two_files_is_an_error() {
     let loaded = load_files(&[
         (
             "a.yaml",
-            &format!("{HEAD}routes: [{{ name: x, host: a }}]\nconditions: {{ c: {{ groups: [x] }} }}\n"),
+            &format!(
+                "{HEAD}routes: [{{ name: x, host: a, upstream: \"http://a\" }}]\nconditions: {{ c: {{ groups: [x] }} }}\n"
+            ),
         ),
         (
             "b.yaml",
-            "server: { public_url: https://x.example.com }\nroutes: [{ name: x, host: b }]\nconditions: { c: { groups: [x] } }\n",
+            "server: { public_url: https://x.example.com }\nroutes: [{ name: x, host: b, upstream: \"http://b\" }]\nconditions: { c: { groups: [x] } }\n",
         ),
     ]);
     let mut codes: Vec<_> = loaded.diagnostics.iter().map(|problem| problem.code.id()).collect();

@@ -5,6 +5,7 @@
 
 mod authenticator;
 mod browser;
+pub mod doors;
 mod gate;
 mod html;
 mod http;
