@@ -40,7 +40,7 @@ pub(super) async fn answer(
 fn allow(_used_up: Permit, outgoing: &Outgoing) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     let headers = response.headers_mut();
-    headers.reserve(outgoing.len() + 2);
+    headers.reserve(outgoing.count() + 2);
     for (name, value) in outgoing.iter() {
         headers.insert(name, value.clone());
     }

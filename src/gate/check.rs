@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::answer::{Problem, reference};
 use super::judge::RESERVED;
 use super::{Gate, Judgement, canonical};
 use crate::observe::metrics;
 use crate::policy::{CanonicalRequest, Door, Reserved};
-use crate::upstream::{Peer, is_same_origin};
+use crate::upstream::{Body, Peer, is_same_origin};
 
 /// What Envoy asks over gRPC, and what asks whether we are there.
 const GRPC_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -97,6 +97,30 @@ impl Unclear {
     }
 }
 
+/// Why a check is not judged.
+#[derive(Clone, Copy)]
+enum Not {
+    /// The peer may not ask.
+    Trusted,
+    Clear(Unclear),
+    /// Not one request, but several, as the reverse proxy would refuse it.
+    One(canonical::Refusal),
+}
+
+impl From<Unclear> for Not {
+    fn from(unclear: Unclear) -> Self {
+        Self::Clear(unclear)
+    }
+}
+
+impl From<canonical::Refusal> for Not {
+    fn from(refusal: canonical::Refusal) -> Self {
+        Self::One(refusal)
+    }
+}
+
+const HOST: Unclear = Unclear::unreadable("the host");
+
 impl Gate {
     /// Which way a request goes. Its path is compared as it came: what follows a check's prefix is
     /// data, however it may look (decision 4).
@@ -154,7 +178,9 @@ impl Gate {
     pub async fn check(&self, door: Door, asked: Asked, parts: &mut Parts, peer: Peer) -> Judgement {
         let request = match self.asked(door, &asked, parts, peer) {
             Ok(request) => request,
-            Err(judgement) => return judgement,
+            Err(Not::Trusted) => return Judgement::Answer(self.nothing_here(&parts.headers)),
+            Err(Not::Clear(unclear)) => return Judgement::Answer(self.unclear(door, unclear)),
+            Err(Not::One(refusal)) => return Judgement::Answer(self.refused(parts, &refusal, door)),
         };
         // Pages and API are never behind another proxy's check: the request belongs here itself.
         match request.reserved(&self.policy.settings().server.prefix) {
@@ -181,35 +207,22 @@ impl Gate {
         }
     }
 
-    fn asked(
-        &self,
-        door: Door,
-        asked: &Asked,
-        parts: &Parts,
-        peer: Peer,
-    ) -> Result<CanonicalRequest, Judgement> {
-        let refused = |refusal: &canonical::Refusal| Judgement::Answer(self.refused(parts, refusal, door));
-        let unclear = |unclear: Unclear| Judgement::Answer(self.unclear(door, unclear));
+    fn asked(&self, door: Door, asked: &Asked, parts: &Parts, peer: Peer) -> Result<CanonicalRequest, Not> {
         if !self.trusts(peer.ip()) {
-            return Err(Judgement::Answer(self.nothing_here(&parts.headers)));
+            return Err(Not::Trusted);
         }
         let client = match asked.client {
             Client::Is(address) => self.behind(address, &parts.headers),
             Client::Forwarded => {
-                names_a_client(&parts.headers).map_err(unclear)?;
+                names_a_client(&parts.headers)?;
                 self.behind(peer.ip(), &parts.headers)
             }
         };
-        let host = asked
-            .authority
-            .to_str()
-            .ok()
-            .and_then(|text| canonical::canonical_host(text).ok());
-        let host = host.ok_or_else(|| unclear(Unclear::unreadable("the host")))?;
+        let authority = asked.authority.to_str().map_err(|_| HOST)?;
+        let host = canonical::canonical_host(authority).map_err(|_| HOST)?;
         let host = self.policy.known_host(&host).cloned().unwrap_or_else(|| Arc::from(&*host));
-        let request =
-            canonical::judge(asked.method.clone(), host, asked.target.clone(), client, &self.policy);
-        let mut request = request.map_err(|refusal| refused(&refusal))?;
+        let (method, target) = (asked.method.clone(), asked.target.clone());
+        let mut request = canonical::judge(method, host, target, client, &self.policy)?;
         request.door = door;
         Ok(request)
     }
@@ -246,7 +259,7 @@ impl Gate {
 
     /// 403: the proxy's own configuration is to blame, and its log shall say so.
     #[must_use]
-    pub fn unclear(&self, door: Door, unclear: Unclear) -> http::Response<crate::upstream::Body> {
+    pub fn unclear(&self, door: Door, unclear: Unclear) -> Response<Body> {
         metrics().decided("none", "refuse", door.name());
         tracing::warn!(door = door.name(), error = %unclear, "a proxy asked about a request without saying which");
         let problem = Problem::new(

@@ -71,7 +71,7 @@ impl Outgoing {
 
     /// How many there are.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.shared.as_ref().map_or(0, |shared| shared.len()) + self.own.len()
     }
 

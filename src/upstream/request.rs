@@ -104,7 +104,7 @@ pub(super) fn set_ours(
     outgoing: &Outgoing,
 ) {
     // Room for all at once: a map that grows hashes every name again.
-    headers.reserve(outgoing.len() + 5);
+    headers.reserve(outgoing.count() + 5);
     let host = host_value(headers.get(HOST), sent, setting.host);
     headers.insert(HOST, setting.host_header.unwrap_or(&host).clone());
     headers.insert(FORWARDED_HOST, host);
