@@ -231,7 +231,7 @@ fn what_selects_nothing_is_no_way_to_select_everything() {
         assert_eq!(codes(&format!("{HEAD}{text}\n"), &[]), ["SG-C011"], "{text}");
     }
     for text in [
-        "routes: [{ host: a, allow: {} }]".to_owned(),
+        "routes: [{ host: a, upstream: \"http://a\", allow: {} }]".to_owned(),
         condition("time: { zone: UTC }"),
     ] {
         assert_eq!(codes(&format!("{HEAD}{text}\n"), &[]), ["SG-C012"], "{text}");
