@@ -19,7 +19,8 @@ use hyper::body::Incoming;
 use tower::Service;
 
 use crate::gate::Judgement;
-use crate::gate::check::{Asked, Entrance, Unclear};
+use crate::gate::check::{Asked, Unclear};
+use crate::gate::entrance::Entrance;
 use crate::policy::Door;
 use crate::upstream::{Peer, Rules};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::answer::{Problem, reference};
 use super::judge::RESERVED;
@@ -17,10 +17,6 @@ use super::{Gate, Judgement, canonical};
 use crate::observe::metrics;
 use crate::policy::{CanonicalRequest, Door, Reserved};
 use crate::upstream::{Body, Peer, is_same_origin};
-
-/// What Envoy asks over gRPC, and what asks whether we are there.
-const GRPC_CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
-const GRPC_HEALTH: &str = "/grpc.health.v1.Health/Check";
 
 const OURS: canonical::Refusal = canonical::Refusal {
     status: StatusCode::FORBIDDEN,
@@ -30,20 +26,6 @@ const OURS: canonical::Refusal = canonical::Refusal {
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const ERROR: HeaderName = HeaderName::from_static("stepgate-error");
-
-/// Which way a request goes, decided by its path and its peer alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Entrance {
-    /// An ordinary request.
-    Proxy,
-    /// A check that this door has to translate; what it asks about begins at this byte of the path,
-    /// where the path says it.
-    Check(Door, usize),
-    /// gRPC's question whether this service is up.
-    Health,
-    /// A check by somebody who may not ask, or at a place where none is answered.
-    Nothing,
-}
 
 /// A client's request, as the proxy that holds it describes it.
 #[derive(Debug)]
@@ -122,56 +104,6 @@ impl From<canonical::Refusal> for Not {
 const HOST: Unclear = Unclear::unreadable("the host");
 
 impl Gate {
-    /// Which way a request goes. Its path is compared as it came: what follows a check's prefix is
-    /// data, however it may look (decision 4).
-    #[must_use]
-    pub fn entrance(&self, parts: &Parts, peer: Peer) -> Entrance {
-        let path = parts.uri.path();
-        let prefix = &*self.policy.settings().server.prefix;
-        if let Some(name) = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("/authz/")) {
-            return match name {
-                _ if !self.trusts(peer.ip()) => Entrance::Nothing,
-                "forward" => Entrance::Check(Door::Forward, path.len()),
-                "nginx" => Entrance::Check(Door::Nginx, path.len()),
-                _ => match name.strip_prefix("envoy") {
-                    Some(rest) if rest.starts_with('/') => {
-                        Entrance::Check(Door::EnvoyHttp, path.len() - rest.len())
-                    }
-                    _ => Entrance::Nothing,
-                },
-            };
-        }
-        if parts.version != Version::HTTP_2 || parts.method != Method::POST {
-            return Entrance::Proxy;
-        }
-        let entrance = match path {
-            GRPC_CHECK => Entrance::Check(Door::EnvoyGrpc, path.len()),
-            GRPC_HEALTH => Entrance::Health,
-            _ => return Entrance::Proxy,
-        };
-        if self.trusts(peer.ip()) && !self.is_served_here(parts) {
-            entrance
-        } else {
-            Entrance::Proxy
-        }
-    }
-
-    fn trusts(&self, peer: IpAddr) -> bool {
-        let trusted = &self.policy.settings().server.trusted_proxies;
-        trusted.iter().any(|network| network.contains(&peer))
-    }
-
-    /// Whether a request's own host is a site or is forwarded from here. Then a client may have
-    /// written it and a trusted proxy only passed it on: as a check it would be told whatever it
-    /// claims to be.
-    fn is_served_here(&self, parts: &Parts) -> bool {
-        let Ok(host) = canonical::host(parts) else {
-            return true;
-        };
-        let forwarded = || self.policy.route_for(&host).is_some_and(|route| route.upstream.is_some());
-        self.policy.is_site(&host) || forwarded()
-    }
-
     /// Judges the request that another proxy asks about. `parts` has the client's own headers.
     ///
     /// A judgement to forward is the allow: the permit is consumed by whoever tells the proxy.

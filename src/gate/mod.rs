@@ -9,6 +9,7 @@ pub mod audit;
 pub mod canonical;
 pub mod check;
 pub mod client;
+pub mod entrance;
 mod facts;
 mod familiar;
 mod forwarded;

@@ -336,15 +336,20 @@ fn a01_a_site_that_is_forwarded_here_cannot_be_asked_about_on_its_own_host() {
     for host in ["localhost", "finance.localhost"] {
         ask_envoy(&gate, host, mine.clone()).expect_err("an ordinary request");
     }
+    for (name, value) in [("x-forwarded-host", "localhost"), ("forwarded", "host=localhost")] {
+        let (status, ..) =
+            call(&gate, "stepgate", "/envoy.service.auth.v3.Authorization/Check", Some((name, value)));
+        assert_eq!(status, 401, "passed on for a client: {name}");
+    }
 }
 
 #[test]
 fn envoy_can_ask_whether_we_are_there() {
     let upstream = Upstream::start();
     let gate = setup(&upstream).start();
-    let (status, message, grpc) = call(&gate, "stepgate", "/grpc.health.v1.Health/Check");
+    let (status, message, grpc) = call(&gate, "stepgate", "/grpc.health.v1.Health/Check", None);
     assert_eq!((status, &*message, grpc.as_deref()), (200, &[0, 0, 0, 0, 2, 8, 1][..], Some("0")));
-    let (status, ..) = call(&gate, "localhost", "/grpc.health.v1.Health/Check");
+    let (status, ..) = call(&gate, "localhost", "/grpc.health.v1.Health/Check", None);
     assert_eq!(status, 401, "on a site's own host it is the app's");
 }
 

@@ -316,11 +316,18 @@ pub fn ask_envoy(
 }
 
 /// Calls a method with an empty message: the status, what came back, and gRPC's own status.
-pub fn call(gate: &Gate, authority: &str, path: &str) -> (u16, Vec<u8>, Option<String>) {
-    let request = ::http::Request::post(format!("http://{authority}{path}"))
-        .header("content-type", "application/grpc")
-        .body(Full::new(Bytes::from_static(&[0; 5])))
-        .expect("a request");
+pub fn call(
+    gate: &Gate,
+    authority: &str,
+    path: &str,
+    more: Option<(&str, &str)>,
+) -> (u16, Vec<u8>, Option<String>) {
+    let mut request =
+        ::http::Request::post(format!("http://{authority}{path}")).header("content-type", "application/grpc");
+    if let Some((name, value)) = more {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from_static(&[0; 5]))).expect("a request");
     over_http2(gate, async |mut sender: SendRequest<Full<Bytes>>| {
         let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
         let body = body.collect().await.expect("a body");
