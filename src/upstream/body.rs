@@ -25,8 +25,8 @@ pub enum Body {
     Empty,
     /// All of it at once; our own answers.
     Full(Bytes),
-    /// Streams from the upstream.
-    Upstream(Lasting),
+    /// Streams from the upstream. In a box, because a response is moved about and most are here whole.
+    Upstream(Box<Lasting>),
     /// Anything else, at the price of a box.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }

@@ -54,7 +54,7 @@ pub(super) async fn dial(target: &Target, http1: bool) -> Result<Fresh, Upstream
     if http2 && !http1 {
         return Ok(Fresh::Http2(Channel::open(socket).await?));
     }
-    Ok(Fresh::Http1(Box::new(Link::open(socket, meter).await?)))
+    Ok(Fresh::Http1(Box::new(Link::open(socket, meter))))
 }
 
 async fn tcp(name: &Name) -> Result<TcpStream, UpstreamError> {

@@ -1,7 +1,7 @@
 //! The response body on its way to the client.
 //!
-//! It drives the upstream connection where that is nobody else's task, hands it back to the pool
-//! at the end, and passes an early end on as an error: the client must see a broken message, never
+//! It reads the upstream connection where that is nobody else's task, hands it back to the pool at
+//! the end, and passes an early end on as an error: the client must see a broken message, never
 //! a complete-looking one (security.md R03).
 
 use std::pin::Pin;
@@ -19,9 +19,13 @@ use super::pool::Lease;
 use super::response;
 use super::timer::LazyTimer;
 
+/// The body ended early.
+struct Broken;
+
 /// A response body straight from the upstream.
 pub(super) struct Download {
-    body: Incoming,
+    /// Where somebody else moves the connection on; else the connection itself is read.
+    channel: Option<Incoming>,
     /// Until the end of the body; then the connection is the pool's again.
     lease: Option<Lease>,
     idle: Duration,
@@ -36,10 +40,11 @@ impl std::fmt::Debug for Download {
 }
 
 impl Download {
-    pub(super) fn new(body: Incoming, lease: Lease, idle: Duration) -> Self {
-        let mut download =
-            Self { body, lease: Some(lease), idle, timer: LazyTimer::default(), waiting_since: None };
-        if download.body.is_end_stream() {
+    /// The body that `channel` brings, or what is still to come on the connection itself.
+    pub(super) fn new(channel: Option<Incoming>, lease: Lease, idle: Duration) -> Self {
+        let timer = LazyTimer::default();
+        let mut download = Self { channel, lease: Some(lease), idle, timer, waiting_since: None };
+        if download.is_end_stream() {
             download.give_back();
         }
         download
@@ -56,21 +61,14 @@ impl Download {
         }
     }
 
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame);
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(channel) = &mut self.channel {
+            return Pin::new(channel).poll_frame(cx).map_err(|_| Broken);
         }
-        let Some(link) = self.lease.as_mut().and_then(Lease::link) else {
-            return Poll::Pending;
-        };
-        if link.has_task() {
-            return Poll::Pending;
+        match self.lease.as_mut().and_then(Lease::wire) {
+            Some(wire) => wire.poll_frame(cx).map_err(|_| Broken),
+            None => Poll::Ready(None),
         }
-        if link.poll_driver(cx).is_ready() {
-            // Ended: the last bytes, or the error, are in the body's channel now. Never poll again.
-            self.lease = None;
-        }
-        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -101,7 +99,7 @@ impl http_body::Body for Download {
                 if let Some(trailers) = frame.trailers_mut() {
                     response::clean_trailers(trailers);
                 }
-                if this.body.is_end_stream() {
+                if this.is_end_stream() {
                     this.give_back();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -118,10 +116,18 @@ impl http_body::Body for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match (&self.channel, self.lease.as_ref().and_then(Lease::as_wire)) {
+            (Some(channel), _) => channel.is_end_stream(),
+            (None, Some(wire)) => wire.is_end(),
+            (None, None) => true,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match (&self.channel, self.lease.as_ref().and_then(Lease::as_wire)) {
+            (Some(channel), _) => channel.size_hint(),
+            (None, Some(wire)) => wire.size_hint(),
+            (None, None) => SizeHint::with_exact(0),
+        }
     }
 }

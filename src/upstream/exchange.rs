@@ -7,9 +7,10 @@
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -17,9 +18,12 @@ use tokio::time::Instant;
 use super::channel::{self, Place};
 use super::error::{Fault, UpstreamError};
 use super::fleet::{Fleet, Tried};
+use super::link::Link;
 use super::pool::{Lease, Shelf};
+use super::socket::Socket;
 use super::timer::LazyTimer;
 use super::upload::{Progress, Upload};
+use super::wire::{NoResponse, Wire};
 
 /// Deadlines of one exchange.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +44,9 @@ pub(super) struct Outbound {
     pub upgrade: bool,
 }
 
+/// A response, with its body where that does not come over the lease itself.
+pub(super) type Answer = Response<Option<Incoming>>;
+
 enum Failure {
     /// Never written: the request is back in its place.
     Unsent(UpstreamError),
@@ -56,7 +63,7 @@ pub(super) async fn send(
     fleet: &Fleet,
     outbound: &mut Outbound,
     deadlines: &Deadlines,
-) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+) -> Result<(Answer, Lease), UpstreamError> {
     let mut tried = Tried::default();
     let mut dialling = Dialling::new(deadlines.connect);
     let mut last = UpstreamError::unsent(Fault::Unreachable);
@@ -115,7 +122,7 @@ async fn ask(
     outbound: &mut Outbound,
     deadlines: &Deadlines,
     dialling: &mut Dialling,
-) -> Result<(Response<Incoming>, Lease), Failure> {
+) -> Result<(Answer, Lease), Failure> {
     // An upgraded connection is used up, so it is always one of its own.
     let reused = if outbound.upgrade { None } else { shelf.reuse() };
     let old = reused.is_some();
@@ -129,8 +136,9 @@ async fn ask(
         Err(Failure::Unsent(_)) if old => {}
         Err(Failure::Refused(error)) => outbound.request = Some(copy.ok_or(Failure::Final(error))?),
         Err(Failure::Lost(error)) if old => {
-            let copy = copy.filter(|request| is_idempotent(request.method()));
-            outbound.request = Some(copy.ok_or(Failure::Final(error))?);
+            let again = outbound.request.take().or(copy);
+            let again = again.filter(|request| is_idempotent(request.method()));
+            outbound.request = Some(again.ok_or(Failure::Final(error))?);
         }
         Err(failure) => return Err(failure),
     }
@@ -173,53 +181,97 @@ async fn attempt(
     lease: &mut Lease,
     outbound: &mut Outbound,
     deadlines: &Deadlines,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Answer, Failure> {
     let Outbound { request: place, progress, upgrade } = outbound;
     let progress = progress.as_deref();
     let secure = lease.is_secure();
     if let Some(at) = lease.place() {
         return over_http2(at, secure, (place, progress), deadlines).await;
     }
-    let (Some(link), Some(request)) = (lease.link(), place.take()) else {
+    let (Some(link), Some(request)) = (lease.link(), place.as_ref()) else {
         return Err(Failure::Final(UpstreamError::unsent(Fault::Broken)));
     };
     if *upgrade || request.body().is_some() {
-        link.detach(*upgrade);
+        link.detach(*upgrade).await.map_err(Failure::Unsent)?;
+    }
+    let deadline = link.since + deadlines.response;
+    if let Some((wire, timer)) = link.wire() {
+        return over_wire(wire, request, (timer, deadline)).await;
     }
     link.await_response();
-    let mut patience = Patience::new(link.since + deadlines.response, deadlines.response);
-    let mut sent = pin!(link.sender().try_send_request(request));
-    let mut ended = false;
-    let answer = poll_fn(|cx| {
-        let answer = if link.has_task() {
-            sent.as_mut().poll(cx)
-        } else {
-            if !ended {
-                ended = link.poll_driver(cx).is_ready();
-            }
-            // Only the driver just polled can complete this: waking ourselves would be a poll for
-            // nothing.
-            sent.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        };
-        match answer {
-            Poll::Ready(answer) => Poll::Ready(answer.map_err(|mut error| {
-                *place = error.take_message();
-                if place.is_some() {
-                    Failure::Unsent(UpstreamError::unsent(Fault::Broken))
-                } else if link.is_flooded() {
-                    Failure::Final(UpstreamError::sent(Fault::Broken))
-                } else {
-                    failure(error.error(), progress)
-                }
-            })),
-            Poll::Pending => patience
-                .poll(cx, &mut link.timer, progress)
-                .map(|error| Err(Failure::Final(error))),
-        }
-    })
-    .await;
+    let answer = over_task(link, (place, progress), Patience::new(deadline, deadlines.response)).await;
     link.response_began();
     answer
+}
+
+/// A request without a body, which stays where it is.
+async fn over_wire(
+    wire: &mut Wire<Socket>,
+    request: &Request<Upload>,
+    (timer, deadline): (&mut LazyTimer, Instant),
+) -> Result<Answer, Failure> {
+    write_head(wire.begin(*request.method() == Method::HEAD), request);
+    let head = poll_fn(|cx| match wire.poll_head(cx) {
+        Poll::Ready(head) => Poll::Ready(head.map_err(missing)),
+        Poll::Pending => timer
+            .poll_until(cx, deadline)
+            .map(|()| Err(Failure::Final(UpstreamError::sent(Fault::ResponseTimeout)))),
+    })
+    .await?;
+    let mut answer = Response::new(None);
+    *answer.status_mut() = head.status;
+    *answer.version_mut() = head.version;
+    *answer.headers_mut() = head.headers;
+    Ok(answer)
+}
+
+const fn missing(response: NoResponse) -> Failure {
+    match response {
+        NoResponse::Unsent => Failure::Unsent(UpstreamError::unsent(Fault::Broken)),
+        NoResponse::Lost => Failure::Lost(UpstreamError::sent(Fault::Broken)),
+        NoResponse::Broken => Failure::Final(UpstreamError::sent(Fault::Broken)),
+    }
+}
+
+/// The request as it goes over HTTP/1.1. Its parts are of types that can hold no line's end.
+fn write_head(out: &mut Vec<u8>, request: &Request<Upload>) {
+    let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    for (name, value) in request.headers() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A request that needs a task of its own.
+async fn over_task(
+    link: &mut Link,
+    (place, progress): (&mut Option<Request<Upload>>, Option<&Progress>),
+    mut patience: Patience,
+) -> Result<Answer, Failure> {
+    let (Some((sender, timer)), Some(request)) = (link.sender(), place.take()) else {
+        return Err(Failure::Final(UpstreamError::unsent(Fault::Broken)));
+    };
+    let mut sent = pin!(sender.try_send_request(request));
+    let answer = poll_fn(|cx| match sent.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        Poll::Pending => patience.poll(cx, timer, progress).map(|error| Err(Failure::Final(error))),
+    })
+    .await?;
+    answer.map(|answer| answer.map(Some)).map_err(|mut error| {
+        *place = error.take_message();
+        if place.is_some() {
+            Failure::Unsent(UpstreamError::unsent(Fault::Broken))
+        } else if link.is_flooded() {
+            Failure::Final(UpstreamError::sent(Fault::Broken))
+        } else {
+            failure(error.error(), progress)
+        }
+    })
 }
 
 async fn over_http2(
@@ -227,7 +279,7 @@ async fn over_http2(
     secure: bool,
     (place, progress): (&mut Option<Request<Upload>>, Option<&Progress>),
     deadlines: &Deadlines,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Answer, Failure> {
     let mut request = place.take().ok_or(Failure::Final(UpstreamError::unsent(Fault::Broken)))?;
     channel::into_http2(&mut request, secure).map_err(Failure::Final)?;
     let mut patience = Patience::new(Instant::now() + deadlines.response, deadlines.response);
@@ -235,7 +287,7 @@ async fn over_http2(
     let mut sender = at.sender();
     let mut sent = pin!(sender.try_send_request(request));
     poll_fn(|cx| match sent.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(answer.map_err(|mut error| {
+        Poll::Ready(answer) => Poll::Ready(answer.map(|answer| answer.map(Some)).map_err(|mut error| {
             if let Some(mut request) = error.take_message() {
                 channel::into_http1(&mut request);
                 *place = Some(request);

@@ -7,7 +7,6 @@ use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
@@ -17,7 +16,7 @@ use super::body::Body;
 use super::download::Download;
 use super::error::{Fault, UpstreamError};
 use super::event_stream;
-use super::exchange::{self, Outbound};
+use super::exchange::{self, Answer, Outbound};
 use super::fleet::Harbour;
 use super::lasting::Lasting;
 use super::outgoing::Outgoing;
@@ -30,6 +29,7 @@ use super::upload::Upload;
 use super::via;
 use super::watch::{Kind, Oversight, Watch, Watches};
 use super::websocket::{self, Extended};
+use super::wire::Wire;
 
 /// Forwards for one worker thread, over connections of its own.
 pub struct Forwarder {
@@ -164,8 +164,8 @@ impl Forwarder {
 
     fn answer(
         &self,
-        answer: Response<Incoming>,
-        lease: Lease,
+        answer: Answer,
+        mut lease: Lease,
         upgrade: Option<Upgrade>,
         (protected, watch): (bool, Option<Watch>),
         body_idle: Duration,
@@ -183,9 +183,15 @@ impl Forwarder {
         head.version = Version::HTTP_11;
         let extensions = std::mem::take(&mut head.extensions);
         let Some(Upgrade { client, slot, kept, .. }) = switched else {
-            let body = Download::new(body, lease, body_idle);
-            let body = self.lasting(body, watch, &head.headers);
-            return Ok(Response::from_parts(head, Body::Upstream(body)));
+            let whole = lease.wire().filter(|_| body.is_none()).and_then(Wire::take_whole);
+            let body = if let Some(bytes) = whole {
+                lease.give_back();
+                Body::from(bytes)
+            } else {
+                let body = Download::new(body, lease, body_idle);
+                Body::Upstream(Box::new(self.lasting(body, watch, &head.headers)))
+            };
+            return Ok(Response::from_parts(head, body));
         };
         if extended {
             websocket::opened(&mut head);

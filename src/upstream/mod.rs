@@ -35,6 +35,7 @@ mod upload;
 mod via;
 mod watch;
 mod websocket;
+mod wire;
 mod ws_frame;
 
 pub use body::{Body, BodyError};

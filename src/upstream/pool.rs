@@ -17,6 +17,8 @@ use super::error::{Fault, UpstreamError};
 use super::health::Health;
 use super::link::Link;
 use super::origin::Target;
+use super::socket::Socket;
+use super::wire::Wire;
 
 /// Bounds of a pool, per worker thread and upstream.
 #[derive(Debug, Clone, Copy)]
@@ -199,6 +201,16 @@ impl Lease {
     /// The connection of HTTP/1.1, for as long as it is needed.
     pub(super) fn link(&mut self) -> Option<&mut Link> {
         self.link.as_deref_mut()
+    }
+
+    /// The connection where it is read by whoever waits.
+    pub(super) fn wire(&mut self) -> Option<&mut Wire<Socket>> {
+        self.link()?.wire().map(|(wire, _)| wire)
+    }
+
+    /// The same to look at.
+    pub(super) fn as_wire(&self) -> Option<&Wire<Socket>> {
+        self.link.as_deref()?.as_wire()
     }
 
     pub(super) fn is_secure(&self) -> bool {
