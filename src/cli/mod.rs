@@ -11,7 +11,9 @@ pub mod check;
 pub mod demo;
 pub mod enrolments;
 pub mod explain;
+pub mod health;
 pub mod keys;
+pub mod recipe;
 mod records;
 pub mod run;
 pub mod schema;
@@ -35,6 +37,10 @@ enum Command {
     Check(check::Args),
     /// Decide one request and say why
     Explain(explain::Args),
+    /// Print a snippet for another proxy, systemd, an image or Kubernetes, from this configuration
+    Recipe(recipe::Args),
+    /// Ask the operations listener whether this gate is ready; for probes in images without a shell
+    Health(health::Args),
     /// Local users, invitations, resets and locks
     Users(users::Args),
     /// A person's registered factors
@@ -58,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => return check::run(args),
         Command::Schema => return schema::run(),
         Command::Explain(args) => return explain::run(args),
+        Command::Recipe(args) => return recipe::run(args),
+        Command::Health(args) => return health::run(args),
         Command::Users(args) => block_on(users::run(args)),
         Command::Enrolments(args) => block_on(enrolments::run(args)),
         Command::Keys(args) => block_on(keys::run(args)),

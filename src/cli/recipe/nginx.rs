@@ -1,0 +1,56 @@
+//! nginx: a location that asks, `auth_request` where it matters, and a redirect of its own, because
+//! nginx turns a check's redirect into an error.
+
+use askama::Template;
+
+use super::plan::{Header, Plan, Site};
+use super::{Document, Refused};
+
+#[derive(Template)]
+#[template(path = "nginx.conf", escape = "none", whitespace = "preserve")]
+struct Conf<'a> {
+    plan: &'a Plan,
+}
+
+pub(super) fn documents(plan: &Plan) -> Result<Vec<Document>, Refused> {
+    Ok(vec![Document::of("stepgate.conf", &Conf { plan })?])
+}
+
+impl Conf<'_> {
+    fn listen(&self, default: bool) -> Vec<String> {
+        let port = self.plan.port;
+        let more = if default { " default_server" } else { "" };
+        if self.plan.https {
+            return vec![
+                format!("{port} ssl http2{more}"),
+                format!("[::]:{port} ssl http2{more}"),
+            ];
+        }
+        vec![format!("127.0.0.1:{port}{more}")]
+    }
+
+    /// The host that was judged, as the app should see it.
+    fn host(&self) -> String {
+        if self.plan.usual_port {
+            "$host".to_owned()
+        } else {
+            format!("$host:{}", self.plan.port)
+        }
+    }
+}
+
+impl Site {
+    fn server_names(&self) -> String {
+        let name = |host: &String| if host == "*" { "_".to_owned() } else { host.clone() };
+        self.hosts.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Header {
+    /// The variable that keeps its value: `stepgate_remote_user`.
+    fn variable(&self) -> String {
+        let plain = self.lower().replace('-', "_");
+        let plain = plain.strip_prefix("stepgate_").unwrap_or(&plain);
+        format!("stepgate_{plain}")
+    }
+}
