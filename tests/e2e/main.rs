@@ -48,6 +48,8 @@ mod limits;
 mod listeners;
 mod main_job;
 mod operations;
+mod packaging;
+mod proxies;
 mod recovery;
 mod relay;
 mod sessions;

@@ -21,6 +21,8 @@ pub struct Setup {
     /// Held without listening, so that nobody else gets the port before, during or after restarts.
     reserved: socket2::Socket,
     port: u16,
+    /// The port that clients come to, if another proxy stands there.
+    front: Option<u16>,
     secure: bool,
 }
 
@@ -47,6 +49,7 @@ impl Setup {
             directory: tempfile::tempdir().expect("a temporary directory"),
             reserved,
             port,
+            front: None,
             secure: false,
         };
         for (section, text) in [
@@ -99,6 +102,16 @@ impl Setup {
             *server = server.replace("http://localhost", "https://localhost");
         }
         self.server("tls: { certificate: \"$DIR/tls.crt\", key: { file: \"$DIR/tls.key\" } }")
+    }
+
+    /// Another proxy listens on `port` and asks this gate; clients come to it, and so does everything below.
+    #[must_use]
+    pub fn behind(mut self, port: u16) -> Self {
+        self.front = Some(port);
+        if let Some(server) = self.sections.get_mut("server") {
+            *server = server.replace("http://localhost:$PORT", &format!("http://localhost:{port}"));
+        }
+        self.server("trusted_proxies: [127.0.0.1]")
     }
 
     /// A file in the test's directory.
@@ -225,14 +238,15 @@ impl Gate {
         self.child.as_ref().expect("running").id()
     }
 
+    /// Where clients connect to.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.setup.port)
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), self.setup.front.unwrap_or(self.setup.port))
     }
 
     /// `http://HOST:PORT/path`.
     pub fn url(&self, host: &str, path: &str) -> String {
         let scheme = if self.setup.secure { "https" } else { "http" };
-        format!("{scheme}://{host}:{}{path}", self.setup.port)
+        format!("{scheme}://{host}:{}{path}", self.address().port())
     }
 
     /// A page or an API path of the portal.
