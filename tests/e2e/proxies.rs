@@ -34,36 +34,38 @@ struct Traits {
     kind: Kind,
     /// Whether the body of a refusal reaches the client.
     bodies: bool,
+    /// Whether stepgate's own cookies can be kept from the app.
+    cookies: bool,
 }
 
 #[test]
 fn nginx_asks_and_obeys() {
-    matrix(&Traits { kind: Kind::Nginx, bodies: false });
+    matrix(&Traits { kind: Kind::Nginx, bodies: false, cookies: true });
 }
 
 #[test]
 fn traefik_asks_and_obeys() {
-    matrix(&Traits { kind: Kind::Traefik, bodies: true });
+    matrix(&Traits { kind: Kind::Traefik, bodies: true, cookies: false });
 }
 
 #[test]
 fn caddy_asks_and_obeys() {
-    matrix(&Traits { kind: Kind::Caddy, bodies: true });
+    matrix(&Traits { kind: Kind::Caddy, bodies: true, cookies: true });
 }
 
 #[test]
 fn envoy_asks_over_grpc_and_obeys() {
-    matrix(&Traits { kind: Kind::EnvoyGrpc, bodies: true });
+    matrix(&Traits { kind: Kind::EnvoyGrpc, bodies: true, cookies: true });
 }
 
 #[test]
 fn envoy_asks_over_http_and_obeys() {
-    matrix(&Traits { kind: Kind::EnvoyHttp, bodies: true });
+    matrix(&Traits { kind: Kind::EnvoyHttp, bodies: true, cookies: false });
 }
 
 #[test]
 fn haproxy_asks_and_obeys() {
-    matrix(&Traits { kind: Kind::Haproxy, bodies: true });
+    matrix(&Traits { kind: Kind::Haproxy, bodies: true, cookies: true });
 }
 
 /// A proxy before two apps, beside a gate.
@@ -81,6 +83,7 @@ fn matrix(traits: &Traits) {
     asks_what_does_not_navigate_by_status(&stand, traits);
     refuses_what_is_denied(&stand, &mut anna, traits);
     drops_forged_identities(&stand, &mut anna);
+    keeps_its_cookies(&stand, &mut anna, traits);
     keeps_one_host(&stand);
     closes_the_checks_to_the_outside(&stand);
     carries_bodies(&stand, &mut anna);
@@ -217,6 +220,8 @@ fn drops_forged_identities(stand: &Stand, anna: &mut Browser) {
         forged.push_str(&format!("{name}: forged\r\n{}: forged\r\n", name.replace('-', "_")));
     }
     forged.push_str("REMOTE-user: forged\r\nX-Forwarded-For: 10.9.8.7\r\n");
+    forged
+        .push_str("X-HTTP-Method-Override: forged\r\nX-Original-URL: /forged\r\nX-Rewrite-URL: /forged\r\n");
     let reply = send_as(stand, anna, "GET", "/x", &forged);
     assert_eq!(reply.status, 200, "{}", reply.text());
     let request = stand.app.last();
@@ -255,6 +260,25 @@ fn assert_clean(request: &Recorded) {
         assert_eq!(passed.collect::<Vec<_>>(), Vec::<&str>::new(), "{head}");
     }
     assert_eq!(request.header("stepgate-code"), None);
+}
+
+/// The app's cookies reach it, and stepgate's do not, where the proxy can take them out.
+fn keeps_its_cookies(stand: &Stand, anna: &mut Browser, traits: &Traits) {
+    let jar = anna.cookies.entry("app.localhost".to_owned()).or_default();
+    jar.insert("a-first".to_owned(), "stepgate=1".to_owned());
+    jar.insert("theme".to_owned(), "dark".to_owned());
+    anna.visit(&stand.url("/x")).expect(200);
+    let cookies = stand
+        .app
+        .take()
+        .pop()
+        .and_then(|request| request.header("cookie"))
+        .unwrap_or_default();
+    if traits.cookies {
+        assert_eq!(cookies, "a-first=stepgate=1; theme=dark");
+    } else {
+        assert!(cookies.contains("theme=dark"), "{cookies}");
+    }
 }
 
 /// The host that the gate judges is the one whose app gets the request.

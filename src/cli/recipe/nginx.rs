@@ -29,6 +29,17 @@ impl Conf<'_> {
         vec![format!("127.0.0.1:{port}{more}")]
     }
 
+    /// There are four cookies of ours; each map reads what the one before has left.
+    #[expect(clippy::unused_self, reason = "templates call methods of themselves")]
+    fn cookie_maps(&self) -> [(&'static str, &'static str); 4] {
+        [
+            ("$http_cookie", "$stepgate_cookies_1"),
+            ("$stepgate_cookies_1", "$stepgate_cookies_2"),
+            ("$stepgate_cookies_2", "$stepgate_cookies_3"),
+            ("$stepgate_cookies_3", "$stepgate_cookies_4"),
+        ]
+    }
+
     /// The host that was judged, as the app should see it.
     fn host(&self) -> String {
         if self.plan.usual_port {

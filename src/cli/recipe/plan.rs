@@ -139,6 +139,19 @@ impl Plan {
         self.headers.iter().flat_map(|header| spellings(&header.name)).collect()
     }
 
+    /// Headers by which some apps take another method or path than the request's own.
+    #[expect(clippy::unused_self, reason = "templates call methods of the plan")]
+    pub(super) fn overrides(&self) -> [&'static str; 6] {
+        [
+            "X-HTTP-Method-Override",
+            "X-HTTP-Method",
+            "X-Method-Override",
+            "X-Original-URL",
+            "X-Original-URI",
+            "X-Rewrite-URL",
+        ]
+    }
+
     /// A regular expression for them and for the headers of the sign-in, with anything between the
     /// words, in lower case.
     pub(super) fn forbidden_pattern(&self) -> String {
