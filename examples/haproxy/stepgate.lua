@@ -24,7 +24,7 @@ local told = {
 local hop = { ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true }
 
 core.register_action("stepgate", { "http-req" }, function(txn)
-  local seen, ask = txn.http:req_get_headers(), {}
+  local seen, ask, cookies = txn.http:req_get_headers(), {}, {}
   for _, name in ipairs(asked) do
     if seen[name] then ask[name] = seen[name] end
   end
@@ -42,6 +42,17 @@ core.register_action("stepgate", { "http-req" }, function(txn)
       local value = answer.headers[name]
       txn.http:req_set_header(name, value and value[0] or "")
     end
+    -- Stepgate's own cookies end here.
+    for _, line in pairs(seen["cookie"] or {}) do
+      local kept = {}
+      for pair in line:gmatch("[^;]+") do
+        local name = pair:match("^%s*([^=]*)"):gsub("^__Host%-", "")
+        if name ~= "stepgate" and not name:find("^stepgate%-") then kept[#kept + 1] = pair:match("^%s*(.*)$") end
+      end
+      cookies[#cookies + 1] = #kept > 0 and table.concat(kept, "; ") or nil
+    end
+    txn.http:req_del_header("cookie")
+    for _, line in ipairs(cookies) do txn.http:req_add_header("cookie", line) end
     txn:set_var("txn.stepgate_ok", true)
     return
   end
