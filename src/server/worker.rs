@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -81,10 +81,8 @@ pub(super) async fn accept<H: Handler>(
             Ok((socket, address)) => {
                 let (line, entrance) = (Arc::clone(&line), Arc::clone(&entrance));
                 connections.spawn(async move {
-                    let _place = place;
-                    metrics().connections.inc();
+                    let _open = Open::new(place);
                     line.serve(socket, address, &entrance).await;
-                    metrics().connections.dec();
                 });
             }
             Err(error) if is_the_peers(&error) => {}
@@ -96,6 +94,24 @@ pub(super) async fn accept<H: Handler>(
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// A connection that takes a place and is counted, however it ends.
+struct Open {
+    _place: OwnedSemaphorePermit,
+}
+
+impl Open {
+    fn new(place: OwnedSemaphorePermit) -> Self {
+        metrics().connections.inc();
+        Self { _place: place }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics().connections.dec();
     }
 }
 

@@ -1,6 +1,6 @@
 //! Masses: of idle and of slow connections, and of bytes (security.md R16 to R18). By hand.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use crate::support::{Gate, Setup, Upstream, poll, python, timed};
@@ -152,18 +152,57 @@ fn r18_two_gibibytes_pass_in_constant_memory() {
         }
         Ok(true)
     });
-    let gate = gate(&upstream);
-    let down = crate::support::run(std::process::Command::new("curl").args([
-        "-s",
-        "-o",
-        "/dev/null",
+    let (sink, swallowed) = sink(SIZE);
+    let routes = format!(
+        "{ROUTES}  - {{ name: sink, host: sink.localhost, upstream: \"http://{sink}\", require: public }}\n"
+    );
+    let gate = Setup::new(&routes.replace("$UPSTREAM", &upstream.url())).start();
+    let port = gate.setup.port();
+    let curl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("curl");
+        crate::support::run(command.args(["-s", "-o", "/dev/null"]).args(arguments))
+            .expect(0)
+            .stdout
+    };
+    let down = curl(&["-w", "%{size_download}", &format!("http://localhost:{port}/down")]);
+    assert_eq!(down, SIZE.to_string());
+    let file = gate.setup.path("zeros");
+    std::fs::File::create(&file).unwrap().set_len(SIZE as u64).unwrap();
+    let up = curl(&[
         "-w",
-        "%{size_download}",
-        &format!("http://localhost:{}/down", gate.setup.port()),
-    ]))
-    .expect(0);
-    assert_eq!(down.stdout, SIZE.to_string());
+        "%{http_code}",
+        "--resolve",
+        &format!("sink.localhost:{port}:127.0.0.1"),
+        "-T",
+        &file.to_string_lossy(),
+        &format!("http://sink.localhost:{port}/up"),
+    ]);
+    assert_eq!(up, "200");
+    assert_eq!(swallowed.join().unwrap(), SIZE);
     let most = memory(&gate, "VmHWM");
     println!("{} MiB at most", most >> 20);
     assert!(most < 128 << 20, "{most}");
+}
+
+/// An upstream that takes one request with a body of this size and keeps nothing of it.
+fn sink(size: usize) -> (std::net::SocketAddr, std::thread::JoinHandle<usize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let swallow = move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut head, mut buffer, mut taken) = (Vec::new(), vec![0; 1 << 20], 0);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut buffer[..1]).unwrap();
+            head.push(buffer[0]);
+        }
+        while taken < size {
+            match stream.read(&mut buffer).unwrap() {
+                0 => break,
+                more => taken += more,
+            }
+        }
+        stream.write_all(&crate::support::ok("taken")).unwrap();
+        taken
+    };
+    (address, std::thread::spawn(swallow))
 }
