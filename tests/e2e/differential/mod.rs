@@ -271,13 +271,15 @@ fn message(arrived: &Recorded) -> Result<(), String> {
         "HTTP2-Settings",
         "Expect",
     ];
-    // That the client takes trailers is told onwards, in our own words.
+    // Told onwards in our own words alone: that the client takes trailers, and the one upgrade that is relayed.
     let ours = |name: &str| {
         let (said, twins) = (arrived.all(name), arrived.twins(name));
         said.len() == twins.len()
             && match name {
                 "TE" => said == ["trailers"],
-                "Connection" => said == ["te"] && arrived.all("TE") == ["trailers"],
+                "Upgrade" => said == ["websocket"],
+                "Connection" if said == ["te"] => arrived.all("TE") == ["trailers"],
+                "Connection" => said[0].eq_ignore_ascii_case("upgrade") && said.len() == 1,
                 _ => false,
             }
     };
