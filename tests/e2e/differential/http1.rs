@@ -1,19 +1,21 @@
 //! HTTP/1.1: request lines, fields and framings that somebody could read in another way, several on one
 //! connection.
 
+use std::io::{BufReader, Read as _};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{CANARY, Meant, NOBODY_SAYS, Worker, judge};
+use super::{CANARY, CASE, Meant, NOBODY_SAYS, Worker, judge};
 use crate::lenient::BITS;
-use crate::support::{Raw, Recorded};
+use crate::support::{Raw, Recorded, read_reply};
 
 /// A request that no valid framing contains: whoever gets it has read a body as a request.
 const HIDDEN: &str = "GET /mallory HTTP/1.1\r\nHost: a0.localhost\r\n\r\n";
 
-/// Silence after which nothing more is expected of a connection that did not close.
+/// Silence after which a connection that did not close is given up. Decides how fast the test is, not what
+/// it says.
 const QUIET: Duration = Duration::from_millis(400);
 
 #[derive(Clone, Debug)]
@@ -237,7 +239,7 @@ fn framed(kind: usize) -> (String, Vec<u8>) {
 }
 
 impl Request {
-    fn bytes(&self, worker: &Worker<'_>, last: bool) -> Vec<u8> {
+    fn bytes(&self, worker: &Worker<'_>, case: usize, last: bool) -> Vec<u8> {
         let target = match self.form {
             Form::Origin => self.target.clone(),
             Form::Absolute(kind) => format!("http://{}{}", worker.host(kind), self.target),
@@ -254,6 +256,7 @@ impl Request {
             Host::None => String::new(),
             Host::Written(text) => format!("Host: {}\r\n", worker.own(text)),
         });
+        head.push_str(&format!("{CASE}: {case}\r\n"));
         if self.signed_in {
             head.push_str(&format!("Cookie: {}\r\n", worker.cookie));
         }
@@ -291,29 +294,30 @@ pub(super) fn check(worker: &Worker<'_>, requests: &[Request]) -> Result<(), Tes
         .position(|r| r.method == "HEAD")
         .map_or(requests.len(), |at| at + 1);
     let requests = &requests[..end];
+    let case = worker.next_case();
     let mut stream = Vec::new();
     for (at, request) in requests.iter().enumerate() {
-        stream.extend(request.bytes(worker, at + 1 == end));
+        stream.extend(request.bytes(worker, case, at + 1 == end));
     }
     let mut raw = Raw::connect(worker.gate.address()).send(&stream);
-    let _ = raw.socket().set_read_timeout(Some(QUIET));
+    let (mut bytes, whole) = raw.rest(QUIET);
+    if !whole {
+        // It waits for more of a body that never comes, or is slow: what comes after this is not counted.
+        raw.finish_sending();
+        bytes.extend(raw.rest(crate::support::PATIENCE).0);
+    }
+    let mut answers = BufReader::new(&bytes[..]);
     let mut served = Vec::new();
-    let mut whole = true;
     for request in requests {
-        match raw.reply_to(request.method) {
+        match read_reply(&mut answers, request.method) {
             Ok(reply) if reply.status == 200 => served.push(reply.text()),
             Ok(_) => {}
             Err(_) => break,
         }
     }
-    let (rest, closed) = raw.rest(QUIET);
-    if !closed {
-        // It waits for more of a body that never comes: nothing that it has not answered may be under way.
-        whole = false;
-        raw.finish_sending();
-        raw.rest(crate::support::PATIENCE);
-    }
-    let arrived = worker.upstream.take();
+    let mut rest = Vec::new();
+    let _ = answers.read_to_end(&mut rest);
+    let arrived = worker.arrived_of(case);
     worker.count(requests.len(), &arrived);
     let show = || {
         let lines: Vec<String> = arrived.iter().map(Recorded::line).collect();

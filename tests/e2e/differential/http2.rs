@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{CANARY, Meant, NOBODY_SAYS, Worker, http1, judge};
+use super::{CANARY, CASE, Meant, NOBODY_SAYS, Worker, http1, judge};
 use crate::support::{Field, Http2, Outcome, Recorded};
 
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ fn field() -> impl Strategy<Value = Field> {
 }
 
 impl Request {
-    fn fields(&self, worker: &Worker<'_>) -> Vec<Field> {
+    fn fields(&self, worker: &Worker<'_>, case: usize) -> Vec<Field> {
         let own = |text: &[u8]| worker.own(&String::from_utf8_lossy(text)).into_bytes();
         let field = |name: &str, value: &str| (name.as_bytes().to_vec(), own(value.as_bytes()));
         let mut fields = vec![
@@ -109,10 +109,15 @@ impl Request {
             (b":path".to_vec(), self.path.clone().into_bytes()),
         ];
         fields.extend(self.authority.map(|kind| field(":authority", &worker.host(kind))));
+        fields.push(field(CASE, &case.to_string()));
         fields.extend(self.host.map(|host| field("host", host)));
         fields.extend(self.signed_in.then(|| field("cookie", &worker.cookie)));
         fields.extend(self.fields.iter().map(|(name, value)| (name.clone(), own(value))));
         fields
+    }
+
+    fn is_websocket(&self) -> bool {
+        self.method == "CONNECT" && self.fields.iter().any(|(name, _)| name == b":protocol")
     }
 
     fn says_empty(&self) -> bool {
@@ -134,8 +139,9 @@ pub(super) fn check(worker: &Worker<'_>, requests: &[Request]) -> Result<(), Tes
         if !connection.is_open() {
             connection = Http2::connect(worker.gate.address());
         }
-        let outcome = connection.ask(&request.fields(worker), request.body.map(str::as_bytes));
-        let arrived = worker.upstream.take();
+        let case = worker.next_case();
+        let outcome = connection.ask(&request.fields(worker, case), request.body.map(str::as_bytes));
+        let arrived = worker.arrived_of(case);
         worker.count(1, &arrived);
         for got in &arrived {
             if let Err(why) = judge(got, &[request.meant()]) {
@@ -147,6 +153,10 @@ pub(super) fn check(worker: &Worker<'_>, requests: &[Request]) -> Result<(), Tes
         match outcome {
             Outcome::Answered { status: 200, body } => {
                 prop_assert_eq!(targets, [String::from_utf8_lossy(&body).into_owned()], "sent {:?}", request);
+            }
+            // An upgrade that the upstream answers with anything but 101 is none.
+            Outcome::Answered { status: 502, .. } if request.is_websocket() => {
+                prop_assert!(targets.len() <= 1)
             }
             // With `content-length: 0` the head is a whole request; that more follows shows itself later.
             Outcome::Reset(_) if request.says_empty() => prop_assert!(targets.len() <= 1),

@@ -21,6 +21,9 @@ use crate::support::{Gate, Recorded, Setup, Upstream, ok};
 /// What clients put into every header that only stepgate may set, and into requests hidden in bodies.
 const CANARY: &str = "mallory";
 
+/// An honest header that says which case a request is of.
+const CASE: &str = "x-case";
+
 /// Names that no client may send, in no spelling.
 const NOBODY_SAYS: [&str; 16] = [
     "Remote-User",
@@ -72,6 +75,7 @@ struct Worker<'a> {
     arrived: AtomicUsize,
     private: AtomicUsize,
     sent: AtomicUsize,
+    case: AtomicUsize,
 }
 
 /// Echoes the target that it was asked for, so that an answer shows which request it belongs to.
@@ -100,8 +104,8 @@ fn run(cases: u32) {
             let host = format!("a{number}.localhost");
             anna.go(&gate.url(&host, "/private/hello")).expect(200);
             let cookie = anna.cookie_header(&host).expect("a cookie by hand-off");
-            let (arrived, private, sent) = Default::default();
-            Worker { gate: &gate, upstream, number, cookie, arrived, private, sent }
+            let (arrived, private, sent, case) = Default::default();
+            Worker { gate: &gate, upstream, number, cookie, arrived, private, sent, case }
         })
         .collect();
     std::thread::scope(|scope| {
@@ -145,6 +149,17 @@ impl Worker<'_> {
         let number = self.number;
         text.replace("0.localhost", &format!("{number}.localhost"))
             .replace("0.LOCALHOST", &format!("{number}.LOCALHOST"))
+    }
+
+    fn next_case(&self) -> usize {
+        self.case.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// What arrived, without what a case before this one had still under way when it was given up.
+    fn arrived_of(&self, case: usize) -> Vec<Recorded> {
+        let mut arrived = self.upstream.take();
+        arrived.retain(|request| request.header(CASE).is_none_or(|of| of == case.to_string()));
+        arrived
     }
 
     fn count(&self, sent: usize, arrived: &[Recorded]) {
