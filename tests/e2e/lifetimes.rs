@@ -268,6 +268,33 @@ fn a_proof_that_gets_too_old_ends_it_unless_the_route_has_grace() {
 }
 
 #[test]
+fn a_removed_factor_ends_what_it_proved() {
+    let upstream = app();
+    let gate = setup(&upstream).start();
+    let (_, mut annas) = gate.enrolled("anna");
+    let anna = enter(&gate, "app.localhost", "anna", &mut annas);
+    let mut mine = socket(&gate, &anna, "app.localhost");
+    let mut stream = events(&gate, &anna, "app.localhost");
+    let id = gate.sql("SELECT id FROM enrolments WHERE factor = 'totp'").trim().to_owned();
+    gate.setup.command(&["enrolments", "remove", "anna", &id], "").expect(0);
+    assert_eq!(closed(&mut mine), (3000, "a proof does not count any more".to_owned()));
+    ended_well(&mut stream);
+}
+
+#[test]
+fn what_is_open_keeps_no_session_alive() {
+    let upstream = app();
+    let gate = setup(&upstream).section("sessions", "{ idle_timeout: 4s }").start();
+    let (_, mut annas) = gate.enrolled("anna");
+    let anna = enter(&gate, "app.localhost", "anna", &mut annas);
+    let mut busy = socket(&gate, &anna, "app.localhost");
+    // It says something all the time, and that is no request.
+    let ended = poll(PATIENCE, || (!echoes(&mut busy)).then_some(()));
+    assert!(ended.is_some(), "a busy socket kept the session alive");
+    wait_until("the count", || counted(&gate, "websocket", "idle").then_some(()));
+}
+
+#[test]
 fn rules_that_ask_for_more_end_what_was_allowed_by_less() {
     let upstream = app();
     let gate = setup(&upstream).start();

@@ -4,8 +4,11 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::support::{Finished, Gate, Setup, Upstream, ok, run};
+use serde_json::json;
+
+use crate::support::{Finished, Gate, Setup, Upstream, ok, poll, run};
 
 const ROUTES: &str = "
   - { name: chat, host: localhost, upstream: $UPSTREAM, require: signed-in, rules: [{ path: /open, require: public }] }
@@ -130,6 +133,34 @@ fn over_http2_an_accept_that_is_not_for_our_key_is_no_agreement() {
     let gate = gate(&upstream.url());
     let cookies = gate.signed_in("anna").cookie_header("localhost").unwrap();
     assert_eq!(refused(&gate, &cookies, "websocket"), "ok 502");
+}
+
+#[test]
+fn over_http2_a_websocket_stays_open_and_ends_with_its_session() {
+    let upstream = Server::start("websockets");
+    let gate = Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url))
+        .user("anna", &[])
+        .server("timeouts: { idle: 1s }")
+        .start();
+    let mut anna = gate.signed_in("anna");
+    let cookies = anna.cookie_header("localhost").unwrap();
+    let port = gate.setup.port().to_string();
+    let mut client = peer(&["ask", "h2", &port, "localhost", &cookies])
+        .env("HELD", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 runs");
+    let mut said = BufReader::new(client.stdout.take().expect("piped"));
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "hello\n");
+    // Far longer than a connection may be idle.
+    poll(Duration::from_secs(4), || client.try_wait().unwrap().map(|_| ()));
+    anna.fetch("POST", &gate.portal("api/v1/sign-out"), Some(&json!({})));
+    line.clear();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "ok 200 3000 the session has ended\n");
+    client.wait().unwrap();
 }
 
 /// Agrees to every upgrade and keeps the sockets.

@@ -4,7 +4,7 @@
     websocket.py ask websockets|wsproto|h2 PORT HOST COOKIE [MEBIBYTES]
 
 The client sends fragments, pings, compressed and huge messages, and closes both ways; it prints `ok` and what
-was negotiated. A message `close CODE` makes the server close with that code.
+was negotiated. With HELD set, the client on h2 says hello and then waits for the close. A message `close CODE` makes the server close with that code.
 """
 
 import asyncio
@@ -275,6 +275,15 @@ def ask_h2(port, host, cookie, size):
     if os.environ.get("REFUSED"):
         _, plain = client.connect(common + handshake + cookies, os.environ.get("PROTOCOL", "websocket"))
         return plain[":status"]
+    if os.environ.get("HELD"):
+        stream, answer = client.connect(common + cookies + handshake[:1])
+        connection = Connection(ConnectionType.CLIENT)
+        frames = Frames(connection, lambda data: client.write(stream, data), lambda: client.read(stream))
+        frames.send(ws.Message(data="hello"))
+        print(frames.message(), flush=True)
+        closed = frames.next(ws.CloseConnection)
+        frames.send(closed.response())
+        return f"{answer[':status']} {int(closed.code)} {closed.reason}"
     negotiated = None
     for close in (4002, None):
         stream, answer = client.connect(common + cookies + handshake)
