@@ -41,10 +41,10 @@ impl Events {
     }
 
     /// Whether no event is begun: an empty line was the last, or nothing has passed.
-    pub(super) const fn between(&self) -> bool {
+    pub(super) const fn between(self) -> bool {
         matches!(
             self.tail,
-            [0, 0, 0] | [_, b'\n', b'\n'] | [_, b'\r', b'\r'] | [b'\n', b'\r', b'\n'] | [b'\r', b'\r', b'\n']
+            [0, 0, 0] | [_, b'\n', b'\n'] | [_, b'\r', b'\r'] | [b'\n' | b'\r', b'\r', b'\n']
         )
     }
 

@@ -132,16 +132,13 @@ fn quoted_string(text: &str) -> Result<(String, &str), Refusal> {
 /// The address of a node. `unknown` and obfuscated names (`_hidden`) are none; ports, obfuscated ones
 /// included, say nothing.
 fn node(text: &str) -> Option<IpAddr> {
-    let (address, port) = match text.strip_prefix('[') {
-        Some(literal) => {
-            let (address, port) = literal.split_once(']')?;
-            (IpAddr::V6(address.parse::<Ipv6Addr>().ok()?), port)
-        }
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            let (address, port) = text.split_at(end);
-            (IpAddr::V4(address.parse().ok()?), port)
-        }
+    let (address, port) = if let Some(literal) = text.strip_prefix('[') {
+        let (address, port) = literal.split_once(']')?;
+        (IpAddr::V6(address.parse::<Ipv6Addr>().ok()?), port)
+    } else {
+        let end = text.find(':').unwrap_or(text.len());
+        let (address, port) = text.split_at(end);
+        (IpAddr::V4(address.parse().ok()?), port)
     };
     let obfuscated = |port: &str| {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
