@@ -22,7 +22,7 @@ const UNAUTHORIZED: [u8; 2] = 3000_u16.to_be_bytes();
 /// `/ws` echoes frames, `/events` has one event and then waits, `/half` waits in the middle of the second
 /// one for as long as `/go` was not asked for, `/download` stops in the middle.
 fn app() -> Upstream {
-    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let (go, gone) = std::sync::mpsc::sync_channel::<()>(1);
     let gone = std::sync::Mutex::new(gone);
     Upstream::scripted(move |request, stream| {
         let wait = |stream: &mut std::net::TcpStream| {
