@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Finished, Gate, Setup, Upstream, ok, poll, run};
+use crate::support::{Gate, Setup, Upstream, ok, poll, run};
 
 const ROUTES: &str = "
   - { name: chat, host: localhost, upstream: $UPSTREAM, require: signed-in, rules: [{ path: /open, require: public }] }
@@ -55,18 +55,19 @@ fn gate(upstream: &str) -> Gate {
 #[track_caller]
 fn ask(gate: &Gate, library: &str, cookies: &str, mebibytes: u32) -> String {
     let port = gate.setup.port().to_string();
-    let finished: Finished = run(&mut peer(&[
+    // Bounded by the peer's own patience with every step.
+    let mut command = peer(&[
         "ask",
         library,
         &port,
         "localhost",
         cookies,
         &mebibytes.to_string(),
-    ]));
-    let finished = finished.expect(0);
-    finished
-        .stdout
-        .trim()
+    ]);
+    let finished = command.output().expect("python3 runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    assert!(finished.status.success(), "{library}: {}", text(&finished.stderr));
+    text(&finished.stdout)
         .strip_prefix("ok ")
         .expect("all messages came back")
         .to_owned()
