@@ -166,6 +166,16 @@ impl Permit {
         self.reason
     }
 
+    /// The same permit with a copy of its own of the target: what arrived with the request shares the
+    /// buffer it was read into, which is many times larger and would live as long as the permit.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        if let Ok(copy) = self.request.target.as_str().parse() {
+            self.request.target = copy;
+        }
+        self
+    }
+
     /// Consumes the permit.
     #[must_use]
     pub fn into_parts(self) -> PermitParts {

@@ -194,6 +194,7 @@ impl Watches {
     /// Takes an exchange in sight. It is looked at within a [`TICK`].
     pub(super) fn add(self: &Arc<Self>, watch: Watch, kind: Kind) -> InSight {
         let Watch { permit, standing } = watch;
+        let permit = permit.detached();
         let (over, waker) = (OnceLock::new(), Mutex::default());
         let watched = Arc::new(Watched { kind, permit, standing, over, waker });
         let entry = Entry { watched: Arc::clone(&watched), look_at: UnixTime(i64::MIN), lapsed: None };

@@ -216,6 +216,6 @@ fn idle(count: u32) -> u64 {
 #[test]
 fn an_idle_websocket_costs_little_memory() {
     let each = idle(1000);
-    // Without optimisation; the figure that counts is in docs/performance.md.
-    assert!(each <= 24, "{each} KiB each");
+    // Without optimisation it is twice what it is with it. A buffer kept by mistake costs 8 KiB.
+    assert!(each <= 8, "{each} KiB each");
 }
