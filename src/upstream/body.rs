@@ -20,7 +20,6 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Body of a response (and of a request handed to the portal).
 #[derive(Debug, Default)]
-#[expect(clippy::large_enum_variant, reason = "the common case is the large one, and moves without a box")]
 pub enum Body {
     #[default]
     Empty,
