@@ -156,7 +156,7 @@ pub(super) fn check(worker: &Worker<'_>, requests: &[Request]) -> Result<(), Tes
             }
             // An upgrade that the upstream answers with anything but 101 is none.
             Outcome::Answered { status: 502, .. } if request.is_websocket() => {
-                prop_assert!(targets.len() <= 1)
+                prop_assert!(targets.len() <= 1);
             }
             // With `content-length: 0` the head is a whole request; that more follows shows itself later.
             Outcome::Reset(_) if request.says_empty() => prop_assert!(targets.len() <= 1),
