@@ -9,6 +9,7 @@ mod check;
 mod ext_authz;
 mod reverse_proxy;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -64,37 +65,46 @@ pub struct Doors<J, S> {
     ext_authz: ext_authz::ExtAuthz<J>,
 }
 
-impl<J: Checks, S> Doors<J, S> {
+impl<J: Checks, S> Doors<J, S>
+where
+    J: Judge,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
     #[must_use]
     pub fn new(judge: Arc<J>, proxy: ReverseProxy<J, S>) -> Self {
         let ext_authz = ext_authz::ExtAuthz::new(Arc::clone(&judge));
         Self { judge, proxy, ext_authz }
     }
-}
 
-impl<J, S> Handler for Doors<J, S>
-where
-    J: Checks,
-    ReverseProxy<J, S>: Handler,
-    S: Service<Request<Body>> + Send + Sync + 'static,
-{
-    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        let (parts, body) = request.into_parts();
-        let entrance = self.judge.entrance(&parts, peer);
-        let request = Request::from_parts(parts, body);
-        // Boxed, so that ordinary requests do not carry the room that these need.
+    /// Answers what is not for the reverse proxy.
+    async fn beside(&self, entrance: Entrance, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         match entrance {
             Entrance::Proxy => self.proxy.handle(request, peer).await,
-            Entrance::Check(Door::EnvoyGrpc, _) => Box::pin(self.ext_authz.answer(request, peer)).await,
-            Entrance::Check(door, at) => {
-                Box::pin(check::answer(&*self.judge, (door, at), request, peer)).await
-            }
+            Entrance::Check(Door::EnvoyGrpc, _) => self.ext_authz.answer(request, peer).await,
+            Entrance::Check(door, at) => check::answer(&*self.judge, (door, at), request, peer).await,
             Entrance::Health => ext_authz::health(self.judge.is_ready()),
             Entrance::Nothing => {
                 let (parts, body) = request.into_parts();
                 let answer = self.judge.nothing(&parts.headers);
-                Box::pin(reverse_proxy::after_unread(answer, &parts, Some(body))).await
+                reverse_proxy::after_unread(answer, &parts, Some(body)).await
             }
+        }
+    }
+}
+
+impl<J, S> Handler for Doors<J, S>
+where
+    J: Checks + Judge,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        match self.judge.entrance(&parts, peer) {
+            Entrance::Proxy => self.proxy.answer(parts, body, peer).await,
+            // Boxed, so that ordinary requests do not carry the room that these need.
+            entrance => Box::pin(self.beside(entrance, Request::from_parts(parts, body), peer)).await,
         }
     }
 }

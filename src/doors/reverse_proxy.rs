@@ -144,14 +144,14 @@ impl<J: Judge, S> ReverseProxy<J, S> {
     }
 }
 
-impl<J, S> Handler for ReverseProxy<J, S>
+impl<J, S> ReverseProxy<J, S>
 where
     J: Judge,
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        let (mut parts, body) = request.into_parts();
+    /// Answers one request.
+    pub(super) async fn answer(&self, mut parts: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         let mut body = Some(body);
         let extended = parts.method == Method::CONNECT && Extended::become_get(&mut parts);
         let (judgement, rules) = self.judge.judge(&mut parts, &mut body, peer).await;
@@ -170,6 +170,18 @@ where
             Judgement::Portal => Box::pin(self.portal.answer(parts, body, peer)).await,
             Judgement::Answer(answer) => Box::pin(after_unread(answer, &parts, body)).await,
         }
+    }
+}
+
+impl<J, S> Handler for ReverseProxy<J, S>
+where
+    J: Judge,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        self.answer(parts, body, peer).await
     }
 }
 

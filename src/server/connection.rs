@@ -39,6 +39,8 @@ use super::tracked::Tracked;
 use super::trust::{Seldom, Trust};
 
 /// Header lines of a request (security.md D08).
+/// On HTTP/1.1 hyper has the same bound of its own and then keeps the lines on the stack; told the number, it
+/// puts them on the heap for every request.
 const MAX_HEADERS: usize = 100;
 /// What HTTP/2 adds to each when it counts the size of a header block (RFC 9113, 6.5.2).
 const LINE_OVERHEAD: usize = 32;
@@ -335,7 +337,6 @@ fn http1_builder(max_header: usize) -> http1::Builder {
     // Deadlines are the wrapper's: hyper's own would also bound keep-alive, per request.
     builder
         .header_read_timeout(None)
-        .max_headers(MAX_HEADERS)
         .max_header_size(max_header)
         .max_buf_size(MAX_BUFFER);
     builder
