@@ -138,7 +138,7 @@ class Bench:
         ask = "proxy_pass_request_body off; proxy_set_header Content-Length '';"
         about = "proxy_set_header X-Original-Method $request_method; proxy_set_header X-Original-URL http://$http_host$request_uri;"
         for name, auth, path in [("asking", "trivial", "/"), ("through", "gate", "/.stepgate/authz/nginx")]:
-            check = f"location = /check {{ internal; proxy_pass http://auth{path}; {PROXY} {ask} {about} }}"
+            check = f"location = /check {{ internal; proxy_bind 127.0.0.2; proxy_pass http://auth{path}; {PROXY} {ask} {about} }}"
             server = f"location / {{ auth_request /check; proxy_pass http://app; {PROXY} }} {check}"
             self.nginx_file(name, server, extra=app + pool("auth", auth))
         (self.directory / "haproxy.cfg").write_text(
@@ -172,7 +172,7 @@ server:
   public_url: http{"s" if name == "gate_tls" else ""}://localhost:{self.ports[name]}
   workers: 1
   operations: false
-  trusted_proxies: [127.0.0.1/32]
+  trusted_proxies: [127.0.0.2/32]   # nginx where it asks; not the clients of the other rows
   {tls if name == "gate_tls" else ""}
 storage:
   state_directory: {self.directory}/state
