@@ -43,7 +43,11 @@ impl Gate {
                 "forward" => Entrance::Check(Door::Forward, path.len()),
                 "nginx" => Entrance::Check(Door::Nginx, path.len()),
                 _ => match name.strip_prefix("envoy") {
-                    Some(rest) if rest.starts_with('/') => {
+                    // Envoy's own question has no such header. A proxy before us has written one, and then it
+                    // only passes on what its client asked for.
+                    Some(rest)
+                        if rest.starts_with('/') && !parts.headers.contains_key("x-forwarded-host") =>
+                    {
                         Entrance::Check(Door::EnvoyHttp, path.len() - rest.len())
                     }
                     _ => Entrance::Nothing,

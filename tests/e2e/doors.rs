@@ -318,6 +318,11 @@ fn a01_b05_only_trusted_proxies_may_ask() {
         let path = format!("/.stepgate/authz{path}");
         send(&gate, [127, 0, 0, 1].into(), "GET", &path, &headers).expect(404);
     }
+    // What a trusted proxy passes on for its client is no question of Envoy's, whatever its path looks like
+    // to either of them.
+    for path in ["envoy/open/x", "envoy/open/../../../x"] {
+        send(&gate, [127, 0, 0, 1].into(), "GET", &format!("/.stepgate/authz/{path}"), &headers).expect(404);
+    }
     // Without trusted proxies nobody may ask.
     let closed = Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url()))
         .section("levels", "[{ name: fresh, any_of: [totp] }, { name: other, any_of: [totp] }, { name: brief, any_of: [totp] }, { name: once, any_of: [totp], valid_for: 0s }]")

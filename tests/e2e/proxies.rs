@@ -362,6 +362,21 @@ fn upgrades_only_what_is_allowed(stand: &Stand, anna: &Browser) {
         .status;
     assert_eq!(foreign, 403, "another site's WebSocket (security.md G09)");
     stand.nothing_came("refused WebSockets");
+    // A connection that becomes HTTP/2 carries requests that nobody judges (security.md C09).
+    for protocol in ["h2c", "H2C", "websocket, h2c", "TLS/1.0"] {
+        let switch = format!(
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
+        );
+        let status = stand.send("GET", "/public/x", &switch).reply().status;
+        assert_ne!(status, 101, "{protocol}");
+        let reached = stand.app.requests().iter().any(|request| {
+            request
+                .header("upgrade")
+                .is_some_and(|value| value.to_ascii_lowercase().contains("h2c"))
+        });
+        assert!(!reached, "{protocol} came to the app");
+    }
+    stand.app.take();
 
     let mut socket = upgrade(&format!("Origin: {own}\r\n{}", cookies(anna)));
     socket.reply().expect(101);
