@@ -12,13 +12,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::UPGRADE;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt as _;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +53,6 @@ const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// Streams reset by the client before we looked at them (D01), and by us for its errors (D02).
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 64;
-/// TLS handshakes at once in one worker; more wait, under the same deadline.
-const MAX_HANDSHAKES: usize = 64;
 /// After saying goodbye to an idle connection, how long the client may take to hear it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -102,7 +100,6 @@ pub(super) struct Entrance {
 pub(super) struct Line<H> {
     handler: Arc<H>,
     terms: Arc<Terms>,
-    handshakes: Semaphore,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
 }
@@ -111,7 +108,6 @@ impl<H: Handler> Line<H> {
     pub(super) fn new(handler: H, terms: Arc<Terms>) -> Self {
         Self {
             handler: Arc::new(handler),
-            handshakes: Semaphore::new(MAX_HANDSHAKES),
             http1: http1_builder(terms.max_header),
             http2: http2_builder(terms.max_header),
             terms,
@@ -157,6 +153,11 @@ impl<H: Handler> Line<H> {
         if context.http2 && request.method() == Method::CONNECT {
             // A stream that becomes a WebSocket outlives its response, and the connection is not idle.
             request.extensions_mut().insert(Kept::new(activity.begin_request()));
+        } else if let Some(counted) =
+            context.counted.as_ref().filter(|_| request.headers().contains_key(UPGRADE))
+        {
+            // This connection ends when it becomes a WebSocket, but its client is still there.
+            request.extensions_mut().insert(Kept::new(Arc::clone(counted)));
         }
         let handler = Arc::clone(&self.handler);
         let (peer, http2, early) = (context.peer, context.http2, context.early(&request));
@@ -185,14 +186,15 @@ impl<H: Handler> Line<H> {
             shown: None,
             device: None,
             validations: entrance.validations.clone(),
-            _counted: counted,
+            counted: counted.map(Arc::new),
         };
         let Some(tls) = &entrance.tls else {
             let (stream, prefix, http2) = peek(socket).await?;
             context.http2 = http2;
             return Ok(Opened { stream, prefix, context });
         };
-        let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
+        // No line to wait in: whoever is silent would hold a place in it. Connections are bounded in all and
+        // from one address.
         let accepted = tls.accept(socket).await?;
         context.http2 = accepted.http2;
         context.shown = accepted.shown;
@@ -284,7 +286,7 @@ struct Context {
     shown: Option<Shown>,
     device: Option<Arc<ClientCertificate>>,
     validations: Option<Certificates>,
-    _counted: Option<Counted>,
+    counted: Option<Arc<Counted>>,
 }
 
 impl Context {

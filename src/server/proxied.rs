@@ -36,7 +36,9 @@ pub(super) async fn read(socket: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
     };
     match announced {
         // It is what stands for peers on unix sockets here; from a balancer it means nothing.
-        Some(address) if address.ip().is_unspecified() => Err(malformed("PROXY header without an address")),
+        Some(address) if address.ip().to_canonical().is_unspecified() => {
+            Err(malformed("PROXY header without an address"))
+        }
         other => Ok(other),
     }
 }

@@ -74,11 +74,12 @@ pub(super) async fn accept<H: Handler>(
 ) {
     let (entrance, warned) = (Arc::new(entrance), Seldom::default());
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
         match listener.accept().await {
             Ok((socket, address)) => {
+                // Only now: a listener that waits for clients must not hold a place that another needs.
+                let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+                    return;
+                };
                 let (line, entrance) = (Arc::clone(&line), Arc::clone(&entrance));
                 connections.spawn(async move {
                     let _open = Open::new(place);

@@ -108,9 +108,13 @@ impl Forwarder {
             upgrade: upgrade.is_some(),
         };
         let fleet = self.harbour.fleet(&way.origin);
-        let (answer, lease) = exchange::send(&fleet, &mut outbound, &way.deadlines).await?;
-        let protected = permit.identity().is_some();
+        let (protected, uploads) = (permit.identity().is_some(), outbound.progress.is_some());
         let watch = outgoing.standing().map(|standing| Watch::new(permit, standing));
+        let sent = exchange::send(&fleet, &mut outbound, &way.deadlines);
+        let (answer, lease) = match watch.as_ref().filter(|_| uploads) {
+            Some(watch) => Box::pin(watch.unless_revoked(sent)).await?,
+            None => sent.await?,
+        };
         self.answer(answer, lease, upgrade, (protected, watch), way.deadlines.body_idle)
     }
 

@@ -136,6 +136,9 @@ impl Lasting {
         let State::Ending(events, until, timer) = &mut self.watch else {
             return frame;
         };
+        if Instant::now() >= *until {
+            return self.break_off();
+        }
         match frame {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => match events.end_in(&data) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::error::{Fault, UpstreamError};
 
@@ -15,6 +15,9 @@ use super::error::{Fault, UpstreamError};
 const FRESH: Duration = Duration::from_secs(30);
 /// How long no answer is taken for an answer: many requests must not become many questions.
 const FAILED: Duration = Duration::from_millis(500);
+/// How long one question may take: where something is known already, and where nothing is.
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
+const NOTHING_KNOWN: Duration = Duration::from_secs(10);
 
 /// One name and what it stands for.
 pub(super) struct Name {
@@ -79,12 +82,21 @@ impl Name {
             .then(|| Arc::clone(&known.addresses))
     }
 
+    /// How long to wait for the system. Where something is known already, everybody else goes on with it
+    /// meanwhile, also if whoever asks gives up.
+    fn patience(&self) -> Duration {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.addresses.is_empty() {
+            return NOTHING_KNOWN;
+        }
+        known.until = Some(Instant::now() + ASKED_AGAIN);
+        ASKED_AGAIN
+    }
+
     /// Asks the system. Where it does not know, what it said last stays good.
     async fn ask(&self) -> Arc<[SocketAddr]> {
-        let found: Option<Arc<[SocketAddr]>> = tokio::net::lookup_host((&*self.host, self.port))
-            .await
-            .ok()
-            .map(Iterator::collect);
+        let asked = timeout(self.patience(), tokio::net::lookup_host((&*self.host, self.port)));
+        let found: Option<Arc<[SocketAddr]>> = asked.await.ok().and_then(Result::ok).map(Iterator::collect);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let valid = match found.filter(|found| !found.is_empty()) {
             Some(found) => {

@@ -73,6 +73,10 @@ where
     let mut timer = LazyTimer::default();
     let mut moved_at = Instant::now();
     let farewell = poll_fn(|cx| {
+        // First: copying can use up this task's turn, and after that nothing is heard.
+        if let Poll::Ready(farewell) = must_end.as_mut().poll(cx) {
+            return Poll::Ready(Some(farewell));
+        }
         let mut moved = 0;
         let there = up.poll_copy(cx, &mut client, &mut upstream, &mut moved);
         let back = down.poll_copy(cx, &mut upstream, &mut client, &mut moved);
@@ -81,9 +85,6 @@ where
             | (_, Poll::Ready(Err(_)))
             | (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(None),
             _ => {}
-        }
-        if let Poll::Ready(farewell) = must_end.as_mut().poll(cx) {
-            return Poll::Ready(Some(farewell));
         }
         if moved > 0 {
             moved_at = Instant::now();

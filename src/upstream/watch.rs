@@ -13,12 +13,17 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::ambient::UnixTime;
 use crate::policy::Permit;
 
+use super::error::{Fault, UpstreamError};
+
 /// How often the time and what may have been revoked are looked at, while there is anything to watch.
 const TICK: Duration = Duration::from_millis(250);
+/// Between two looks at a request whose body is still on its way.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Longest time, in seconds, between two looks at one exchange: conditions such as the time of day
 /// change without saying so.
 const LOOK_AGAIN: i64 = 30;
@@ -96,6 +101,24 @@ pub struct Watched {
 impl Watch {
     pub(super) const fn new(permit: Permit, standing: Arc<dyn Standing>) -> Self {
         Self { permit, standing }
+    }
+
+    /// What a request with a body comes to, unless somebody ends what it rests on while it is still being
+    /// sent. A proof that has only grown older lets it finish: an upload is judged when it begins.
+    pub(super) async fn unless_revoked<T>(
+        &self,
+        sent: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        let mut sent = std::pin::pin!(sent);
+        loop {
+            match timeout(BETWEEN_LOOKS, &mut sent).await {
+                Ok(sent) => return sent,
+                Err(_) if self.standing.look(&self.permit).is_err_and(|over| !over.by_time) => {
+                    return Err(UpstreamError::sent(Fault::Lapsed));
+                }
+                Err(_) => {}
+            }
+        }
     }
 }
 

@@ -104,7 +104,10 @@ fn take_size(input: &mut BytesMut) -> Result<Option<u64>, BrokenBody> {
     };
     let line = seen.get(..end).and_then(|line| line.strip_suffix(b"\r")).ok_or(BrokenBody)?;
     let mut parts = line.splitn(2, |byte| *byte == b';');
-    let digits = parts.next().unwrap_or_default().trim_ascii_end();
+    let mut digits = parts.next().unwrap_or_default();
+    while let Some((b' ' | b'\t', rest)) = digits.split_last() {
+        digits = rest;
+    }
     let extension = parts.next().unwrap_or_default();
     let hexadecimal = (1..=16).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
     if !hexadecimal || extension.contains(&b'\r') {

@@ -10,7 +10,7 @@
 mod chunked;
 mod head;
 
-use std::future::Future as _;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -19,6 +19,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::task::unconstrained;
 
 use chunked::Step;
 use head::Framing;
@@ -137,7 +138,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, NoResponse>> {
         if let Phase::Ready { without_body } = self.phase {
             // A look first: a connection that has been closed meanwhile must not get the request.
-            if self.poll_fill(cx).is_ready() {
+            // A task that has used up its turn would be told "nothing yet" without a look.
+            let look = unconstrained(poll_fn(|cx| self.poll_fill(cx)));
+            let ended = pin!(look).poll(cx).is_ready();
+            if ended {
                 self.phase = Phase::Over;
                 return Poll::Ready(Err(NoResponse::Unsent));
             }
