@@ -108,6 +108,26 @@ fn handshakes(gate: &Gate, options: &[&str]) -> bool {
 }
 
 #[test]
+fn r17_handshakes_that_never_come_hold_up_nobody() {
+    let upstream = Upstream::start();
+    let gate = Setup::new(&ROUTES.replace("$UPSTREAM", &upstream.url()))
+        .tls(&["localhost"])
+        .server("workers: 1, timeouts: { handshake: 5m }")
+        .start();
+    let mut silent = Vec::new();
+    for index in 0..150 {
+        let mut socket = std::net::TcpStream::connect(gate.address()).expect("room");
+        if index % 2 == 0 {
+            // The beginning of a ClientHello.
+            std::io::Write::write_all(&mut socket, &[0x16, 3, 1, 2, 0, 1]).expect("open");
+        }
+        silent.push(socket);
+    }
+    assert!(handshakes(&gate, &[]));
+    drop(silent);
+}
+
+#[test]
 fn only_tls_1_2_and_1_3_with_forward_secrecy() {
     let upstream = Upstream::start();
     let routes = ROUTES.replace("$UPSTREAM", &upstream.url());

@@ -104,6 +104,26 @@ async fn what_has_run_out_is_ended_and_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_is_still_being_sent_ends_with_what_it_rests_on() {
+    let world = Arc::new(World::default());
+    world.until.store(10, Ordering::SeqCst);
+    let standing: Arc<World> = Arc::clone(&world);
+    let watch = Watch::new(permit(0), standing);
+    let upload = |seconds| async move {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        Ok::<_, UpstreamError>(seconds)
+    };
+    assert_eq!(watch.unless_revoked(upload(30)).await.ok(), Some(30));
+    // What has only run out lets it finish; what somebody has ended does not.
+    world.now.store(20, Ordering::SeqCst);
+    world.by_time.store(true, Ordering::SeqCst);
+    assert_eq!(watch.unless_revoked(upload(30)).await.ok(), Some(30));
+    world.by_time.store(false, Ordering::SeqCst);
+    let ended = watch.unless_revoked(upload(30)).await;
+    assert!(matches!(ended, Err(error) if error.fault == Fault::Lapsed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_is_taken_when_its_time_has_come_or_something_has_happened() {
     let (world, watches, in_sight) = scene(1000, 0);
     pass(&world, 1).await;
