@@ -82,6 +82,8 @@ class Bench:
         self.cookie = ""
         names = ["origin", "proxy", "proxy_tls", "haproxy", "trivial", "asking", "through", "gate", "gate_tls"]
         self.ports = {name: free_port() for name in names}
+        # The same gate for whom it is asked by: only here are clients trusted proxies.
+        self.ports["gate_asked"] = self.ports["gate"]
         self.host = f"localhost:{self.ports['gate']}"
         self.web()
         self.certificate()
@@ -138,7 +140,7 @@ class Bench:
         ask = "proxy_pass_request_body off; proxy_set_header Content-Length '';"
         about = "proxy_set_header X-Original-Method $request_method; proxy_set_header X-Original-URL http://$http_host$request_uri;"
         for name, auth, path in [("asking", "trivial", "/"), ("through", "gate", "/.stepgate/authz/nginx")]:
-            check = f"location = /check {{ internal; proxy_bind 127.0.0.2; proxy_pass http://auth{path}; {PROXY} {ask} {about} }}"
+            check = f"location = /check {{ internal; proxy_pass http://auth{path}; {PROXY} {ask} {about} }}"
             server = f"location / {{ auth_request /check; proxy_pass http://app; {PROXY} }} {check}"
             self.nginx_file(name, server, extra=app + pool("auth", auth))
         (self.directory / "haproxy.cfg").write_text(
@@ -161,8 +163,8 @@ class Bench:
         )
 
     def write_gate(self):
-        """Two gates over the same state: cleartext, and with TLS of its own."""
-        for name in ["gate", "gate_tls"]:
+        """Gates over the same state: cleartext, one that may be asked, and one with TLS of its own."""
+        for name in ["gate", "gate_asked", "gate_tls"]:
             tls = f"tls: {{ certificate: {self.directory}/cert.pem, key: {self.directory}/key.pem }}"
             self.gate_file(name).write_text(
                 f"""
@@ -172,7 +174,7 @@ server:
   public_url: http{"s" if name == "gate_tls" else ""}://localhost:{self.ports[name]}
   workers: 1
   operations: false
-  trusted_proxies: [127.0.0.2/32]   # nginx where it asks; not the clients of the other rows
+  trusted_proxies: [{"127.0.0.1/32" if name == "gate_asked" else ""}]
   {tls if name == "gate_tls" else ""}
 storage:
   state_directory: {self.directory}/state

@@ -71,11 +71,11 @@ def counted(bench, options):
 
 def doors(bench, options):
     """nginx asks for every request: a server that only says 200, or the gate."""
-    with bench.running("origin", "proxy", "trivial", "asking", "through", "gate") as pids:
+    with bench.running("origin", "proxy", "trivial", "asking", "through", "gate_asked") as pids:
         contenders = {
             "nginx": ("proxy", ["proxy"], ""),
             "nginx+trivial": ("asking", ["asking", "trivial"], ""),
-            "nginx+stepgate": ("through", ["through", "gate"], bench.cookie),
+            "nginx+stepgate": ("through", ["through", "gate_asked"], bench.cookie),
         }
 
         def one(name, members, cookie):
@@ -89,7 +89,7 @@ def doors(bench, options):
             return measure.load(url, bench.host, bench.cookie, options.seconds, [pids[name]], more=more)
 
         about = ["X-Original-Method: GET", f"X-Original-URL: http://{bench.host}{PRIVATE}", "X-Forwarded-For: 127.0.0.1"]
-        checks = {"trivial": ("trivial", "/", []), "stepgate": ("gate", "/.stepgate/authz/nginx", about)}
+        checks = {"trivial": ("trivial", "/", []), "stepgate": ("gate_asked", "/.stepgate/authz/nginx", about)}
         alone = measure.rounds(checks, options.rounds, check)
     heading("nginx auth_request, both processes counted", "requests/s × nginx", "CPU per request × nginx", "CPU × nginx+trivial")
     for name in measured:
