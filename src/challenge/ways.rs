@@ -1,7 +1,7 @@
 //! The ways a person has to prove more, best first (ux.md U-4).
 
 use super::view::Way;
-use crate::config::{FactorKind, FactorSet};
+use crate::config::FactorSet;
 use crate::factors::Factors;
 use crate::policy::EnrolmentId;
 use crate::store::{EnrolmentRecord, TokenHash};
@@ -21,7 +21,7 @@ pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste:
     enrolled.sort_by_key(|one| {
         let used_here = here.is_some() && one.last_browser == here;
         (
-            one.factor == FactorKind::RecoveryCode,
+            one.factor.is_spare(),
             !taste.accepted.contains(one.factor),
             !used_here,
             Some(&one.id) != taste.default,
@@ -52,7 +52,7 @@ fn way(one: EnrolmentRecord, factors: &Factors, accepted: FactorSet) -> Option<W
 /// The way to ask for at once. A recovery code is never chosen for a person.
 pub(super) fn chosen(ways: &[Way]) -> Option<EnrolmentId> {
     ways.iter()
-        .find(|way| way.accepted && way.factor != FactorKind::RecoveryCode)
+        .find(|way| way.accepted && !way.factor.is_spare())
         .map(|way| way.enrolment.clone())
 }
 
@@ -60,13 +60,13 @@ pub(super) fn chosen(ways: &[Way]) -> Option<EnrolmentId> {
 mod tests {
     use super::*;
     use crate::ambient::UnixTime;
+    use crate::config::FactorKind;
     use crate::config::settings;
 
     fn factors() -> Factors {
         crate::factors::all(&settings::Factors {
-            enabled: FactorKind::ALL.into_iter().collect(),
-            totp: settings::Totp { issuer: "Example".into() },
-            recovery_codes: settings::RecoveryCodes { count: 10 },
+            enabled: FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode),
+            ..settings::Factors::default()
         })
     }
 

@@ -11,11 +11,38 @@ use serde::{Deserialize, Serialize};
 pub enum FactorKind {
     Totp = 0,
     RecoveryCode = 1,
+    Passkey = 2,
+    /// A code sent by e-mail.
+    Email = 3,
+    /// A code sent by text message.
+    Sms = 4,
+    /// A code read out in a call.
+    Voice = 5,
+    Duo = 6,
+    Radius = 7,
+    /// The one-time password that a YubiKey types (not its passkey).
+    Yubikey = 8,
+    /// A token that counts (RFC 4226).
+    Hotp = 9,
+    /// Issued by an administrator, good once.
+    TemporaryCode = 10,
 }
 
 impl FactorKind {
     /// Every kind that exists.
-    pub const ALL: [Self; 2] = [Self::Totp, Self::RecoveryCode];
+    pub const ALL: [Self; 11] = [
+        Self::Totp,
+        Self::RecoveryCode,
+        Self::Passkey,
+        Self::Email,
+        Self::Sms,
+        Self::Voice,
+        Self::Duo,
+        Self::Radius,
+        Self::Yubikey,
+        Self::Hotp,
+        Self::TemporaryCode,
+    ];
 
     /// The name in configuration, claims and the API.
     #[must_use]
@@ -23,7 +50,32 @@ impl FactorKind {
         match self {
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::Passkey => "passkey",
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Voice => "voice",
+            Self::Duo => "duo",
+            Self::Radius => "radius",
+            Self::Yubikey => "yubikey",
+            Self::Hotp => "hotp",
+            Self::TemporaryCode => "temporary_code",
         }
+    }
+
+    /// The key below `factors` that has its settings.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::RecoveryCode => "recovery_codes",
+            Self::TemporaryCode => "temporary_codes",
+            other => other.name(),
+        }
+    }
+
+    /// Handed out for the day everything else is gone: never chosen for a person, always last.
+    #[must_use]
+    pub const fn is_spare(self) -> bool {
+        matches!(self, Self::RecoveryCode | Self::TemporaryCode)
     }
 
     /// The kind of that name.
@@ -36,7 +88,17 @@ impl FactorKind {
     #[must_use]
     pub const fn amr(self) -> &'static str {
         match self {
-            Self::Totp | Self::RecoveryCode => "otp",
+            Self::Totp
+            | Self::RecoveryCode
+            | Self::Email
+            | Self::Radius
+            | Self::Yubikey
+            | Self::Hotp
+            | Self::TemporaryCode => "otp",
+            Self::Passkey => "hwk",
+            Self::Sms => "sms",
+            Self::Voice => "tel",
+            Self::Duo => "mca",
         }
     }
 }

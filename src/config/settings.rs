@@ -3,6 +3,7 @@
 //! Rooms above read these types and never see YAML. A value of [`Settings`] exists only when the
 //! whole file was free of errors.
 
+mod factors;
 mod front;
 mod upstream;
 
@@ -15,8 +16,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::factor_kind::{FactorKind, FactorSet};
+use super::factor_kind::FactorSet;
 
+pub use factors::{Factors, RecoveryCodes, Totp};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
@@ -187,25 +189,6 @@ pub enum JwtKey {
     Public(String),
     /// JWKS URL; http only on loopback.
     Jwks(String),
-}
-
-#[derive(Debug, Clone)]
-pub struct Factors {
-    /// The kinds that are switched on.
-    pub enabled: FactorSet,
-    pub totp: Totp,
-    pub recovery_codes: RecoveryCodes,
-}
-
-#[derive(Debug, Clone)]
-pub struct Totp {
-    /// Shown in the authenticator app beside the account name.
-    pub issuer: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct RecoveryCodes {
-    pub count: u8,
 }
 
 /// Index into [`Settings::levels`]. At most 64 levels exist, so a set of them is one word.
@@ -452,9 +435,4 @@ impl Settings {
             .fold(FactorSet::EMPTY, |all, slot| all.union(*slot))
             .intersection(self.factors.enabled)
     }
-}
-
-impl FactorKind {
-    /// Kinds that are on unless the file says otherwise.
-    pub const ON_BY_DEFAULT: [Self; 2] = [Self::Totp, Self::RecoveryCode];
 }

@@ -175,9 +175,10 @@ pub fn settings(routes: Vec<Route>) -> Settings {
         storage: Storage { database: "db".into(), state_directory: "state".into(), encryption_keys: vec![] },
         identity: vec![],
         factors: Factors {
-            enabled: FactorKind::ALL.into_iter().collect(),
+            enabled: FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode),
             totp: Totp { issuer: "Example".to_owned() },
             recovery_codes: RecoveryCodes { count: 10 },
+            ..Factors::default()
         },
         levels: levels(),
         conditions: conditions(),

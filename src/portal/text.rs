@@ -3,8 +3,9 @@
 //! Tone (ux.md G-9): short, second person, no blame, no jargon. A sentence is one entry; nothing
 //! here is built by joining fragments. It must never hold markup: the templates escape all of it.
 
-use crate::config::FactorKind;
-use crate::factors::Malformed;
+mod factors;
+
+pub use factors::{kind, malformed, offer, remove_effect};
 
 pub const LANG: &str = "en";
 pub const DIR: &str = "ltr";
@@ -80,19 +81,6 @@ pub fn attempts_left(left: u32) -> String {
     }
 }
 
-/// What to say when an answer is not even the right shape.
-pub fn malformed(factor: FactorKind, why: &Malformed) -> String {
-    match (factor, why) {
-        (FactorKind::Totp, Malformed::Empty) => "Enter the 6 digits from your app".to_owned(),
-        (FactorKind::RecoveryCode, Malformed::Empty) => "Enter one of your recovery codes".to_owned(),
-        (FactorKind::RecoveryCode, _) => "Enter one whole code from your list".to_owned(),
-        (_, Malformed::Length { expected, got }) => {
-            format!("The code has {expected} digits. You entered {got}")
-        }
-        (_, Malformed::NotDigits) => "The code is only numbers".to_owned(),
-    }
-}
-
 // Choose another way (P-4).
 pub const WAYS_LEAD: &str = "These are the ways you have set up.";
 pub const NO_WAY_USABLE: &str = "I can't use any of these";
@@ -103,13 +91,6 @@ pub const ADD_ANOTHER: &str = "Add another way";
 
 pub fn not_accepted(app: &str) -> String {
     format!("{app} doesn't accept this way.")
-}
-
-pub fn kind(factor: FactorKind) -> &'static str {
-    match factor {
-        FactorKind::Totp => "Authenticator app",
-        FactorKind::RecoveryCode => "Recovery codes",
-    }
 }
 
 pub fn last_used(when: &str) -> String {
@@ -157,9 +138,6 @@ pub fn recovery_codes_left(left: u32) -> String {
 pub const ADD_A_WAY: &str = "Add a way to confirm";
 pub const ADD_WHY: &str =
     "A password alone can be guessed or stolen. A second way to confirm it's you keeps others out.";
-pub const TOTP_OFFER: &str =
-    "An app on your phone shows a new code every 30 seconds. Works without a connection.";
-pub const RECOVERY_OFFER: &str = "A list to print or save, for the day you don't have your phone.";
 pub const RECOMMENDED: &str = "Recommended";
 pub const NOT_NOW: &str = "Not now";
 pub const INVITATION_NEEDED: &str = "You need an invitation";
@@ -261,17 +239,6 @@ pub fn rename_title(name: &str) -> String {
 
 pub fn remove_title(name: &str) -> String {
     format!("Remove “{name}”?")
-}
-
-pub fn remove_effect(factor: FactorKind) -> &'static str {
-    match factor {
-        FactorKind::Totp => {
-            "Codes from this app stop working now. What you confirmed with it has to be confirmed again."
-        }
-        FactorKind::RecoveryCode => {
-            "All codes on your list stop working now. What you confirmed with one has to be confirmed again."
-        }
-    }
 }
 
 /// Shown as the app a challenge is for when a person is about to change their own factors.

@@ -270,12 +270,8 @@ fn factors_of(root: &Node, name: &str) -> Option<Span> {
 }
 
 fn switched_off(root: &Node, kind: FactorKind) -> Option<Span> {
-    let section = match kind {
-        FactorKind::Totp => "totp",
-        FactorKind::RecoveryCode => "recovery_codes",
-    };
     root.get("factors")?
-        .get(section)
+        .get(kind.section())
         .filter(|node| !node.is_true("enabled"))
         .map(|node| node.get("enabled").map_or(node.span, |enabled| enabled.span))
 }

@@ -5,6 +5,7 @@
 //! parts are reported. Nothing is ever replaced by a guess: with any error there are no settings.
 
 mod conditions;
+mod factors;
 mod front;
 mod identity;
 mod levels;
@@ -51,7 +52,7 @@ pub(super) fn build(
     environment: &Environment,
     problems: &mut Problems,
 ) -> Option<Settings> {
-    let factors = process::factors(root, problems);
+    let factors = factors::factors(root, problems);
     let levels = LevelTable::build(root, factors.enabled, problems);
     let conditions = conditions::conditions(root, problems);
     let mut build = Build { root, sources, problems, levels, conditions };

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use super::super::codes::Code;
-use super::super::diagnostic::{Diagnostic, Problems};
-use super::super::factor_kind::{FactorKind, FactorSet};
+use super::super::diagnostic::Diagnostic;
 use super::super::node::{Kind, Node};
 use super::super::settings::{
-    Branding, Enrolment, Factors, FirstFactor, Limits, LogFormat, Logging, RecoveryCodes, Server, Sessions,
-    Storage, Timeouts, ToUpstream, Totp,
+    Branding, Enrolment, FirstFactor, Limits, LogFormat, Logging, Server, Sessions, Storage, Timeouts,
+    ToUpstream,
 };
 use super::super::source::Environment;
 use super::super::values::{address, quantity};
@@ -103,44 +102,6 @@ pub(super) fn storage(build: &mut Build<'_>, environment: &Environment) -> Stora
             .collect(),
         state_directory,
     }
-}
-
-pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
-    let section = root.get("factors");
-    let factor = |key| section.and_then(|node| node.get(key));
-    let on = |key| factor(key).is_some_and(|node| node.is_true("enabled"));
-    let kinds = [
-        (FactorKind::Totp, "totp"),
-        (FactorKind::RecoveryCode, "recovery_codes"),
-    ];
-    let count = factor("recovery_codes").and_then(|node| node.text_of("count")?.parse().ok());
-    Factors {
-        enabled: kinds
-            .into_iter()
-            .filter(|(_, key)| on(key))
-            .map(|(kind, _)| kind)
-            .collect::<FactorSet>(),
-        totp: Totp { issuer: issuer(root, factor("totp"), problems) },
-        recovery_codes: RecoveryCodes { count: count.unwrap_or_default() },
-    }
-}
-
-fn issuer(root: &Node, totp: Option<&Node>, problems: &mut Problems) -> String {
-    if let Some(node) = totp.and_then(|totp| totp.get("issuer")) {
-        let text = node.text().unwrap_or_default();
-        if text.contains(':') {
-            problems.push(
-                Diagnostic::error(Code::Value, "an issuer cannot contain a colon")
-                    .at(node.span, "authenticator apps split issuer and account there"),
-            );
-        }
-        return text.to_owned();
-    }
-    let name = root.get("branding").and_then(|branding| branding.get("name"));
-    let chosen = name.filter(|name| !name.is_default()).and_then(Node::text);
-    let host = || value(root.get("server")?, "public_url", address::public_url).map(|url| url.host);
-    let issuer = chosen.map(str::to_owned).or_else(host).unwrap_or_default();
-    issuer.replace([':', '[', ']'], "")
 }
 
 pub(super) fn to_upstream(root: &Node) -> ToUpstream {

@@ -1,8 +1,9 @@
 //! Grammar of the file as a whole, and of the sections about the process itself.
 
 use super::access::{CONDITION, FLOOR, LEVEL, ROUTE};
+use super::factors::FACTORS;
 use super::front::{CONNECTIONS, LISTEN, TLS};
-use super::people::{ENROLMENT, FACTORS, IDENTITY, LIMITS, SESSIONS};
+use super::people::{ENROLMENT, IDENTITY, LIMITS, SESSIONS};
 use super::{Key, Map, Scalar, Shape, Table};
 
 /// The whole file.

@@ -86,39 +86,6 @@ static JWT: Map = Map::new(
     Choice { keys: &["secret", "public_key", "jwks"], exclusive: true },
 ]);
 
-/// Which factors exist, and their settings.
-pub(super) static FACTORS: Map = Map::new(
-    "`factors`",
-    "What people can prove themselves with.",
-    &[
-        Key::section("totp", &TOTP),
-        Key::section("recovery_codes", &RECOVERY_CODES),
-    ],
-)
-.later(&super::scalar::LATER_FACTORS);
-
-static TOTP: Map = Map::new(
-    "`totp`",
-    "Codes from an authenticator app.",
-    &[
-        Key::default("enabled", Scalar::Bool, "true", "Whether it can be enrolled and used."),
-        Key::new(
-            "issuer",
-            Shape::Scalar(Scalar::Text),
-            "Shown in the app beside the account. Without it: `branding.name` where given, else the portal's host.",
-        ),
-    ],
-);
-
-static RECOVERY_CODES: Map = Map::new(
-    "`recovery_codes`",
-    "A printed list of codes, each of which counts once.",
-    &[
-        Key::default("enabled", Scalar::Bool, "true", "Whether they can be made and used."),
-        Key::default("count", Scalar::Int(4, 20), "10", "How many codes a list has."),
-    ],
-);
-
 /// How long sessions last.
 pub(super) static SESSIONS: Map = Map::new(
     "`sessions`",

@@ -6,7 +6,6 @@ use askama::Template;
 
 use super::{Hidden, Line, Problem, Shell, Timed, text};
 use crate::challenge::view::{Purpose, Way};
-use crate::config::FactorKind;
 use crate::factors::Prompt;
 
 /// One way, asked for.
@@ -63,9 +62,10 @@ impl WayRow {
         } else {
             text::NEVER_USED.into()
         };
-        let title = match way.factor {
-            FactorKind::RecoveryCode => text::kind(way.factor).to_owned(),
-            FactorKind::Totp => way.name.clone(),
+        let title = if way.factor.is_spare() {
+            text::kind(way.factor).to_owned()
+        } else {
+            way.name.clone()
         };
         Self {
             id: way.enrolment.0.to_string(),

@@ -32,11 +32,7 @@ pub struct Offer {
 
 impl From<FactorKind> for Offer {
     fn from(kind: FactorKind) -> Self {
-        let note = match kind {
-            FactorKind::Totp => text::TOTP_OFFER,
-            FactorKind::RecoveryCode => text::RECOVERY_OFFER,
-        };
-        Self { factor: kind.name(), title: text::kind(kind), note }
+        Self { factor: kind.name(), title: text::kind(kind), note: text::offer(kind) }
     }
 }
 

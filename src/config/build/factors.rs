@@ -1,0 +1,39 @@
+//! The factors: which are on, and their settings.
+
+use super::super::codes::Code;
+use super::super::diagnostic::{Diagnostic, Problems};
+use super::super::factor_kind::FactorKind;
+use super::super::node::Node;
+use super::super::settings::{Factors, RecoveryCodes, Totp};
+use super::super::values::address;
+use super::value;
+
+pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
+    let section = root.get("factors");
+    let factor = |key| section.and_then(|node| node.get(key));
+    let on = |key| factor(key).is_some_and(|node| node.is_true("enabled"));
+    let count = factor("recovery_codes").and_then(|node| node.text_of("count")?.parse().ok());
+    Factors {
+        enabled: FactorKind::ALL.into_iter().filter(|kind| on(kind.section())).collect(),
+        totp: Totp { issuer: issuer(root, factor("totp"), problems) },
+        recovery_codes: RecoveryCodes { count: count.unwrap_or_default() },
+    }
+}
+
+fn issuer(root: &Node, totp: Option<&Node>, problems: &mut Problems) -> String {
+    if let Some(node) = totp.and_then(|totp| totp.get("issuer")) {
+        let text = node.text().unwrap_or_default();
+        if text.contains(':') {
+            problems.push(
+                Diagnostic::error(Code::Value, "an issuer cannot contain a colon")
+                    .at(node.span, "authenticator apps split issuer and account there"),
+            );
+        }
+        return text.to_owned();
+    }
+    let name = root.get("branding").and_then(|branding| branding.get("name"));
+    let chosen = name.filter(|name| !name.is_default()).and_then(Node::text);
+    let host = || value(root.get("server")?, "public_url", address::public_url).map(|url| url.host);
+    let issuer = chosen.map(str::to_owned).or_else(host).unwrap_or_default();
+    issuer.replace([':', '[', ']'], "")
+}

@@ -1,0 +1,144 @@
+//! Grammar of `factors`: one map for each kind.
+
+use super::{Key, Map, Scalar, Shape};
+
+/// Which factors exist, and their settings.
+pub(super) static FACTORS: Map = Map::new(
+    "`factors`",
+    "What people can prove themselves with.",
+    &[
+        Key::section("totp", &TOTP),
+        Key::section("recovery_codes", &RECOVERY_CODES),
+        Key::section("passkey", &PASSKEY),
+        Key::section("email", &EMAIL),
+        Key::section("sms", &SMS),
+        Key::section("voice", &VOICE),
+        Key::section("duo", &DUO),
+        Key::section("radius", &RADIUS),
+        Key::section("yubikey", &YUBIKEY),
+        Key::section("hotp", &HOTP),
+        Key::section("temporary_codes", &TEMPORARY_CODES),
+    ],
+)
+.later(&super::scalar::LATER_FACTORS);
+
+static TOTP: Map = Map::new(
+    "`totp`",
+    "Codes from an authenticator app.",
+    &[
+        Key::default("enabled", Scalar::Bool, "true", "Whether it can be enrolled and used."),
+        Key::new(
+            "issuer",
+            Shape::Scalar(Scalar::Text),
+            "Shown in the app beside the account. Without it: `branding.name` where given, else the portal's host.",
+        ),
+    ],
+);
+
+static RECOVERY_CODES: Map = Map::new(
+    "`recovery_codes`",
+    "A printed list of codes, each of which counts once.",
+    &[
+        Key::default("enabled", Scalar::Bool, "true", "Whether they can be made and used."),
+        Key::default("count", Scalar::Int(4, 20), "10", "How many codes a list has."),
+    ],
+);
+
+static PASSKEY: Map = Map::new(
+    "`passkey`",
+    "A passkey: on this device, on a phone, or a security key.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static EMAIL: Map = Map::new(
+    "`email`",
+    "A code sent by e-mail.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static SMS: Map = Map::new(
+    "`sms`",
+    "A code sent by text message.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static VOICE: Map = Map::new(
+    "`voice`",
+    "A code read out in a telephone call.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static DUO: Map = Map::new(
+    "`duo`",
+    "Duo Security.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static RADIUS: Map = Map::new(
+    "`radius`",
+    "Codes that a RADIUS server judges.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static YUBIKEY: Map = Map::new(
+    "`yubikey`",
+    "The one-time password that a YubiKey types when touched.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static HOTP: Map = Map::new(
+    "`hotp`",
+    "Tokens that count (RFC 4226); they are imported.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);
+
+static TEMPORARY_CODES: Map = Map::new(
+    "`temporary_codes`",
+    "One-time codes that an administrator issues with `stepgate users temporary-code`.",
+    &[Key::default(
+        "enabled",
+        Scalar::Bool,
+        "false",
+        "Whether it can be enrolled and used.",
+    )],
+);

@@ -1,0 +1,28 @@
+//! The factors as configured: which are on, and what each needs.
+
+use super::super::factor_kind::FactorSet;
+
+#[derive(Debug, Clone, Default)]
+pub struct Factors {
+    /// The kinds that are switched on.
+    pub enabled: FactorSet,
+    pub totp: Totp,
+    pub recovery_codes: RecoveryCodes,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Totp {
+    /// Shown in the authenticator app beside the account name.
+    pub issuer: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct RecoveryCodes {
+    pub count: u8,
+}
+
+impl Default for RecoveryCodes {
+    fn default() -> Self {
+        Self { count: 10 }
+    }
+}
