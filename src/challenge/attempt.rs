@@ -106,7 +106,7 @@ async fn passed(
     let Some(enrolment) = settle(&mut tx, attempt, question, hit, state).await? else {
         return Ok(Judged::Outcome(Outcome::Expired));
     };
-    let proof = Proof { factor: question.kind, enrolment, at: attempt.now };
+    let proof = Proof::new(question.kind, enrolment, attempt.now);
     let proof = (!question.saved).then_some(proof);
     let ended = match (&attempt.target, &proof) {
         (Target::Challenge { id, .. }, Some(proof)) => {

@@ -121,11 +121,11 @@ mod tests {
     }
 
     fn proof(enrolment: &str, age: i64) -> Vec<Proof> {
-        vec![Proof {
-            factor: FactorKind::Totp,
-            enrolment: EnrolmentId(enrolment.into()),
-            at: NOW.plus(-age),
-        }]
+        vec![Proof::new(
+            FactorKind::Totp,
+            EnrolmentId(enrolment.into()),
+            NOW.plus(-age),
+        )]
     }
 
     #[test]

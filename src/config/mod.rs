@@ -18,6 +18,7 @@ mod merge;
 mod node;
 mod overrides;
 mod pattern;
+pub mod properties;
 mod render;
 mod secrets;
 pub mod settings;
@@ -33,6 +34,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use factor_kind::{FactorKind, FactorSet};
 pub use grammar::schema::schema;
 pub use load::{Loaded, load};
+pub use properties::Properties;
 pub use settings::Settings;
 pub use source::{Environment, Sources};
 

@@ -36,7 +36,7 @@ pub use decide::{AllowReason, Decision, DenyReason, Enrolled, Missing, Permit, P
 pub use demand::{Demand, LevelSet};
 pub use levels::Deadlines;
 pub use person::{Binding, Identity, SubjectKey};
-pub use proof::{EnrolmentId, Proof};
+pub use proof::{EnrolmentId, Proof, TrustId};
 pub use request::{CanonicalRequest, Door, Reading, Readings, Reserved};
 pub use route::Route;
 pub use standing::{Lapse, Since};

@@ -37,7 +37,7 @@ pub fn anna() -> Identity {
 }
 
 pub fn proof(factor: FactorKind, at: i64) -> Proof {
-    Proof { factor, enrolment: EnrolmentId(factor.name().into()), at: UnixTime(at) }
+    Proof::new(factor, EnrolmentId(factor.name().into()), UnixTime(at))
 }
 
 /// A plain GET.

@@ -63,9 +63,13 @@ pub fn subject_name(key: &SubjectKey) -> String {
 }
 
 impl Claim {
-    /// Adds a proof: the newest per enrolment stays, at most [`MOST_PROOFS`] in all.
+    /// Adds a proof: the newest per enrolment stays, at most [`MOST_PROOFS`] in all. One that a
+    /// trusted browser brought back stands beside one made here, since levels may take only either.
     pub fn add(&mut self, proof: Proof) {
-        self.proofs.retain(|old| old.enrolment != proof.enrolment);
+        let same = |old: &Proof| {
+            old.enrolment == proof.enrolment && old.remembered.is_some() == proof.remembered.is_some()
+        };
+        self.proofs.retain(|old| !same(old));
         self.proofs.push(proof);
         self.proofs.sort_by_key(|p| p.at);
         let surplus = self.proofs.len().saturating_sub(MOST_PROOFS);

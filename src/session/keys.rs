@@ -361,7 +361,7 @@ impl StoredRing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::FactorKind;
+    use crate::config::{FactorKind, Properties};
     use crate::policy::{Binding, EnrolmentId, Proof};
 
     const NOW: UnixTime = UnixTime(1_700_000_000);
@@ -379,7 +379,7 @@ mod tests {
             issued_at: NOW,
             expires_at: NOW.plus(3600),
             binding: Binding::new("local", "anna", "s1"),
-            proofs: vec![Proof { factor: FactorKind::Totp, enrolment: EnrolmentId("e1".into()), at: NOW }],
+            proofs: vec![Proof::new(FactorKind::Totp, EnrolmentId("e1".into()), NOW)],
         }
     }
 
@@ -389,9 +389,8 @@ mod tests {
         let mut largest = claim();
         for n in 0..9 {
             largest.add(Proof {
-                factor: FactorKind::Totp,
-                enrolment: EnrolmentId(format!("enrolmt{n}").into()),
-                at: NOW,
+                properties: Properties::NAMES.into_iter().filter_map(Properties::from_name).collect(),
+                ..Proof::new(FactorKind::Totp, EnrolmentId(format!("enrolmt{n}").into()), NOW)
             });
         }
         assert_eq!(largest.proofs.len(), super::super::claim::MOST_PROOFS);

@@ -126,11 +126,11 @@ mod tests {
             host: "pay".into(),
             digest: [7; 32],
             level: level.into(),
-            proof: Proof {
-                factor: crate::config::FactorKind::Totp,
-                enrolment: crate::policy::EnrolmentId("e1".into()),
-                at: UnixTime(1),
-            },
+            proof: Proof::new(
+                crate::config::FactorKind::Totp,
+                crate::policy::EnrolmentId("e1".into()),
+                UnixTime(1),
+            ),
         };
         store.add_grant(grant("critical"), UnixTime(120)).await.unwrap();
         store.add_grant(grant("boss"), UnixTime(120)).await.unwrap();

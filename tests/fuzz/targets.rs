@@ -260,7 +260,7 @@ fn signed() -> &'static (KeyRing, String) {
             issued_at: NOW,
             expires_at: NOW.plus(3600),
             binding: Binding::new("local", "anna", "s1"),
-            proofs: vec![Proof { factor: FactorKind::Totp, enrolment: EnrolmentId("e1".into()), at: NOW }],
+            proofs: vec![Proof::new(FactorKind::Totp, EnrolmentId("e1".into()), NOW)],
         };
         let token = ring.sign_claim(&claim).expect("a claim can be signed");
         (ring, token)

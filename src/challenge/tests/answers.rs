@@ -18,7 +18,7 @@ async fn a_right_code_makes_one_proof_and_a_known_browser() {
     let Some(Outcome::Passed { proof, browser: Some(token), recovery_codes_left: None }) = outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!(proof, Proof { factor: FactorKind::Totp, enrolment: app.id, at: world.now() });
+    assert_eq!(proof, Proof::new(FactorKind::Totp, app.id, world.now()));
     assert!(world.store.is_known_browser(&anna.identity.key, &token).await.unwrap());
     let bob = SubjectKey::new("local", "bob");
     assert!(!world.store.is_known_browser(&bob, &token).await.unwrap());

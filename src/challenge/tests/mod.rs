@@ -167,6 +167,6 @@ impl World {
 
 /// The caller, as after a proof by this enrolment now.
 fn proved(mut caller: Caller, factor: FactorKind, enrolment: &EnrolmentId, at: UnixTime) -> Caller {
-    caller.proofs = vec![Proof { factor, enrolment: enrolment.clone(), at }];
+    caller.proofs = vec![Proof::new(factor, enrolment.clone(), at)];
     caller
 }

@@ -119,7 +119,7 @@ fn factors(has: &[String], now: UnixTime) -> Result<(Vec<Proof>, Enrolled), Usag
         if let Some(age) = age {
             let age = config::duration(age).and_then(|age| i64::try_from(age.as_secs()).ok());
             let age = age.ok_or_else(|| Usage(format!("`{factor}` has no age: write it as {name}@2m")))?;
-            proofs.push(Proof { factor: kind, enrolment: EnrolmentId(name.into()), at: now.plus(-age) });
+            proofs.push(Proof::new(kind, EnrolmentId(name.into()), now.plus(-age)));
         }
     }
     Ok((proofs, Enrolled::Kinds(kinds)))
