@@ -16,6 +16,7 @@
 //! | [`upstream`] | forwarding; knows nothing of factors, wants a permit |
 //! | [`challenge`] | the life of a challenge, limits and locks; the only place that makes proofs |
 //! | [`factors`] | one folder per factor, behind one trait |
+//! | [`delivery`] | how messages leave: senders behind one trait, fall-over; calls to services |
 //! | [`identity`] | one folder per identity source, behind one trait |
 //! | [`session`] | claims: sign, verify, remember, revoke; cookies; key ring |
 //! | [`policy`] | routes, conditions, levels, decide: pure |
@@ -30,6 +31,7 @@ pub mod api;
 pub mod challenge;
 pub mod cli;
 pub mod config;
+pub mod delivery;
 pub mod doors;
 pub mod factors;
 pub mod gate;

@@ -53,7 +53,7 @@ impl Code {
         (
             Self::UnknownName,
             "SG-C002",
-            "A level, condition or factor is named that nothing defines.",
+            "A level, condition, factor or sender is named that nothing defines.",
         ),
         (Self::Duration, "SG-C003", "A duration without a unit, or one that cannot be read."),
         (
@@ -100,7 +100,11 @@ impl Code {
             "SG-C019",
             "Anchors, aliases, tags, merge keys and several documents are not accepted.",
         ),
-        (Self::PlainHttp, "SG-C022", "A plain http address where only https is safe."),
+        (
+            Self::PlainHttp,
+            "SG-C022",
+            "A plain http address where only https is safe, or mail to another machine without TLS.",
+        ),
         (Self::Bound, "SG-C023", "A figure outside its bounds."),
         (Self::AnyoneTrusted, "SG-C030", "Identity headers would be trusted from every address."),
         (Self::WideProxy, "SG-C031", "Warning: `trusted_proxies` covers more addresses than a /24."),

@@ -5,6 +5,7 @@
 
 mod factors;
 mod front;
+mod senders;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use super::factor_kind::FactorSet;
 
 pub use factors::{Factors, RecoveryCodes, Totp};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
+pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
 };
@@ -32,6 +34,7 @@ pub struct Settings {
     /// Asked in order; the first that answers says who it is.
     pub identity: Vec<IdentitySource>,
     pub factors: Factors,
+    pub senders: Senders,
     /// The built-in levels and the file's own; [`LevelId`] is an index into this list.
     pub levels: Vec<Level>,
     pub conditions: BTreeMap<String, Condition>,

@@ -3,11 +3,13 @@
 //! Labels are bounded sets: routes, levels and outcomes from the configuration and the code.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
@@ -64,6 +66,29 @@ pub struct CertificateLabels {
     pub certificate: String,
 }
 
+/// Labels of `stepgate_messages_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct MessageLabels {
+    /// Its name in the configuration.
+    pub sender: String,
+    /// `email`, `sms` or `voice`.
+    pub channel: &'static str,
+    /// `accepted`, `refused`, `slow` or `unavailable`.
+    pub outcome: &'static str,
+    /// `none`, or one of `delivery::Reason`.
+    pub reason: &'static str,
+}
+
+/// Labels of `stepgate_message_duration_seconds`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SenderLabels {
+    pub sender: String,
+    pub channel: &'static str,
+}
+
+/// Seconds that a sender takes for a message.
+type Seconds = Family<SenderLabels, Histogram, fn() -> Histogram>;
+
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -85,12 +110,18 @@ pub struct Metrics {
     pub certificate_expiry: Family<CertificateLabels, Gauge>,
     pub certificates_successful: Gauge,
     pub acme_orders: Family<OutcomeLabels, Counter>,
+    pub messages: Family<MessageLabels, Counter>,
+    pub message_seconds: Seconds,
 }
 
 /// The metrics of this process.
 pub fn metrics() -> &'static Metrics {
     static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
     &METRICS
+}
+
+fn message_buckets() -> Histogram {
+    Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
 }
 
 impl Metrics {
@@ -115,6 +146,8 @@ impl Metrics {
             certificate_expiry: Family::default(),
             certificates_successful: Gauge::default(),
             acme_orders: Family::default(),
+            messages: Family::default(),
+            message_seconds: Family::new_with_constructor(message_buckets),
         };
         all.register();
         all
@@ -182,6 +215,16 @@ impl Metrics {
             self.acme_orders.clone(),
         );
         registry.register(
+            "messages",
+            "Messages handed to senders by outcome and reason",
+            self.messages.clone(),
+        );
+        registry.register(
+            "message_duration_seconds",
+            "How long senders take for a message",
+            self.message_seconds.clone(),
+        );
+        registry.register(
             "certificate_last_reload_successful",
             "Whether the certificates on disk are the ones in use",
             self.certificates_successful.clone(),
@@ -208,6 +251,23 @@ impl Metrics {
     pub fn certificate(&self, name: &str, not_after: i64) {
         let labels = CertificateLabels { certificate: name.to_owned() };
         self.certificate_expiry.get_or_create(&labels).set(not_after);
+    }
+
+    /// Counts one message and how long its sender took.
+    pub fn message(
+        &self,
+        sender: &str,
+        channel: &'static str,
+        outcome: &'static str,
+        reason: &'static str,
+        took: Duration,
+    ) {
+        let sender = sender.to_owned();
+        let seconds = SenderLabels { sender: sender.clone(), channel };
+        self.message_seconds.get_or_create(&seconds).observe(took.as_secs_f64());
+        self.messages
+            .get_or_create(&MessageLabels { sender, channel, outcome, reason })
+            .inc();
     }
 
     /// Counts what a limit has refused.

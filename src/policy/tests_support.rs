@@ -9,7 +9,7 @@ use crate::ambient::UnixTime;
 use crate::config::settings::{
     Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
     Limits, LogFormat, Logging, PublicUrl, RecoveryCodes, Require, Requirement, Route, RouteTimeouts, Rule,
-    Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
+    Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
 };
 use crate::config::{FactorKind, FactorSet};
 
@@ -174,6 +174,7 @@ pub fn settings(routes: Vec<Route>) -> Settings {
         },
         storage: Storage { database: "db".into(), state_directory: "state".into(), encryption_keys: vec![] },
         identity: vec![],
+        senders: Senders::default(),
         factors: Factors {
             enabled: FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode),
             totp: Totp { issuer: "Example".to_owned() },

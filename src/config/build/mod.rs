@@ -12,6 +12,7 @@ mod levels;
 mod process;
 mod reach;
 mod routes;
+mod senders;
 mod sites;
 mod upstream;
 
@@ -57,6 +58,7 @@ pub(super) fn build(
     let conditions = conditions::conditions(root, problems);
     let mut build = Build { root, sources, problems, levels, conditions };
     let identity = identity::sources(&mut build);
+    let senders = senders::senders(&mut build);
     let floor = routes::floor(&mut build);
     let routes = routes::routes(&mut build);
     let enrolment = process::enrolment(&mut build);
@@ -73,6 +75,7 @@ pub(super) fn build(
         storage,
         identity,
         factors,
+        senders,
         levels: build.levels.into_levels(),
         conditions: build.conditions,
         floor,

@@ -77,11 +77,7 @@ fn addresses(build: &mut Build<'_>, list: &Node, written: Protocol) -> Option<(V
 
 fn tls(build: &mut Build<'_>, node: &Node) -> Option<UpstreamTls> {
     let authority = match node.get("authority") {
-        Some(node) => {
-            let text = pem(build, node)?;
-            certificates(build, node.span, &text)?;
-            Some(text)
-        }
+        Some(node) => Some(authority(build, node)?),
         None => None,
     };
     let client = match (node.get("certificate"), node.get("key")) {
@@ -121,6 +117,13 @@ fn client(build: &mut Build<'_>, chain: &Node, key: &Node) -> Option<ClientCerti
         return None;
     }
     Some(client)
+}
+
+/// The PEM of authorities in a file that is named here.
+pub(super) fn authority(build: &mut Build<'_>, node: &Node) -> Option<String> {
+    let text = pem(build, node)?;
+    certificates(build, node.span, &text)?;
+    Some(text)
 }
 
 /// The text of a file that is named here.

@@ -1,5 +1,6 @@
 //! Grammar of `factors`: one map for each kind.
 
+use super::senders::SENDER_OF_FACTOR;
 use super::{Key, Map, Scalar, Shape};
 
 /// Which factors exist, and their settings.
@@ -58,34 +59,28 @@ static PASSKEY: Map = Map::new(
 static EMAIL: Map = Map::new(
     "`email`",
     "A code sent by e-mail.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
+    &[
+        Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
+        SENDER_OF_FACTOR,
+    ],
 );
 
 static SMS: Map = Map::new(
     "`sms`",
     "A code sent by text message.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
+    &[
+        Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
+        SENDER_OF_FACTOR,
+    ],
 );
 
 static VOICE: Map = Map::new(
     "`voice`",
     "A code read out in a telephone call.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
+    &[
+        Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
+        SENDER_OF_FACTOR,
+    ],
 );
 
 static DUO: Map = Map::new(

@@ -4,6 +4,7 @@ use super::access::{CONDITION, FLOOR, LEVEL, ROUTE};
 use super::factors::FACTORS;
 use super::front::{CONNECTIONS, LISTEN, TLS};
 use super::people::{ENROLMENT, IDENTITY, LIMITS, SESSIONS};
+use super::senders::SENDERS;
 use super::{Key, Map, Scalar, Shape, Table};
 
 /// The whole file.
@@ -25,6 +26,11 @@ pub(in super::super) static ROOT: Map = Map::new(
             "Who is this? Sources are asked in order, and the first that answers says who. Without this section there is one: `{ name: local, type: local }`.",
         ),
         Key::section("factors", &FACTORS),
+        Key::new(
+            "senders",
+            Shape::Table(&SENDERS),
+            "Services that messages leave through, by names of your choice.",
+        ),
         Key::new(
             "levels",
             Shape::Named(&Shape::Map(&LEVEL)),
@@ -49,7 +55,7 @@ pub(in super::super) static ROOT: Map = Map::new(
         Key::section("branding", &BRANDING),
     ],
 )
-.later(&["authority", "geo", "senders", "administrators", "organisations", "audit", "telemetry", "mode"]);
+.later(&["authority", "geo", "administrators", "organisations", "audit", "telemetry", "mode"]);
 
 static CONDITIONS: Table = Table { key: "name", value: Shape::Map(&CONDITION) };
 

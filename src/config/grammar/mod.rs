@@ -13,6 +13,7 @@ mod quoting;
 pub(super) mod reference;
 mod scalar;
 pub(super) mod schema;
+mod senders;
 mod upstream;
 pub(super) mod walk;
 

@@ -41,6 +41,8 @@ pub(in super::super) enum Scalar {
     /// Of an ACME server.
     Directory,
     Mail,
+    /// A mail address, perhaps with a name.
+    Mailbox,
     Link,
     Upstream,
     Database,
@@ -52,6 +54,7 @@ pub(in super::super) enum Scalar {
     Level,
     Condition,
     Factor,
+    Sender,
     Method,
     Header,
     Cookie,
@@ -91,6 +94,7 @@ impl Scalar {
             Self::KeyUrl => address::key_url(text).map(drop),
             Self::Directory => address::directory_url(text).map(drop),
             Self::Mail => address::mail(text).map(drop),
+            Self::Mailbox => address::mailbox(text).map(drop),
             Self::Link => address::link(text).map(drop),
             Self::Upstream => address::upstream(text).map(drop),
             Self::Database => database(text),
@@ -107,6 +111,7 @@ impl Scalar {
             | Self::TextOrTrue
             | Self::Level
             | Self::Condition
+            | Self::Sender
             | Self::File
             | Self::PemFile
             | Self::KeyFile => not_blank(text),
@@ -126,6 +131,7 @@ impl Scalar {
                 | Self::Level
                 | Self::Condition
                 | Self::Factor
+                | Self::Sender
                 | Self::Method
         )
     }
@@ -168,6 +174,7 @@ impl Scalar {
             Self::PublicUrl => "an https origin",
             Self::KeyUrl | Self::Directory => "an https URL",
             Self::Mail => "a mail address",
+            Self::Mailbox => "a mail address, perhaps with a name",
             Self::Link => "a link",
             Self::Upstream => "an upstream address",
             Self::Database => "a database",
@@ -176,6 +183,7 @@ impl Scalar {
             Self::Level => "a level",
             Self::Condition => "a condition",
             Self::Factor => "a factor",
+            Self::Sender => "a sender",
             Self::Method => "a method",
             Self::Header => "a header's name",
             Self::Cookie => "a cookie's name",

@@ -119,6 +119,19 @@ pub fn mail(text: &str) -> Result<String, BadValue> {
     }
 }
 
+/// `Name <address>`, or an address alone.
+pub fn mailbox(text: &str) -> Result<String, BadValue> {
+    let bad = || {
+        BadValue::new(
+            "this is no mail address",
+            "write it as `Example security <security@example.com>`, or the address alone",
+        )
+    };
+    let mailbox: lettre::message::Mailbox = text.parse().map_err(|_| bad())?;
+    let fits = mailbox.email.as_ref().is_ascii() && !text.contains(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err(bad()) }
+}
+
 /// Scheme, host and port of a URL with a path.
 fn fetched(text: &str, example: &str) -> Result<PublicUrl, BadValue> {
     let rest = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();

@@ -1,0 +1,214 @@
+//! How messages leave: e-mail, texts and calls, through the senders that the configuration names.
+//!
+//! This room carries; it never decides who is told what, and never whether a code is right. It must
+//! never put a code, a whole address or number, or a secret into a log or a metric: those have the
+//! sender's name, the channel and one of a few [`Reason`]s. A vendor's own words go to the log alone.
+//!
+//! A new vendor is one file with a [`Sender`], one with its grammar, and one line in
+//! [`Delivery::new`].
+
+mod fallover;
+pub mod https;
+mod mail;
+mod smtp;
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::ambient::UnixTime;
+
+pub use crate::config::settings::Channel;
+pub use fallover::{Carrier, Delivery, DeliveryError, Sent};
+
+/// A future of a trait's method.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What is sent.
+#[derive(Clone)]
+pub struct Message {
+    pub channel: Channel,
+    /// A mail address, or a number in E.164.
+    pub to: String,
+    pub content: Content,
+    pub language: Language,
+    /// Ours, for receipts. Says nothing about the person.
+    pub id: String,
+}
+
+/// What it says; each sender puts it into the form of its channel.
+#[derive(Clone)]
+pub enum Content {
+    Code(Code),
+    Notice(Notice),
+}
+
+/// A code that counts once.
+#[derive(Clone)]
+pub struct Code {
+    pub code: SecretString,
+    /// How long it counts, from now.
+    pub lives: Duration,
+    /// What it opens, as the person knows it.
+    pub app: String,
+    /// Who asks (`branding.name`).
+    pub brand: String,
+    /// The portal's host: where the code belongs, and nowhere else.
+    pub domain: String,
+}
+
+/// Something that happened to the person's account, told on a channel that it did not happen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub event: Event,
+    pub at: UnixTime,
+    /// Who tells (`branding.name`).
+    pub brand: String,
+    /// Where the person can look at it: the portal's page of their own factors.
+    pub page: String,
+    /// Where help is (`branding.support_url`).
+    pub support: Option<String>,
+}
+
+/// What a notice is about. Names are the ones that people gave or see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    FactorAdded { name: String },
+    FactorRemoved { name: String },
+    RecoveryCodeUsed { left: u32 },
+    TemporaryCodeUsed,
+    BrowserTrusted { name: String },
+}
+
+/// The language of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    #[default]
+    En,
+}
+
+/// Why a message was not sent: the only words that people and metrics see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// There is no such number or address.
+    InvalidDestination,
+    /// It takes no texts.
+    NotMobile,
+    /// The person has told the vendor that they want no more messages.
+    OptedOut,
+    /// The vendor's account does not send to that country.
+    RegionBlocked,
+    /// The vendor takes it for fraud or spam.
+    Blocked,
+    /// Too much at once.
+    Throttled,
+    /// Credentials, sender's name or account: only the operator can help.
+    Misconfigured,
+    /// No answer, or one that makes no sense.
+    Unavailable,
+}
+
+impl Reason {
+    /// Its name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidDestination => "invalid_destination",
+            Self::NotMobile => "not_mobile",
+            Self::OptedOut => "opted_out",
+            Self::RegionBlocked => "region_blocked",
+            Self::Blocked => "blocked",
+            Self::Throttled => "throttled",
+            Self::Misconfigured => "misconfigured",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Whether it lies with the destination. Then no other sender is asked: what one vendor blocks as
+    /// fraud must not go out through the next.
+    #[must_use]
+    pub const fn is_of_destination(self) -> bool {
+        match self {
+            Self::InvalidDestination
+            | Self::NotMobile
+            | Self::OptedOut
+            | Self::RegionBlocked
+            | Self::Blocked => true,
+            Self::Throttled | Self::Misconfigured | Self::Unavailable => false,
+        }
+    }
+}
+
+/// A message that was not sent, or may not have been.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: {says}", .reason.name())]
+pub struct NotSent {
+    pub reason: Reason,
+    /// Whether it surely was not sent; only then may another sender try.
+    pub certain: bool,
+    /// The vendor's own text, without secrets, numbers and codes. For the log only.
+    pub says: String,
+}
+
+impl NotSent {
+    /// Surely not sent.
+    #[must_use]
+    pub fn surely(reason: Reason, says: impl Into<String>) -> Self {
+        Self { reason, certain: true, says: says.into() }
+    }
+
+    /// The connection ended in the middle, or the answer made no sense: it may be on its way.
+    #[must_use]
+    pub fn perhaps(says: impl Into<String>) -> Self {
+        Self { reason: Reason::Unavailable, certain: false, says: says.into() }
+    }
+}
+
+/// A message that the sender has taken. That it arrived is another thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The vendor's name for it, by which its receipts will know it.
+    pub reference: Option<String>,
+}
+
+/// One configured way out.
+pub trait Sender: Send + Sync {
+    /// Its name in the configuration.
+    fn name(&self) -> &str;
+
+    /// Hands one message over. [`Delivery`] sets the deadline, counts and logs; a sender does neither.
+    ///
+    /// # Errors
+    /// [`NotSent`]; `certain` only where nothing can be on its way.
+    fn send<'a>(&'a self, message: &'a Message) -> BoxFuture<'a, Result<Accepted, NotSent>>;
+
+    /// Tries the service without sending anything: that it answers and, where it can be asked, that it
+    /// knows us.
+    ///
+    /// # Errors
+    /// What is wrong, for the operator.
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// A destination as logs may show it: its end, or the first letter and the domain.
+#[must_use]
+pub fn masked(to: &str) -> String {
+    match to.split_once('@') {
+        Some((name, domain)) => format!("{}…@{domain}", name.chars().next().unwrap_or_default()),
+        None => format!("…{}", to.chars().skip(to.chars().count().saturating_sub(2)).collect::<String>()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations_are_shown_in_part() {
+        assert_eq!(masked("alice@example.com"), "a…@example.com");
+        assert_eq!(masked("+447700900123"), "…23");
+        assert_eq!(masked("é@example.com"), "é…@example.com");
+        assert_eq!(masked(""), "…");
+    }
+}
