@@ -9,9 +9,10 @@ use super::call::{Call, Reply, json};
 use super::failure::Failure;
 use super::problem::Problem;
 use super::services::{Services, Standing};
-use crate::challenge::view::{Caller, ChallengeView, Outcome, Way};
+use super::visit::Visit;
+use crate::challenge::view::{Beginning, Caller, ChallengeView, Outcome, Start, Way};
 use crate::config::FactorKind;
-use crate::factors::Answer;
+use crate::factors::{Answer, Starts};
 use crate::gate::passage::Journey;
 use crate::policy::EnrolmentId;
 
@@ -28,8 +29,11 @@ pub struct Begin {
 /// `POST challenges/{id}/start`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Start {
+pub struct Begun {
     enrolment: EnrolmentId,
+    /// Which of the ways within the way, where it has several.
+    #[serde(default)]
+    choice: String,
 }
 
 /// `POST challenges/{id}/answer`
@@ -38,7 +42,23 @@ pub struct Start {
 pub struct Answered {
     factor: Option<FactorKind>,
     enrolment: Option<EnrolmentId>,
-    code: String,
+    code: Option<String>,
+    /// The browser's credential, as its `toJSON` makes it.
+    credential: Option<serde_json::Value>,
+    /// Instead of an answer: whether it has been decided on another device.
+    #[serde(default)]
+    ask: bool,
+}
+
+impl Answered {
+    fn answer(&self) -> Result<Answer, Failure> {
+        match (&self.code, &self.credential, self.ask) {
+            (Some(code), None, false) => Ok(Answer::Code(code.clone())),
+            (None, Some(credential), false) => Ok(Answer::Ceremony(credential.to_string())),
+            (None, None, true) => Ok(Answer::Ask),
+            _ => Err(Failure::BadRequest("one of `code`, `credential` and `ask` is needed")),
+        }
+    }
 }
 
 /// Opens a challenge, or says that nothing is missing.
@@ -65,22 +85,33 @@ pub async fn begin(State(services): State<Services>, call: Call<Begin>) -> Reply
 
 /// Chooses a way, and begins what it needs: a message, a ceremony. A code from an app needs
 /// nothing, so this only says what to answer with.
-pub async fn start(State(services): State<Services>, Path(id): Path<String>, call: Call<Start>) -> Reply {
-    let caller = call.visit.caller()?;
-    services.passage.admit(call.visit.visitor.address)?;
+pub async fn start(State(services): State<Services>, Path(id): Path<String>, call: Call<Begun>) -> Reply {
+    let Call { visit, body } = call;
+    let caller = visit.caller()?;
+    services.passage.admit(visit.visitor.address)?;
     let view = services.challenges.view(caller, &id).await?.ok_or(Failure::NotFound)?;
-    let way = view
-        .ways
-        .iter()
-        .find(|way| way.enrolment == call.body.enrolment && way.accepted);
+    let way = view.ways.iter().find(|way| way.enrolment == body.enrolment && way.accepted);
     let way = way.ok_or(Failure::NotFound)?;
-    let body = json!({
+    let mut told = json!({
         "enrolment": way.enrolment,
         "factor": way.factor,
         "prompt": way.prompt,
+        "started": way.started,
         "expires_at": view.expires_at,
     });
-    Ok(json(StatusCode::OK, &body, Vec::new()))
+    if way.starts == Starts::Never {
+        return Ok(json(StatusCode::OK, &told, Vec::new()));
+    }
+    let start = Start { choice: body.choice, onward: String::new() };
+    let begun = services.challenges.start(caller, &id, &way.enrolment, &start).await?;
+    match begun.ok_or(Failure::NotFound)? {
+        Beginning::Begun(started) => {
+            told["started"] = serde_json::to_value(started).unwrap_or_default();
+            Ok(json(StatusCode::OK, &told, Vec::new()))
+        }
+        Beginning::Waived(outcome) => passed(&services, &visit, &id, outcome).await,
+        other => Err(Problem::of_beginning(&other)),
+    }
 }
 
 /// Judges an answer. A right one sets the cookie and says where to go on.
@@ -93,16 +124,20 @@ pub async fn answer(State(services): State<Services>, Path(id): Path<String>, ca
         (None, Some(factor)) => best_of(&services, caller, &id, factor).await?,
         (None, None) => return Err(Failure::BadRequest("`factor` or `enrolment` is missing").into()),
     };
-    let answer = Answer::Code(body.code);
-    let outcome = services.challenges.answer(caller, &id, &enrolment, answer).await?;
-    let outcome = outcome.ok_or(Failure::NotFound)?;
+    let outcome = services.challenges.answer(caller, &id, &enrolment, body.answer()?).await?;
+    passed(&services, &visit, &id, outcome.ok_or(Failure::NotFound)?).await
+}
+
+/// What follows from an outcome: the cookie and where to go on, or the problem.
+async fn passed(services: &Services, visit: &Visit, id: &str, outcome: Outcome) -> Reply {
+    let caller = visit.caller()?;
     if let Some(problem) = Problem::of(&outcome) {
         return Err(problem);
     }
     let Outcome::Passed { proof, browser, recovery_codes_left } = outcome else {
         return Err(Failure::NotFound.into());
     };
-    let journey = journey_of(&services, caller, &id).await?;
+    let journey = journey_of(services, caller, id).await?;
     let arrival = services
         .passage
         .arrive(&visit.visitor, Some(proof.clone()), browser, journey.as_ref())

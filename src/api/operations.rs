@@ -25,7 +25,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of the steps.
-pub const OPERATIONS: [Operation; 11] = [
+pub const OPERATIONS: [Operation; 12] = [
     Operation {
         method: "post",
         path: "/sign-in",
@@ -63,7 +63,7 @@ pub const OPERATIONS: [Operation; 11] = [
         summary: "Choose a way, and begin what it needs",
         body: Some("StartChallenge"),
         answers: &[(200, "Started")],
-        problems: &[400, 401, 403, 404, 415, 429, 503],
+        problems: &[400, 401, 403, 404, 410, 415, 422, 429, 503],
         handler: || post(challenges::start),
     },
     Operation {
@@ -73,7 +73,7 @@ pub const OPERATIONS: [Operation; 11] = [
         summary: "Answer; a right answer sets the session cookie",
         body: Some("AnswerChallenge"),
         answers: &[(200, "Passed")],
-        problems: &[400, 401, 403, 404, 410, 415, 422, 429, 503],
+        problems: &[400, 401, 403, 404, 409, 410, 415, 422, 429, 503],
         handler: || post(challenges::answer),
     },
     Operation {
@@ -93,8 +93,18 @@ pub const OPERATIONS: [Operation; 11] = [
         summary: "Begin to add a factor",
         body: Some("BeginEnrolment"),
         answers: &[(201, "PendingEnrolment")],
-        problems: &[400, 401, 403, 415, 429, 503],
+        problems: &[400, 401, 403, 415, 422, 429, 503],
         handler: || post(enrolments::begin),
+    },
+    Operation {
+        method: "post",
+        path: "/enrolments/{id}/start",
+        id: "startEnrolment",
+        summary: "Begin what the confirmation of a new factor needs, or send its code again",
+        body: Some("StartEnrolment"),
+        answers: &[(200, "StartedEnrolment")],
+        problems: &[400, 401, 403, 404, 410, 415, 422, 429, 503],
+        handler: || post(enrolments::start),
     },
     Operation {
         method: "post",
@@ -103,7 +113,7 @@ pub const OPERATIONS: [Operation; 11] = [
         summary: "Confirm a new factor; a code sets the session cookie",
         body: Some("ConfirmEnrolment"),
         answers: &[(200, "Enrolled")],
-        problems: &[400, 401, 403, 404, 410, 415, 422, 429, 503],
+        problems: &[400, 401, 403, 404, 409, 410, 415, 422, 429, 503],
         handler: || post(enrolments::confirm),
     },
     Operation {

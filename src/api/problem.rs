@@ -15,7 +15,8 @@ use super::failure::Failure;
 use super::visit::Entry;
 use crate::ambient::UnixTime;
 use crate::challenge::ChallengeError;
-use crate::challenge::view::{Locked, Outcome};
+use crate::challenge::view::{Beginning, Locked, Outcome};
+use crate::factors::Refusal;
 use crate::gate::passage::{PassageError, TooMany};
 
 /// Why a call did not do what it was for.
@@ -64,6 +65,44 @@ impl Problem {
                 Self::new(unprocessable, "code_used", "The code was used already", "Wait for the next one.")
                     .with("attempts_left", *attempts_left),
             ),
+            Outcome::Denied { fraud, attempts_left } => Some(
+                Self::new(unprocessable, "denied", "It was declined", "It was counted.")
+                    .with("fraud", *fraud)
+                    .with("attempts_left", *attempts_left),
+            ),
+            Outcome::Waiting => Some(Self::new(
+                StatusCode::CONFLICT,
+                "waiting",
+                "It is not decided yet",
+                "Ask again in two seconds or more.",
+            )),
+            Outcome::Again => Some(Self::new(
+                StatusCode::CONFLICT,
+                "asked_again",
+                "One more answer is needed",
+                "GET the challenge's way, and answer what `started` says.",
+            )),
+            Outcome::NotBegun => Some(Self::new(
+                StatusCode::CONFLICT,
+                "not_started",
+                "Nothing has been begun that could be answered",
+                "POST start first.",
+            )),
+            Outcome::Unavailable => Some(
+                Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "service_unavailable",
+                    "The service that judges did not answer",
+                    "Nothing was counted. Try again, or choose another way.",
+                )
+                .with("retry_after", 5),
+            ),
+            Outcome::Taken => Some(Self::new(
+                StatusCode::CONFLICT,
+                "taken",
+                "Somebody has enrolled this very thing already",
+                "Use another.",
+            )),
             Outcome::Expired => Some(Self::new(
                 StatusCode::GONE,
                 "challenge_expired",
@@ -72,6 +111,52 @@ impl Problem {
             )),
             Outcome::Locked(locked) => Some(Failure::Locked(*locked).into()),
         }
+    }
+
+    /// The problem with a beginning that began nothing.
+    #[must_use]
+    pub fn of_beginning(beginning: &Beginning) -> Self {
+        match beginning {
+            Beginning::NotYet { until, capped } => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                if *capped { "message_limit" } else { "sent_just_now" },
+                "Nothing is sent before `until`",
+                "Answer what was sent before, or choose another way.",
+            )
+            .with("until", until.0),
+            Beginning::Refused(reason) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_sent",
+                "It could not be sent or asked",
+                "`reason` says why. Choose another way, or try again later.",
+            )
+            .with("reason", reason.name()),
+            Beginning::Unknown => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unknown_to_service",
+                "The service behind this factor does not know the person",
+                "Only an administrator can help, or another way.",
+            ),
+            _ => Self::new(
+                StatusCode::GONE,
+                "challenge_expired",
+                "The challenge has run out",
+                "Begin a new one with POST challenges.",
+            ),
+        }
+    }
+
+    /// The problem with a number or an address.
+    #[must_use]
+    pub fn of_detail(field: &'static str, why: Refusal) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "detail_refused",
+            "This number or address cannot be used",
+            "`field` says which, `reason` says why.",
+        )
+        .with("field", field)
+        .with("reason", why.name())
     }
 
     fn into_json(mut self, reference: &str) -> Response {

@@ -1,6 +1,9 @@
 //! The one function that judges an answer: what was answered before, then the lock, then the
 //! comparison, then everything that follows from it, in one write transaction that is durable
 //! before anybody is told (security.md E05, E07, E09, E17). No other code compares a factor.
+//!
+//! Where a service judges, the answer is counted as wrong in one transaction, the service is asked,
+//! and what it said is settled in a second one, which takes the count back unless it was wrong.
 
 use std::sync::Arc;
 
@@ -8,13 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::limits::Figures;
-use super::target::{Candidate, Found, Judged, Question, find};
+use super::settle::settle;
+use super::target::{Candidate, Found, Inquiry, Judged, Question, find};
 use super::view::{Caller, Outcome};
 use crate::ambient::UnixTime;
 use crate::config::{FactorKind, Settings};
-use crate::factors::{Answer, Factors, Verdict};
+use crate::factors::{self, Answer, Factors, Right, Started, Unavailable, Verdict};
 use crate::policy::{EnrolmentId, Proof};
-use crate::store::{AuditEvent, CounterKey, CounterKind, CounterRecord, Lane, NewEnrolment, StoreError, Tx};
+use crate::store::{AuditEvent, CounterKey, CounterKind, CounterRecord, Lane, NewStarted, StoreError, Tx};
 
 /// What an answer is for.
 #[derive(Clone)]
@@ -34,20 +38,46 @@ pub(super) enum Target {
     },
 }
 
+impl Target {
+    /// The question that something may have been begun for.
+    fn question(&self) -> Option<&str> {
+        match self {
+            Self::Challenge { id, .. } | Self::Enrolment { id, .. } => Some(id),
+            Self::Inline { .. } => None,
+        }
+    }
+}
+
+/// What a service said of an answer, or a challenge that goes without it.
+#[derive(Clone)]
+pub(super) struct Given {
+    pub(super) verdict: Result<Verdict, Unavailable>,
+    /// Which of the candidates it is about.
+    pub(super) of: Option<EnrolmentId>,
+    /// Whether the answer has been counted as wrong.
+    pub(super) counted: bool,
+    /// Nobody judged: the operator does without a service that is away.
+    pub(super) waived: bool,
+}
+
 /// One answer of one person.
+#[derive(Clone)]
 pub(super) struct Attempt {
     pub(super) caller: Caller,
     pub(super) target: Target,
     pub(super) answer: Answer,
+    /// What a service said; `None` before it has been asked.
+    pub(super) given: Option<Given>,
     pub(super) factors: Arc<Factors>,
     pub(super) settings: Arc<Settings>,
     pub(super) now: UnixTime,
 }
 
 /// Where the attempt counts.
-struct Count {
-    key: CounterKey,
-    record: CounterRecord,
+pub(super) struct Count {
+    pub(super) key: CounterKey,
+    pub(super) record: CounterRecord,
+    figures: Figures,
 }
 
 /// Judges one answer and writes all that follows from it.
@@ -56,9 +86,10 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
     if let Found::Ended(judged) = found {
         return Ok(judged);
     }
-    let figures = Figures::of(&attempt.settings.limits);
     let count = attempt.count(&mut tx).await?;
-    if let Some(locked) = figures.lock(&count.record, attempt.now) {
+    // What was counted before it was judged may be what locked.
+    let counted = attempt.given.as_ref().is_some_and(|given| given.counted);
+    if let Some(locked) = count.figures.lock(&count.record, attempt.now).filter(|_| !counted) {
         tx.lock_challenges(&attempt.caller.identity.key, &attempt.caller.identity.binding)
             .await?;
         return tx.commit(Judged::Outcome(Outcome::Locked(locked))).await;
@@ -66,10 +97,34 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
     let Found::Question(question) = found else {
         return Ok(Judged::Outcome(Outcome::Expired));
     };
-    match best(&attempt, &question) {
-        (Verdict::Right { state }, Some(hit)) => passed(tx, &attempt, &question, hit, state, &count).await,
-        (Verdict::Used, _) => wrong(tx, &attempt, &question, &count, figures, true).await,
-        _ => wrong(tx, &attempt, &question, &count, figures, false).await,
+    let (verdict, hit) = match &attempt.given {
+        Some(given) => (given.verdict.clone(), question.candidate(given.of.as_ref())),
+        None if question.is_remote(&attempt.factors) => {
+            return ask_first(tx, &attempt, question, count).await;
+        }
+        None => {
+            let (verdict, hit) = best(&attempt, &question);
+            (Ok(verdict), hit)
+        }
+    };
+    match (verdict, hit) {
+        (Ok(Verdict::Right(right)), Some(hit)) => passed(tx, &attempt, &question, hit, right, &count).await,
+        (Ok(Verdict::Waiting), _) => Ok(Judged::Outcome(Outcome::Waiting)),
+        (Ok(Verdict::Again(started)), Some(hit)) => {
+            asked_again(tx, &attempt, &question, hit, &started, count).await
+        }
+        (Ok(verdict), _) => wrong(tx, &attempt, &question, &count, &verdict).await,
+        (Err(error), _) => unavailable(tx, &attempt, &question, count, &error).await,
+    }
+}
+
+impl Question {
+    fn candidate(&self, of: Option<&EnrolmentId>) -> Option<&Candidate> {
+        self.candidates.iter().find(|one| one.enrolment.as_ref() == of)
+    }
+
+    fn is_remote(&self, factors: &Factors) -> bool {
+        !self.saved && factors.get(self.kind).is_some_and(factors::Factor::is_remote)
     }
 }
 
@@ -80,18 +135,41 @@ fn best<'q>(attempt: &Attempt, question: &'q Question) -> (Verdict, Option<&'q C
     };
     let mut best = (Verdict::Wrong, None);
     for candidate in &question.candidates {
+        let against = factors::Question {
+            material: &candidate.material,
+            begun: candidate.begun.as_ref(),
+            now: attempt.now,
+        };
         let verdict = if question.saved {
-            Verdict::Right { state: candidate.material.state }
+            Verdict::Right(Right::at(candidate.material.state, &candidate.material))
         } else {
-            factor.check(&candidate.material, &question.answer, attempt.now)
+            factor.check(&against, &question.answer)
         };
         match verdict {
-            Verdict::Right { .. } => best = (verdict, Some(candidate)),
-            Verdict::Used if best.0 == Verdict::Wrong => best = (verdict, Some(candidate)),
+            Verdict::Right(_) => best = (verdict, Some(candidate)),
+            Verdict::Wrong => {}
+            _ if matches!(best.0, Verdict::Wrong) => best = (verdict, Some(candidate)),
             _ => {}
         }
     }
     best
+}
+
+/// Counts a guess as wrong, durably, before a service is asked about it.
+async fn ask_first(
+    mut tx: Tx,
+    attempt: &Attempt,
+    question: Question,
+    count: Count,
+) -> Result<Judged, StoreError> {
+    let counted = attempt.answer.is_guess();
+    if counted {
+        let next = count.figures.after_wrong(&count.record, attempt.now);
+        tx.set_counter(&count.key, next).await?;
+    }
+    let Question { kind, answer, candidates, .. } = question;
+    tx.commit(Judged::Ask(Box::new(Inquiry { kind, answer, candidates, counted })))
+        .await
 }
 
 async fn passed(
@@ -99,14 +177,17 @@ async fn passed(
     attempt: &Attempt,
     question: &Question,
     hit: &Candidate,
-    state: i64,
+    right: Right,
     count: &Count,
 ) -> Result<Judged, StoreError> {
     let subject = &attempt.caller.identity.key;
-    let Some(enrolment) = settle(&mut tx, attempt, question, hit, state).await? else {
-        return Ok(Judged::Outcome(Outcome::Expired));
+    let (state, properties) = (right.state, right.properties);
+    let enrolment = match settle(&mut tx, attempt, question, hit, right).await? {
+        Ok(enrolment) => enrolment,
+        // Nothing was committed: the answer did not count.
+        Err(outcome) => return Ok(Judged::Outcome(outcome)),
     };
-    let proof = Proof::new(question.kind, enrolment, attempt.now);
+    let proof = Proof { properties, ..Proof::new(question.kind, enrolment, attempt.now) };
     let proof = (!question.saved).then_some(proof);
     let ended = match (&attempt.target, &proof) {
         (Target::Challenge { id, .. }, Some(proof)) => {
@@ -119,10 +200,14 @@ async fn passed(
         (Target::Challenge { .. } | Target::Inline { .. }, None) => false,
     };
     if !ended {
-        // Nothing was committed: the answer did not count.
         return Ok(Judged::Outcome(Outcome::Expired));
     }
-    tx.audit(attempt.event("passed", question)).await?;
+    if let Some(id) = attempt.target.question() {
+        tx.drop_started(subject, id, None).await?;
+    }
+    let waived = attempt.given.as_ref().is_some_and(|given| given.waived);
+    tx.audit(attempt.event(if waived { "waived" } else { "passed" }, question))
+        .await?;
     let Some(proof) = proof else {
         return tx.commit(Judged::Outcome(Outcome::Saved)).await;
     };
@@ -130,35 +215,76 @@ async fn passed(
     let used_in = browser.as_deref().or(attempt.caller.browser.as_deref());
     tx.note_use(subject, &proof.enrolment, attempt.now, &attempt.caller.agent, used_in)
         .await?;
-    if !matches!(attempt.target, Target::Enrolment { .. }) && count.record != CounterRecord::default() {
-        tx.set_counter(&count.key, CounterRecord::default()).await?;
-    }
+    forgive(&mut tx, attempt, count).await?;
     let left = attempt.factors.get(question.kind).and_then(|factor| factor.left(state));
     tx.commit(Judged::Outcome(Outcome::Passed { proof, browser, recovery_codes_left: left }))
         .await
 }
 
-/// Moves the state of the enrolment that was right, or makes the enrolment that was pending.
-/// `None`: somebody else's answer counted first.
-async fn settle(
-    tx: &mut Tx,
+/// A right answer ends the row of wrong ones. A new enrolment shows nothing about the old ones: it
+/// only takes back what was counted for itself.
+async fn forgive(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), StoreError> {
+    if matches!(attempt.target, Target::Enrolment { .. }) {
+        return take_back(tx, attempt, count).await;
+    }
+    if count.record != CounterRecord::default() {
+        tx.set_counter(&count.key, CounterRecord::default()).await?;
+    }
+    Ok(())
+}
+
+/// Takes back what was counted before anybody judged.
+async fn take_back(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), StoreError> {
+    if attempt.given.as_ref().is_some_and(|given| given.counted) {
+        tx.set_counter(&count.key, count.figures.taken_back(&count.record)).await?;
+    }
+    Ok(())
+}
+
+/// The service asks something more: what it began is kept for the next answer.
+async fn asked_again(
+    mut tx: Tx,
     attempt: &Attempt,
     question: &Question,
     hit: &Candidate,
-    state: i64,
-) -> Result<Option<EnrolmentId>, StoreError> {
+    started: &Started,
+    count: Count,
+) -> Result<Judged, StoreError> {
+    let Some(id) = attempt.target.question() else {
+        // A client without a challenge cannot be asked twice.
+        return wrong(tx, attempt, question, &count, &Verdict::Wrong).await;
+    };
+    take_back(&mut tx, attempt, &count).await?;
     let subject = &attempt.caller.identity.key;
-    if let Some(id) = &hit.enrolment {
-        let moved = tx.advance(subject, id, hit.material.state, state).await?;
-        return Ok(moved.then(|| id.clone()));
-    }
-    for old in &question.replaced {
-        tx.remove_enrolment(subject, old, attempt.now).await?;
-    }
-    let mut material = hit.material.clone();
-    material.state = state;
-    let enrolment = NewEnrolment { factor: question.kind, name: question.name.clone(), material };
-    tx.insert_enrolment(subject, &enrolment, attempt.now).await.map(Some)
+    let before = tx.started(subject, id, hit.enrolment.as_ref()).await?;
+    let new = NewStarted {
+        question: id.to_owned(),
+        enrolment: hit.enrolment.clone(),
+        subject: subject.clone(),
+        payload: started.payload.clone(),
+        shows: started.shows.clone(),
+        onward: before.map(|before| before.onward).unwrap_or_default(),
+        handle: started.handle.clone(),
+        at: attempt.now,
+        expires: attempt.now.plus(started.lives),
+    };
+    tx.put_started(&new).await?;
+    tx.audit(attempt.event("asked_again", question)).await?;
+    tx.commit(Judged::Outcome(Outcome::Again)).await
+}
+
+/// Nobody could judge it: nothing is counted, and nothing passes.
+async fn unavailable(
+    mut tx: Tx,
+    attempt: &Attempt,
+    question: &Question,
+    count: Count,
+    error: &Unavailable,
+) -> Result<Judged, StoreError> {
+    tracing::warn!(factor = question.kind.name(), %error, "the service that judges did not answer");
+    take_back(&mut tx, attempt, &count).await?;
+    tx.audit(attempt.event("unavailable", question)).await?;
+    tx.commit(Judged::Outcome(Outcome::Unavailable)).await
 }
 
 /// Makes the browser a known one. A client without a challenge has none.
@@ -187,19 +313,39 @@ pub(super) fn browser_token(tx: &Tx, answer_mac: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(tx.ring().mac("browser", &[answer_mac]))
 }
 
+/// What the audit log calls an answer that did not pass.
+const fn result_of(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Used => "used",
+        Verdict::Cloned => "cloned",
+        Verdict::Denied => "denied",
+        Verdict::Fraud => "fraud",
+        _ => "wrong",
+    }
+}
+
 async fn wrong(
     mut tx: Tx,
     attempt: &Attempt,
     question: &Question,
     count: &Count,
-    figures: Figures,
-    used: bool,
+    verdict: &Verdict,
 ) -> Result<Judged, StoreError> {
-    let next = figures.after_wrong(&count.record, attempt.now);
-    tx.set_counter(&count.key, next).await?;
-    tx.audit(attempt.event(if used { "used" } else { "wrong" }, question)).await?;
-    let locked = figures.lock(&next, attempt.now);
-    let attempts_left = figures.attempts_left(&next, attempt.now);
+    let next = if attempt.given.as_ref().is_some_and(|given| given.counted) {
+        count.record
+    } else {
+        let next = count.figures.after_wrong(&count.record, attempt.now);
+        tx.set_counter(&count.key, next).await?;
+        next
+    };
+    tx.audit(attempt.event(result_of(verdict), question)).await?;
+    // A ceremony, and an answer of another site, is good for one look.
+    if let (Some(id), false) = (attempt.target.question(), matches!(attempt.answer, Answer::Code(_))) {
+        let only = question.candidates.first().and_then(|one| one.enrolment.as_ref());
+        tx.drop_started(&attempt.caller.identity.key, id, only).await?;
+    }
+    let locked = count.figures.lock(&next, attempt.now);
+    let attempts_left = count.figures.attempts_left(&next, attempt.now);
     if locked.is_some() {
         tx.lock_challenges(&attempt.caller.identity.key, &attempt.caller.identity.binding)
             .await?;
@@ -209,10 +355,12 @@ async fn wrong(
             .with("wrong_in_a_row", next.in_a_row.to_string());
         tx.audit(event).await?;
     }
-    tx.commit(Judged::Outcome(match locked {
-        Some(locked) => Outcome::Locked(locked),
-        None if used => Outcome::Used { attempts_left },
-        None => Outcome::Wrong { attempts_left },
+    tx.commit(Judged::Outcome(match (locked, verdict) {
+        (Some(locked), _) => Outcome::Locked(locked),
+        (None, Verdict::Used) => Outcome::Used { attempts_left },
+        (None, Verdict::Denied) => Outcome::Denied { fraud: false, attempts_left },
+        (None, Verdict::Fraud) => Outcome::Denied { fraud: true, attempts_left },
+        (None, _) => Outcome::Wrong { attempts_left },
     }))
     .await
 }
@@ -226,7 +374,7 @@ impl Attempt {
         };
         let key = CounterKey { subject, kind: CounterKind::Factor, lane };
         let record = tx.counter(&key).await?;
-        Ok(Count { key, record })
+        Ok(Count { key, record, figures: Figures::of(&self.settings.limits) })
     }
 
     fn event(&self, result: &str, question: &Question) -> AuditEvent {

@@ -1,16 +1,19 @@
 //! Enrolling, listing, renaming and removing factors. Each change needs permission
 //! ([`super::permission`]); confirming goes through the one function that judges answers.
 
+use std::collections::BTreeMap;
+
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::attempt::Target;
-use super::view::{Caller, EnrolmentView, Outcome, PendingEnrolment};
+use super::start::started_view;
+use super::view::{Addable, Caller, EnrolmentView, Outcome, PendingEnrolment};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
-use crate::config::FactorKind;
-use crate::factors::{Answer, Factor};
+use crate::config::{FactorKind, FactorSet};
+use crate::factors::{Answer, Enrolling, Factor, Material};
 use crate::policy::EnrolmentId;
-use crate::store::{AuditEvent, EnrolmentRecord, NewPending, StoreError};
+use crate::store::{AuditEvent, EnrolmentRecord, NewEnrolment, NewPending, StoreError};
 
 /// Enrolments of one person.
 pub(super) const MAX_ENROLMENTS: usize = 20;
@@ -35,6 +38,19 @@ impl Challenges {
             .await?)
     }
 
+    /// The kinds that a person can add, strongest first.
+    #[must_use]
+    pub fn addable(&self) -> Vec<Addable> {
+        let mut kinds: Vec<Addable> = self
+            .factors
+            .iter()
+            .filter(|factor| factor.can_be_enrolled())
+            .map(|factor| Addable { factor: factor.kind(), details: factor.details() })
+            .collect();
+        kinds.sort_by_key(|one| one.factor.rank());
+        kinds
+    }
+
     /// Begins an enrolment: makes its secret and keeps it sealed until it is confirmed.
     ///
     /// # Errors
@@ -43,14 +59,17 @@ impl Challenges {
         &self,
         caller: &Caller,
         kind: FactorKind,
+        details: &BTreeMap<String, String>,
     ) -> Result<PendingEnrolment, ChallengeError> {
         self.require_permission(caller).await?;
-        let factor = self.factors.get(kind).ok_or(ChallengeError::NoSuchFactor)?;
+        let factor = self.factors.get(kind).filter(|factor| factor.can_be_enrolled());
+        let factor = factor.ok_or(ChallengeError::NoSuchFactor)?;
         let enrolled = self.store.enrolments(&caller.identity.key).await?;
         if enrolled.len() >= MAX_ENROLMENTS && !factor.replaces_others() {
             return Err(ChallengeError::TooMany);
         }
-        let (material, setup) = factor.begin(&caller.identity.subject)?;
+        let same = self.materials(caller, &enrolled, kind).await?;
+        let (material, setup) = factor.begin(&self.enrolling(caller, details, &same))?;
         let now = self.clock.now();
         let json = serde_json::to_vec(&setup).map_err(|_| StoreError::Corrupt("setup"))?;
         let pending = NewPending {
@@ -58,7 +77,7 @@ impl Challenges {
             subject: caller.identity.key.clone(),
             binding: caller.identity.binding,
             factor: kind,
-            name: free_name(factor, &enrolled),
+            name: free_name(factor, &material, &enrolled),
             material,
             setup: SecretSlice::from(json),
             created: now,
@@ -69,6 +88,8 @@ impl Challenges {
             factor: kind,
             name: pending.name.clone(),
             setup,
+            prompt: factor.prompt(),
+            started: None,
             expires_at: pending.expires,
         };
         let audit = self.event(caller, "enrolment.begun").with("factor", kind.name());
@@ -80,6 +101,84 @@ impl Challenges {
             })
             .await?;
         Ok(view)
+    }
+
+    /// The person as a factor may know them.
+    fn enrolling<'a>(
+        &self,
+        caller: &'a Caller,
+        details: &'a BTreeMap<String, String>,
+        enrolled: &'a [Material],
+    ) -> Enrolling<'a> {
+        let identity = &caller.identity;
+        let mac = self.store.ring().mac("person", &[identity.key.as_str().as_bytes()]);
+        let mut person = [0; 16];
+        person.iter_mut().zip(mac).for_each(|(to, from)| *to = from);
+        Enrolling {
+            account: &identity.subject,
+            display_name: identity.display_name(),
+            email: identity.email.as_deref(),
+            person,
+            details,
+            enrolled,
+        }
+    }
+
+    /// What is kept of the caller's enrolments of this kind.
+    async fn materials(
+        &self,
+        caller: &Caller,
+        enrolled: &[EnrolmentRecord],
+        kind: FactorKind,
+    ) -> Result<Vec<Material>, ChallengeError> {
+        let subject = caller.identity.key.clone();
+        let ids: Vec<EnrolmentId> = enrolled
+            .iter()
+            .filter(|one| one.factor == kind)
+            .map(|one| one.id.clone())
+            .collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = self.store.write(move |mut tx| async move {
+            let mut all = Vec::new();
+            for id in &ids {
+                all.extend(tx.material(&subject, id).await?);
+            }
+            tx.commit(all).await
+        });
+        Ok(all.await?)
+    }
+
+    /// Gives the caller what everybody has without enrolling, of the kinds that count here.
+    pub(super) async fn enrol_automatically(
+        &self,
+        caller: &Caller,
+        accepted: FactorSet,
+    ) -> Result<(), ChallengeError> {
+        let automatic = || {
+            self.factors
+                .iter()
+                .filter(|one| one.is_automatic() && accepted.contains(one.kind()))
+        };
+        if automatic().next().is_none() {
+            return Ok(());
+        }
+        let enrolled = self.store.enrolments(&caller.identity.key).await?;
+        for factor in automatic().filter(|one| enrolled.iter().all(|has| has.factor != one.kind())) {
+            let none = BTreeMap::new();
+            let (material, _) = factor.begin(&self.enrolling(caller, &none, &[]))?;
+            let new = NewEnrolment {
+                factor: factor.kind(),
+                name: free_name(factor, &material, &enrolled),
+                material,
+            };
+            let audit = self.event(caller, "enrolment.automatic").with("factor", factor.kind().name());
+            self.store
+                .add_enrolment_of_kind(&caller.identity.key, new, self.clock.now(), audit)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The caller's enrolment that waits for its confirmation, with what it shows; `None` when
@@ -101,11 +200,17 @@ impl Challenges {
         };
         let setup = serde_json::from_slice(waiting.setup.expose_secret())
             .map_err(|_| StoreError::Corrupt("setup"))?;
+        let factor = self.factors.get(record.factor).ok_or(ChallengeError::NoSuchFactor)?;
+        let now = self.clock.now();
+        let started = self.store.started(&identity.key, id).await?;
+        let started = started.iter().find(|one| one.enrolment.is_none() && one.expires > now);
         Ok(Some(PendingEnrolment {
             id: id.to_owned(),
             factor: record.factor,
             name: record.name,
             setup,
+            prompt: factor.prompt(),
+            started: started.map(started_view),
             expires_at: record.expires,
         }))
     }
@@ -144,6 +249,8 @@ impl Challenges {
             id: one.id,
             factor: one.factor,
             name: one.name,
+            hint: one.about.hint,
+            note: one.about.note,
             added: one.created,
             last_used: one.last_used,
             last_used_by: one.last_used_by,
@@ -193,7 +300,7 @@ impl Challenges {
             .await?)
     }
 
-    fn event(&self, caller: &Caller, what: &str) -> AuditEvent {
+    pub(super) fn event(&self, caller: &Caller, what: &str) -> AuditEvent {
         AuditEvent::new(self.clock.now(), what, "ok")
             .who(caller.identity.key.as_str())
             .from(caller.address)
@@ -213,14 +320,14 @@ fn checked_name(name: &str) -> Result<String, ChallengeError> {
 }
 
 /// "Phone", or "Phone 2" where there is one.
-fn free_name(factor: &dyn Factor, enrolled: &[EnrolmentRecord]) -> String {
-    let plain = factor.default_name();
+pub(super) fn free_name(factor: &dyn Factor, material: &Material, enrolled: &[EnrolmentRecord]) -> String {
+    let plain = factor.default_name(material);
     let taken = |name: &str| enrolled.iter().any(|one| one.name == name);
-    if factor.replaces_others() || !taken(plain) {
-        return plain.to_owned();
+    if factor.replaces_others() || !taken(&plain) {
+        return plain;
     }
     (2..=MAX_ENROLMENTS + 1)
         .map(|n| format!("{plain} {n}"))
         .find(|name| !taken(name))
-        .unwrap_or_else(|| plain.to_owned())
+        .unwrap_or(plain)
 }

@@ -1,20 +1,24 @@
 //! Opening, showing and answering challenges.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::attempt::{Attempt, Target, attempt};
-use super::target::Judged;
+use super::attempt::{Attempt, Given, Target, attempt};
+use super::start::started_view;
+use super::target::{Inquiry, Judged};
 use super::view::{Caller, ChallengeView, Outcome, Purpose};
 use super::ways::{Taste, chosen, ways};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::{FactorKind, FactorSet};
-use crate::factors::Answer;
+use crate::factors::{Answer, Asking, Unavailable, Verdict};
 use crate::policy::EnrolmentId;
 use crate::store::{ChallengeRecord, Lane, NewChallenge, Stage, StoreError};
 
 /// Seconds that a challenge lives (security.md 2.3).
 const LIFE: i64 = 300;
+/// A service that judges may wait for a person with a phone in their hand.
+const LONGEST_ASK: Duration = Duration::from_secs(75);
 /// An open challenge with less than this left is not shared any more. Seconds.
 const WORTH_SHARING: i64 = 60;
 
@@ -33,6 +37,7 @@ impl Challenges {
         if let Some(locked) = self.lock(caller).await? {
             return Err(ChallengeError::Locked(locked));
         }
+        self.enrol_automatically(caller, accepted).await?;
         let now = self.clock.now();
         let new = NewChallenge {
             id: random_token(),
@@ -133,16 +138,64 @@ impl Challenges {
             caller: caller.clone(),
             target,
             answer,
+            given: None,
             factors: Arc::clone(&self.factors),
             settings: Arc::clone(&self.settings),
             now: self.clock.now(),
         };
-        match self.store.write(|tx| attempt(tx, one)).await? {
+        self.settled(one).await
+    }
+
+    /// Runs one attempt to its end, with the service asked in between where one judges.
+    pub(super) async fn settled(&self, one: Attempt) -> Result<Option<Outcome>, ChallengeError> {
+        let again = one.clone();
+        let judged = match self.store.write(|tx| attempt(tx, one)).await? {
+            Judged::Ask(inquiry) => {
+                let given = Some(self.asked(&again, *inquiry).await);
+                let second = Attempt { given, now: self.clock.now(), ..again };
+                self.store.write(|tx| attempt(tx, second)).await?
+            }
+            judged => judged,
+        };
+        match judged {
             Judged::Outcome(outcome) => Ok(Some(outcome)),
-            Judged::Unknown => Ok(None),
+            Judged::Unknown | Judged::Ask(_) => Ok(None),
             Judged::NotPermitted(permission) => Err(ChallengeError::NotPermitted(permission)),
             Judged::TooMany => Err(ChallengeError::TooMany),
         }
+    }
+
+    /// Asks the service about each candidate until one is more than wrong.
+    async fn asked(&self, attempt: &Attempt, inquiry: Inquiry) -> Given {
+        let Inquiry { kind, answer, candidates, counted } = inquiry;
+        let mut given = Given { verdict: Ok(Verdict::Wrong), of: None, counted, waived: false };
+        let Some(factor) = self.factors.get(kind) else {
+            return given;
+        };
+        for candidate in &candidates {
+            let asking = Asking {
+                material: &candidate.material,
+                begun: candidate.begun.as_ref(),
+                answer: &answer,
+                account: &attempt.caller.identity.subject,
+                return_url: &self.return_url(),
+                client: attempt.caller.address,
+                now: attempt.now,
+            };
+            let asked = tokio::time::timeout(LONGEST_ASK, factor.ask(asking)).await;
+            let verdict = asked.unwrap_or_else(|_| Err(Unavailable("it took too long".to_owned())));
+            given = Given { verdict, of: candidate.enrolment.clone(), ..given };
+            if !matches!(given.verdict, Ok(Verdict::Wrong)) {
+                break;
+            }
+        }
+        given
+    }
+
+    /// Where another site sends people back to.
+    pub(super) fn return_url(&self) -> String {
+        let server = &self.settings.server;
+        format!("{}{}/challenge/return", server.public_url.origin(), server.prefix)
     }
 
     async fn record(&self, caller: &Caller, id: &str) -> Result<Option<ChallengeRecord>, StoreError> {
@@ -160,7 +213,15 @@ impl Challenges {
             browser: caller.browser.as_deref().filter(|_| key.lane == Lane::Known),
             default: default.as_ref(),
         };
-        let ways = ways(enrolled, &self.factors, &taste);
+        let mut ways = ways(enrolled, &self.factors, &taste);
+        if record.stage == Stage::Open {
+            for started in self.store.started(&caller.identity.key, &record.id).await? {
+                let way = ways.iter_mut().find(|way| Some(&way.enrolment) == started.enrolment.as_ref());
+                if let Some(way) = way.filter(|_| started.expires > now) {
+                    way.started = Some(started_view(&started));
+                }
+            }
+        }
         let ended = record.stage != Stage::Open;
         Ok(ChallengeView {
             purpose: purpose(&record)?,

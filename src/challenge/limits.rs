@@ -56,6 +56,20 @@ impl Figures {
         next
     }
 
+    /// The count without one answer that was counted before it was judged and was not wrong.
+    pub(super) fn taken_back(&self, count: &CounterRecord) -> CounterRecord {
+        let mut next = *count;
+        next.in_a_row = (next.in_a_row - 1).max(0);
+        next.in_window = (next.in_window - 1).max(0);
+        if count.in_window >= self.wrong_answers {
+            next.waits = (next.waits - 1).max(0);
+        }
+        if next.in_window < self.wrong_answers {
+            next.locked_until = 0;
+        }
+        next
+    }
+
     /// How many more wrong answers there may be before a wait.
     pub(super) fn attempts_left(&self, count: &CounterRecord, now: UnixTime) -> u32 {
         if self.lock(count, now).is_some() {
@@ -127,6 +141,21 @@ mod tests {
         assert_eq!(count.in_a_row, 50);
         assert_eq!(FIGURES.lock(&count, UnixTime(i64::MAX)), Some(Locked::Hard));
         assert_eq!(FIGURES.attempts_left(&count, UnixTime(i64::MAX)), 0);
+    }
+
+    #[test]
+    fn what_was_counted_too_early_is_taken_back_whole() {
+        let mut count = CounterRecord::default();
+        for now in 1_000_000..1_000_005 {
+            let before = count;
+            count = wrong(before, now);
+            let back = FIGURES.taken_back(&count);
+            assert_eq!((back.in_a_row, back.in_window, back.waits), (before.in_a_row, before.in_window, 0));
+            assert_eq!(until(&back, now), None);
+        }
+        // A second one in flight keeps the wait that it was counted into.
+        let two = wrong(count, 1_000_010);
+        assert!(until(&FIGURES.taken_back(&two), 1_000_010).is_some());
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::ambient::Clock;
 use crate::config::Settings;
-use crate::factors::{self, EnrolError, Factors};
+use crate::delivery::{Delivery, DeliveryError};
+use crate::factors::{self, EnrolError, Factors, FactorsError};
 use crate::policy::SubjectKey;
 use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
 
@@ -18,6 +19,8 @@ mod life;
 mod limits;
 mod password;
 mod permission;
+mod settle;
+mod start;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -36,7 +39,17 @@ pub struct Challenges {
     settings: Arc<Settings>,
     clock: Clock,
     factors: Arc<Factors>,
+    delivery: Delivery,
     hashing: password::Hashing,
+}
+
+/// Why the room cannot be built of the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Factors(#[from] FactorsError),
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
 }
 
 /// Why a step could not be taken. An answer that is wrong is no error: see [`view::Outcome`].
@@ -70,17 +83,23 @@ pub enum ChallengeError {
 impl Challenges {
     /// Builds the room on a store. After a reload, [`Challenges::with_settings`] keeps what is
     /// shared.
-    #[must_use]
-    pub fn new(store: Store, settings: Arc<Settings>, clock: Clock) -> Self {
-        let factors = Arc::new(factors::all(&settings.factors));
-        Self { store, settings, clock, factors, hashing: password::Hashing::new() }
+    ///
+    /// # Errors
+    /// When a factor or a sender cannot be made of the settings.
+    pub fn new(store: Store, settings: Arc<Settings>, clock: Clock) -> Result<Self, BuildError> {
+        let factors = Arc::new(factors::all(&settings)?);
+        let delivery = Delivery::new(&settings)?;
+        Ok(Self { store, settings, clock, factors, delivery, hashing: password::Hashing::new() })
     }
 
     /// The same room under other settings.
-    #[must_use]
-    pub fn with_settings(&self, settings: Arc<Settings>) -> Self {
-        let factors = Arc::new(factors::all(&settings.factors));
-        Self { settings, factors, ..self.clone() }
+    ///
+    /// # Errors
+    /// As [`Challenges::new`].
+    pub fn with_settings(&self, settings: Arc<Settings>) -> Result<Self, BuildError> {
+        let factors = Arc::new(factors::all(&settings)?);
+        let delivery = Delivery::new(&settings)?;
+        Ok(Self { settings, factors, delivery, ..self.clone() })
     }
 
     /// The kinds of factor a person can be asked for and can enrol.

@@ -112,6 +112,7 @@ mod tests {
             factor: FactorKind::Totp,
             name: "Phone".into(),
             state: 0,
+            about: crate::factors::About::default(),
             created: UnixTime(0),
             last_used: None,
             last_used_by: None,

@@ -1,7 +1,7 @@
 //! What an answer is for: finds the challenge, the pending enrolment or the enrolments it is to be
 //! compared with, and the outcome an earlier equal answer had. It compares no factor.
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretSlice};
 use subtle::ConstantTimeEq as _;
 
 use super::attempt::{Attempt, Target, browser_token};
@@ -9,7 +9,7 @@ use super::enrol::MAX_ENROLMENTS;
 use super::permission;
 use super::view::{ChangePermission, Outcome, Purpose};
 use crate::config::FactorKind;
-use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED};
+use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED, Starts};
 use crate::policy::{EnrolmentId, Proof};
 use crate::store::{ChallengeRecord, EnrolmentRecord, Stage, StoreError, Tx};
 
@@ -20,6 +20,17 @@ pub(super) enum Judged {
     Unknown,
     NotPermitted(ChangePermission),
     TooMany,
+    /// A service has to judge it. It is counted as wrong already, if it can be a guess.
+    Ask(Box<Inquiry>),
+}
+
+/// What a service is to judge.
+pub(super) struct Inquiry {
+    pub(super) kind: FactorKind,
+    pub(super) answer: NormalForm,
+    pub(super) candidates: Vec<Candidate>,
+    /// Whether it is counted as wrong already.
+    pub(super) counted: bool,
 }
 
 /// What was found for an answer.
@@ -40,8 +51,10 @@ pub(super) struct Question {
     pub(super) candidates: Vec<Candidate>,
     /// Confirmed by saying so: nothing is compared and nothing is proved.
     pub(super) saved: bool,
-    /// Name of a new enrolment, and the older ones it takes the place of.
-    pub(super) name: String,
+    /// Name that the person gave a new enrolment, and those there are of theirs.
+    pub(super) name: Option<String>,
+    pub(super) enrolled: Vec<EnrolmentRecord>,
+    /// The older ones it takes the place of.
     pub(super) replaced: Vec<EnrolmentId>,
     pub(super) app: Option<String>,
 }
@@ -51,13 +64,25 @@ pub(super) struct Candidate {
     /// `None`: still pending.
     pub(super) enrolment: Option<EnrolmentId>,
     pub(super) material: Material,
+    /// What was begun for this question.
+    pub(super) begun: Option<SecretSlice<u8>>,
 }
 
 impl Question {
     /// A plain question: compare, then prove.
     fn new(kind: FactorKind, answer: NormalForm, mac: [u8; 32], candidates: Vec<Candidate>) -> Self {
-        let (name, replaced) = (String::new(), Vec::new());
-        Self { kind, answer, mac, candidates, saved: false, name, replaced, app: None }
+        let (enrolled, replaced) = (Vec::new(), Vec::new());
+        Self {
+            kind,
+            answer,
+            mac,
+            candidates,
+            saved: false,
+            name: None,
+            enrolled,
+            replaced,
+            app: None,
+        }
     }
 }
 
@@ -107,13 +132,17 @@ async fn find_challenge(
     if let Some(found) = settled(tx, attempt, &challenge, &mac, factor.left(one.state)).await? {
         return Ok(found);
     }
+    let begun = begun(tx, attempt, id, Some(enrolment)).await?;
+    if begun.is_none() && factor.needs_start(&attempt.answer) {
+        return Ok(ended(Outcome::NotBegun));
+    }
     let Some(material) = tx.material(&identity.key, enrolment).await? else {
         return Ok(UNKNOWN);
     };
     let app = serde_json::from_str::<Purpose>(&challenge.purpose)
         .ok()
         .map(|purpose| purpose.app);
-    let candidates = vec![Candidate { enrolment: Some(one.id), material }];
+    let candidates = vec![Candidate { enrolment: Some(one.id), material, begun }];
     Ok(Found::Question(Question { app, ..Question::new(one.factor, answer, mac, candidates) }))
 }
 
@@ -137,7 +166,9 @@ async fn settled(
 
 async fn find_inline(tx: &mut Tx, attempt: &Attempt, kind: FactorKind) -> Result<Found, StoreError> {
     let subject = &attempt.caller.identity.key;
-    let Some(factor) = attempt.factors.get(kind) else {
+    // What must be begun first belongs to a challenge.
+    let factor = attempt.factors.get(kind).filter(|factor| !factor.needs_start(&attempt.answer));
+    let Some(factor) = factor else {
         return Ok(UNKNOWN);
     };
     let answer = match factor.normal_form(&attempt.answer) {
@@ -147,7 +178,7 @@ async fn find_inline(tx: &mut Tx, attempt: &Attempt, kind: FactorKind) -> Result
     let mut candidates = Vec::new();
     for one in tx.enrolments(subject).await?.into_iter().filter(|one| one.factor == kind) {
         if let Some(material) = tx.material(subject, &one.id).await? {
-            candidates.push(Candidate { enrolment: Some(one.id), material });
+            candidates.push(Candidate { enrolment: Some(one.id), material, begun: None });
         }
     }
     if candidates.is_empty() {
@@ -198,14 +229,36 @@ async fn find_pending(
     if facts.enrolled.len() - replaced.len() >= MAX_ENROLMENTS {
         return Ok(Found::Ended(Judged::TooMany));
     }
-    let candidates = vec![Candidate { enrolment: None, material: waiting.material }];
-    let name = name.map_or(pending.name, str::to_owned);
+    let begun = begun(tx, attempt, id, None).await?;
+    if begun.is_none() && needs_start_to_enrol(factor, &attempt.answer) {
+        return Ok(ended(Outcome::NotBegun));
+    }
+    let candidates = vec![Candidate { enrolment: None, material: waiting.material, begun }];
     Ok(Found::Question(Question {
         saved,
-        name,
+        name: name.map(str::to_owned),
+        enrolled: facts.enrolled,
         replaced,
         ..Question::new(pending.factor, answer, mac, candidates)
     }))
+}
+
+/// A ceremony of enrolment is in what waits; everything else is begun as for a challenge.
+pub(super) fn needs_start_to_enrol(factor: &dyn Factor, answer: &Answer) -> bool {
+    factor.starts() == Starts::OnRequest && factor.needs_start(answer)
+}
+
+/// What was begun for this question and has not run out.
+async fn begun(
+    tx: &mut Tx,
+    attempt: &Attempt,
+    question: &str,
+    enrolment: Option<&EnrolmentId>,
+) -> Result<Option<SecretSlice<u8>>, StoreError> {
+    let started = tx.started(&attempt.caller.identity.key, question, enrolment).await?;
+    Ok(started
+        .filter(|started| started.expires > attempt.now)
+        .map(|started| started.payload))
 }
 
 /// The answer that confirms an enrolment, and whether it is only the word that all is saved.

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ambient::UnixTime;
 use crate::config::FactorKind;
-use crate::factors::{Malformed, Prompt, Setup};
+use crate::delivery::Reason;
+use crate::factors::{Detail, Malformed, Prompt, Setup, Shows, Starts};
 use crate::policy::{EnrolmentId, Identity, Proof};
 
 /// Who is asking, as one request established them. Every call takes it, so that no record of
@@ -60,12 +61,77 @@ pub struct Way {
     pub enrolment: EnrolmentId,
     pub factor: FactorKind,
     pub name: String,
+    /// Where it leads, as far as it may be shown.
+    pub hint: Option<String>,
     pub prompt: Prompt,
+    /// Whether it has to be begun by POST before there can be an answer.
+    #[serde(rename = "must_start")]
+    pub starts: Starts,
+    /// What was begun for this very challenge.
+    pub started: Option<StartedView>,
     pub last_used: Option<UnixTime>,
     /// Whether it counts for what is missing; if not, the page shows it disabled.
     pub accepted: bool,
     /// Codes left, for recovery codes.
     pub left: Option<u32>,
+}
+
+/// What was begun for a challenge or an enrolment.
+#[derive(Clone, Debug, Serialize)]
+pub struct StartedView {
+    #[serde(flatten)]
+    pub shows: Shows,
+    pub at: UnixTime,
+    /// From when on it may be begun anew, where that sends something.
+    pub again_at: Option<UnixTime>,
+    pub expires_at: UnixTime,
+}
+
+/// With what something is begun.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Which of the ways within the way; empty for the usual one.
+    pub choice: String,
+    /// Where the person goes on, as the portal knows it.
+    pub onward: String,
+}
+
+/// What became of a beginning.
+#[derive(Clone, Debug)]
+pub enum Beginning {
+    Begun(StartedView),
+    /// The service is away and the operator does without it then: the proof it would have made.
+    Waived(Outcome),
+    /// Something was sent only just now, or too often; from when on it can be sent again.
+    NotYet {
+        until: UnixTime,
+        /// Nothing was sent just now: a cap holds it back.
+        capped: bool,
+    },
+    /// It was not sent, or the service refuses: another way is needed.
+    Refused(Reason),
+    /// The service does not know this person.
+    Unknown,
+    /// The challenge has run out.
+    Expired,
+}
+
+/// What another site sent a person back for.
+#[derive(Clone, Debug)]
+pub struct WayBack {
+    /// Id of the challenge, or of the enrolment that waits.
+    pub question: String,
+    /// `None` for an enrolment that waits.
+    pub enrolment: Option<EnrolmentId>,
+    pub onward: String,
+}
+
+/// A kind of factor that can be added.
+#[derive(Clone, Debug, Serialize)]
+pub struct Addable {
+    pub factor: FactorKind,
+    /// What has to be said first.
+    pub details: &'static [Detail],
 }
 
 /// What became of an answer.
@@ -84,6 +150,21 @@ pub enum Outcome {
     Wrong {
         attempts_left: u32,
     },
+    /// The person, or the service for them, said no; counted as wrong. `fraud`: "it was not me".
+    Denied {
+        fraud: bool,
+        attempts_left: u32,
+    },
+    /// Not decided yet: ask again in a while.
+    Waiting,
+    /// Right so far: the service asks something more, which has been begun.
+    Again,
+    /// Nothing has been begun that could be answered: begin it first.
+    NotBegun,
+    /// The service that judges did not answer. Nothing was counted.
+    Unavailable,
+    /// Somebody has enrolled this very thing already.
+    Taken,
     /// Right once, used already; counted as wrong.
     Used {
         attempts_left: u32,
@@ -108,6 +189,10 @@ pub struct EnrolmentView {
     pub id: EnrolmentId,
     pub factor: FactorKind,
     pub name: String,
+    /// Where it leads, as far as it may be shown.
+    pub hint: Option<String>,
+    /// What it is: a model, a serial number.
+    pub note: Option<String>,
     pub added: UnixTime,
     pub last_used: Option<UnixTime>,
     /// "Firefox on Linux".
@@ -123,6 +208,9 @@ pub struct PendingEnrolment {
     pub factor: FactorKind,
     pub name: String,
     pub setup: Setup,
+    pub prompt: Prompt,
+    /// What was begun for its confirmation.
+    pub started: Option<StartedView>,
     pub expires_at: UnixTime,
 }
 

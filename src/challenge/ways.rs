@@ -15,7 +15,7 @@ pub(super) struct Taste<'a> {
 }
 
 /// Every enrolment whose factor is on: last used in this browser, else the person's default, else
-/// the latest used; what does not count here after what does, recovery codes last.
+/// the strongest, of these the latest used; what does not count here after what does, recovery codes last.
 pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste: &Taste<'_>) -> Vec<Way> {
     let here = taste.browser.map(TokenHash::of);
     enrolled.sort_by_key(|one| {
@@ -25,6 +25,7 @@ pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste:
             !taste.accepted.contains(one.factor),
             !used_here,
             Some(&one.id) != taste.default,
+            one.factor.rank(),
             std::cmp::Reverse(one.last_used),
             one.created,
         )
@@ -42,7 +43,10 @@ fn way(one: EnrolmentRecord, factors: &Factors, accepted: FactorSet) -> Option<W
         enrolment: one.id,
         factor: one.factor,
         name: one.name,
+        hint: one.about.hint,
         prompt: factor.prompt(),
+        starts: factor.starts(),
+        started: None,
         last_used: one.last_used,
         accepted: accepted.contains(one.factor) && left != Some(0),
         left,
@@ -61,13 +65,9 @@ mod tests {
     use super::*;
     use crate::ambient::UnixTime;
     use crate::config::FactorKind;
-    use crate::config::settings;
 
     fn factors() -> Factors {
-        crate::factors::all(&settings::Factors {
-            enabled: FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode),
-            ..settings::Factors::default()
-        })
+        crate::factors::all(&crate::policy::tests_support::settings(Vec::new())).unwrap()
     }
 
     fn one(id: &str, factor: FactorKind, used: i64, browser: Option<&str>) -> EnrolmentRecord {
@@ -76,6 +76,7 @@ mod tests {
             factor,
             name: id.into(),
             state: 10 << 56,
+            about: crate::factors::About::default(),
             created: UnixTime(0),
             last_used: Some(UnixTime(used)),
             last_used_by: None,

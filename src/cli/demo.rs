@@ -20,10 +20,10 @@ use socket2::{Domain, Socket, Type};
 
 use super::run;
 use super::users::generate_password;
-use crate::ambient::{Clock, UnixTime};
+use crate::ambient::{Clock, UnixTime, random_bytes};
 use crate::challenge::hash_password;
 use crate::config::{self, Environment, FactorKind, Settings, Sources};
-use crate::factors::{self, Setup};
+use crate::factors::{self, Enrolling, Setup};
 use crate::policy::SubjectKey;
 use crate::store::{AuditEvent, NewEnrolment, NewUser, Store};
 use app::App;
@@ -187,9 +187,18 @@ async fn prepare(settings: &Arc<Settings>, password: &SecretString, now: UnixTim
     let key = SubjectKey::new("local", USER);
     let event = |what| AuditEvent::new(now, what, "ok").who(key.as_str());
     store.add_user(user, now, Some(event("user.added"))).await?;
-    let factors = factors::all(&settings.factors);
+    let factors = factors::all(settings)?;
     let totp = factors.get(FactorKind::Totp).context("authenticator apps are on")?;
-    let (material, setup) = totp.begin(USER)?;
+    let none = std::collections::BTreeMap::new();
+    let new = Enrolling {
+        account: USER,
+        display_name: USER,
+        email: None,
+        person: random_bytes(),
+        details: &none,
+        enrolled: &[],
+    };
+    let (material, setup) = totp.begin(&new)?;
     let Setup::Totp { key: secret, .. } = setup else {
         bail!("an authenticator app shows a key")
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::config::{self, Environment, Sources};
 
-use super::records::REFUSED;
+use super::check::REFUSED;
 
 /// Longest that each step of asking may take.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -72,6 +72,24 @@ impl FactorKind {
         }
     }
 
+    /// Where it stands among the others when nothing else decides: the strongest and easiest first.
+    #[must_use]
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Passkey => 0,
+            Self::Totp => 1,
+            Self::Duo => 2,
+            Self::Yubikey => 3,
+            Self::Hotp => 4,
+            Self::Radius => 5,
+            Self::Sms => 6,
+            Self::Voice => 7,
+            Self::Email => 8,
+            Self::RecoveryCode => 9,
+            Self::TemporaryCode => 10,
+        }
+    }
+
     /// Handed out for the day everything else is gone: never chosen for a person, always last.
     #[must_use]
     pub const fn is_spare(self) -> bool {

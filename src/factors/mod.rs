@@ -4,15 +4,22 @@
 //! from the person and judges what came back. The challenge carries its words. A new factor is
 //! one folder here, one line in [`all`] and one line in [`FactorKind`].
 
-use secrecy::{SecretSlice, SecretString};
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::ambient::UnixTime;
-use crate::config::{FactorKind, FactorSet, settings};
+use crate::config::{FactorKind, FactorSet, Settings};
+use crate::delivery::BoxFuture;
 
+mod begun;
 mod code;
+mod material;
 mod recovery_code;
 mod totp;
+
+pub use begun::{Asking, Dispatch, Question, Shows, StartError, Started, Starting, Starts, Unavailable};
+pub use material::{About, Material, Right, Verdict};
 
 /// What the person is asked for. Serialised as it stands for the API; the page has one partial
 /// per variant.
@@ -23,13 +30,35 @@ pub enum Prompt {
     Code { digits: u8 },
     /// One of the codes from the printed list.
     RecoveryCode,
+    /// What a token shows or types, in its own alphabet.
+    OneTimePassword,
+    /// A ceremony of the browser's.
+    Passkey,
+    /// Another site asks, and sends the person back.
+    Redirect,
+    /// Another device asks; the page waits for it.
+    Approve,
 }
 
 /// What came back.
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 pub enum Answer {
     /// As typed: the factor normalises.
     Code(String),
+    /// JSON of the browser's credential, as the browser made it.
+    Ceremony(String),
+    /// What another site sent the person back with.
+    Return { code: String, error: String },
+    /// Nothing: whether it has been decided elsewhere.
+    Ask,
+}
+
+impl Answer {
+    /// Whether this could be a guess, which has to be counted before anybody judges it.
+    #[must_use]
+    pub const fn is_guess(&self) -> bool {
+        !matches!(self, Self::Ask)
+    }
 }
 
 /// An answer in the one spelling that is judged, so that no other spelling of a used code is
@@ -44,28 +73,16 @@ pub enum Setup {
     Totp { key: String, uri: String },
     /// The codes themselves: they are never shown again.
     RecoveryCodes { codes: Vec<String> },
-}
-
-/// A secret and the public state beside it, as the store keeps them for one enrolment.
-///
-/// `state` is a number that only grows and is written by one conditional write (for an
-/// authenticator app the last time step that counted), so nothing counts twice.
-#[derive(Clone)]
-pub struct Material {
-    pub secret: SecretSlice<u8>,
-    pub state: i64,
-}
-
-/// The judgement on an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Right. The store must move `state` from its old value to this larger one, or it did not count.
-    Right {
-        state: i64,
-    },
-    Wrong,
-    /// Right once, and used already.
-    Used,
+    /// What the browser's `navigator.credentials.create` takes.
+    Passkey { options: serde_json::Value },
+    /// A code is on its way there (not the whole address or number).
+    Sent { to: String },
+    /// Another site asks.
+    Redirect,
+    /// Another device asks.
+    Approve,
+    /// Nothing is shown: one code of what the person already has.
+    OneTimePassword,
 }
 
 /// How an answer is not even the right shape (ux.md P-1 has the texts). Never counted.
@@ -92,21 +109,65 @@ pub enum Confirmation {
 /// The answer that confirms what needs no proof.
 pub const SAVED: &str = "saved";
 
+/// What a person must say before an enrolment can begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detail {
+    /// The fields `number` and `country` (ISO 3166).
+    Number,
+    /// The field `address`.
+    Address,
+}
+
+/// A new enrolment, as far as the person and their session say what it is to be.
+pub struct Enrolling<'a> {
+    /// The person's name in their identity source.
+    pub account: &'a str,
+    /// As people see it.
+    pub display_name: &'a str,
+    /// The mail address that the identity source vouches for.
+    pub email: Option<&'a str>,
+    /// Stands for the person where a service wants an id: stable, and says nothing about them.
+    pub person: [u8; 16],
+    /// What was asked for by [`Factor::details`], by field name.
+    pub details: &'a BTreeMap<String, String>,
+    /// The person's enrolments of this kind.
+    pub enrolled: &'a [Material],
+}
+
 /// One way to prove more.
+///
+/// Judged either here ([`check`](Self::check)) or by a service ([`ask`](Self::ask)); the challenge
+/// room counts around both.
 pub trait Factor: Send + Sync {
     fn kind(&self) -> FactorKind;
 
     /// What an enrolment is called unless the person names it.
-    fn default_name(&self) -> &'static str;
+    fn default_name(&self, material: &Material) -> String;
 
     /// What to ask for when this factor is challenged.
     fn prompt(&self) -> Prompt;
 
-    /// Makes the secret for a new enrolment and what to show of it. `account` is the person's name.
+    /// What must be known before an enrolment can begin.
+    fn details(&self) -> &'static [Detail] {
+        &[]
+    }
+
+    /// Whether a person can enrol it; if not, only an administrator gives it.
+    fn can_be_enrolled(&self) -> bool {
+        true
+    }
+
+    /// Whether everybody has it without enrolling: the service behind it knows the people.
+    fn is_automatic(&self) -> bool {
+        false
+    }
+
+    /// Makes the secret for a new enrolment and what to show of it.
     ///
     /// # Errors
-    /// When `account` cannot be carried by what the factor shows.
-    fn begin(&self, account: &str) -> Result<(Material, Setup), EnrolError>;
+    /// When what the person said cannot be used.
+    fn begin(&self, new: &Enrolling<'_>) -> Result<(Material, Setup), EnrolError>;
 
     fn confirmation(&self) -> Confirmation {
         Confirmation::Proof
@@ -124,18 +185,91 @@ pub trait Factor: Send + Sync {
     fn normal_form(&self, answer: &Answer) -> Result<NormalForm, Malformed>;
 
     /// Judges an answer, at enrolment and at a challenge alike. Constant time in the secret.
-    fn check(&self, material: &Material, answer: &NormalForm, now: UnixTime) -> Verdict;
+    /// Never called where a service judges.
+    fn check(&self, _question: &Question<'_>, _answer: &NormalForm) -> Verdict {
+        Verdict::Wrong
+    }
 
     /// How often this enrolment can still be used, where that is limited.
     fn left(&self, _state: i64) -> Option<u32> {
         None
     }
+
+    /// What has to happen before there can be an answer.
+    fn starts(&self) -> Starts {
+        Starts::Never
+    }
+
+    /// Whether this answer is to something that must have been begun.
+    fn needs_start(&self, _answer: &Answer) -> bool {
+        self.starts() != Starts::Never
+    }
+
+    /// Begins what has to happen first: makes a code, a ceremony, or asks a service for one.
+    fn start<'a>(&'a self, _starting: Starting<'a>) -> BoxFuture<'a, Result<Started, StartError>> {
+        Box::pin(async { Err(StartError::Unavailable(Unavailable("it begins nothing".to_owned()))) })
+    }
+
+    /// Whether a service judges.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// Lets the service judge.
+    fn ask<'a>(&'a self, _asking: Asking<'a>) -> BoxFuture<'a, Result<Verdict, Unavailable>> {
+        Box::pin(async { Ok(Verdict::Wrong) })
+    }
+
+    /// Tries the service behind it, proving and sending nothing; says what does not work.
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Why an enrolment could not begin.
 #[derive(Debug, thiserror::Error)]
-#[error("this factor cannot be set up for the account: {0}")]
-pub struct EnrolError(pub String);
+pub enum EnrolError {
+    /// The account cannot be carried by what the factor shows.
+    #[error("this factor cannot be set up for the account: {0}")]
+    Account(String),
+    /// What the person said in this field cannot be used.
+    #[error("`{field}` cannot be used")]
+    Detail { field: &'static str, why: Refusal },
+}
+
+/// Why a number or an address cannot be used (ux.md P-24, P-25 have the texts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Missing,
+    /// It cannot be read as a telephone number, or no such number is given out.
+    NotANumber,
+    /// The operator does not send to that country.
+    CountryNotAllowed,
+    /// Premium rate or shared cost.
+    Premium,
+    /// A landline, a pager, a number of the internet's.
+    NotMobile,
+    /// It cannot be read as a mail address.
+    NotAnAddress,
+    /// Only the address that the identity source vouches for.
+    NotYours,
+}
+
+impl Refusal {
+    /// Its name in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::NotANumber => "not_a_number",
+            Self::CountryNotAllowed => "country_not_allowed",
+            Self::Premium => "premium",
+            Self::NotMobile => "not_mobile",
+            Self::NotAnAddress => "not_an_address",
+            Self::NotYours => "not_yours",
+        }
+    }
+}
 
 /// The factors that are switched on.
 pub struct Factors {
@@ -149,6 +283,11 @@ impl Factors {
         self.list.iter().find(|factor| factor.kind() == kind).map(|factor| &**factor)
     }
 
+    /// Every factor that is on.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Factor> {
+        self.list.iter().map(|factor| &**factor)
+    }
+
     /// The kinds that are on.
     #[must_use]
     pub fn kinds(&self) -> FactorSet {
@@ -156,30 +295,68 @@ impl Factors {
     }
 }
 
+/// Why a factor cannot be made of its settings.
+#[derive(Debug, thiserror::Error)]
+#[error("the factor `{}` cannot be used: {why}", .factor.name())]
+pub struct FactorsError {
+    pub factor: FactorKind,
+    pub why: String,
+}
+
 /// Every factor that the settings switch on.
-#[must_use]
-pub fn all(settings: &settings::Factors) -> Factors {
+///
+/// # Errors
+/// When one cannot be made of its settings.
+pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
+    let factors = &settings.factors;
     let mut list: Vec<Box<dyn Factor>> = vec![
-        Box::new(totp::Totp::new(&settings.totp)),
-        Box::new(recovery_code::RecoveryCode::new(&settings.recovery_codes)),
+        Box::new(totp::Totp::new(&factors.totp)),
+        Box::new(recovery_code::RecoveryCode::new(&factors.recovery_codes)),
     ];
-    list.retain(|factor| settings.enabled.contains(factor.kind()));
-    Factors { list }
+    list.retain(|factor| factors.enabled.contains(factor.kind()));
+    Ok(Factors { list })
+}
+
+/// For the tests of every factor.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// An enrolment of this account, with nothing more known.
+    pub(crate) fn enrolling(account: &str) -> Enrolling<'_> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        Enrolling {
+            account,
+            display_name: account,
+            email: None,
+            person: [7; 16],
+            details: &NONE,
+            enrolled: &[],
+        }
+    }
+
+    /// The state after a right answer; else whether it was right once.
+    pub(crate) fn judged(verdict: &Verdict) -> Result<i64, bool> {
+        match verdict {
+            Verdict::Right(right) => Ok(right.state),
+            Verdict::Used => Err(true),
+            _ => Err(false),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::tests_support;
 
     #[test]
     fn a_factor_that_is_off_is_not_there() {
-        let mut settings = settings::Factors {
-            enabled: FactorSet::EMPTY.with(FactorKind::Totp),
-            ..settings::Factors::default()
-        };
-        let factors = all(&settings);
+        let mut settings = tests_support::settings(Vec::new());
+        settings.factors.enabled = FactorSet::EMPTY.with(FactorKind::Totp);
+        let factors = all(&settings).unwrap();
         assert!(factors.get(FactorKind::Totp).is_some() && factors.get(FactorKind::RecoveryCode).is_none());
-        settings.enabled = FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode);
-        assert_eq!(all(&settings).kinds(), settings.enabled);
+        settings.factors.enabled = FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode);
+        assert_eq!(all(&settings).unwrap().kinds(), settings.factors.enabled);
     }
 }

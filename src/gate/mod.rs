@@ -36,7 +36,7 @@ use foldhash::fast::FixedState;
 use prometheus_client::metrics::counter::Counter;
 
 use crate::ambient::{Clock, UnixTime};
-use crate::challenge::Challenges;
+use crate::challenge::{BuildError, Challenges};
 use crate::config::Settings;
 use crate::config::settings::IdentityKind;
 use crate::identity::{SourceError, Sources};
@@ -98,6 +98,8 @@ pub enum GateError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Header(#[from] outgoing::BadHeaderName),
+    #[error(transparent)]
+    Challenges(#[from] BuildError),
 }
 
 impl Gate {
@@ -112,7 +114,7 @@ impl Gate {
     ) -> Result<Self, GateError> {
         let policy = Arc::new(Policy::compile(settings)?);
         Ok(Self {
-            challenges: shared.challenges.with_settings(Arc::clone(settings)),
+            challenges: shared.challenges.with_settings(Arc::clone(settings))?,
             sources: Sources::new(&settings.identity, &shared.sessions)?,
             claims: Claims::new(
                 Arc::clone(&shared.ring),

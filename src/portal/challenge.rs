@@ -8,21 +8,20 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::detour::{Detour, Reply, page, see_other};
-use super::fields::Posted;
+use super::fields::{Fields, Posted};
 use super::onward::{Onward, Params};
 use super::state::Portal;
+use super::told::{self, Told};
+use super::views::Hidden;
 use super::views::challenge::{Challenge, Confirmed, Ways};
-use super::views::{Hidden, Problem};
 use super::{pages, text};
 use crate::api::{Failure, Standing, Visit};
-use crate::challenge::view::{Caller, ChallengeView, Outcome, Way};
+use crate::challenge::view::{Beginning, Caller, ChallengeView, Outcome, Start, Way};
 use crate::config::FactorKind;
-use crate::factors::{Answer, Malformed};
+use crate::factors::{Answer, Starts};
 use crate::gate::passage::{Arrival, Journey};
 use crate::policy::{EnrolmentId, Proof};
 
-/// From how many wrong answers left on the person is told (ux.md P-1: from the third on).
-const TELL_ATTEMPTS: u32 = 2;
 /// From how many recovery codes left on the person is told.
 const FEW_CODES: u32 = 3;
 
@@ -36,10 +35,11 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         Asked::Challenge(view) => view,
         Asked::Answered(response) => return Ok(response),
     };
-    match chosen(&view, params.way.as_deref()) {
-        Some(way) => Ok(form(&portal, &visit, &params.onward, &view, way, None)),
-        None => Ok(ways_page(&portal, &visit, &params.onward, &view)),
-    }
+    let Some(way) = chosen(&view, params.way.as_deref()) else {
+        return Ok(ways_page(&portal, &visit, &params.onward, &view));
+    };
+    let way = begun_quietly(&portal, &visit, &params.onward, &view, way).await?;
+    Ok(form(&portal, &visit, &params.onward, &view, &way, Told::default()))
 }
 
 /// Every way the person has, best first.
@@ -57,24 +57,85 @@ pub async fn answer(State(portal): State<Portal>, params: Params, posted: Posted
     portal.services.passage.admit(visit.visitor.address)?;
     let (id, way, code) = (fields.get("challenge"), fields.get("way"), fields.get("code"));
     let enrolment = EnrolmentId(way.into());
-    let answer = Answer::Code(code.to_owned());
-    let outcome = portal.services.challenges.answer(caller, id, &enrolment, answer).await?;
+    let outcome = portal
+        .services
+        .challenges
+        .answer(caller, id, &enrolment, answered(&fields))
+        .await?;
+    after(&portal, &visit, &params.onward, way, outcome, code).await
+}
+
+/// What a form says: a code, the browser's ceremony, or the question whether it is decided.
+pub fn answered(fields: &Fields) -> Answer {
+    match (fields.get("credential"), fields.get("ask")) {
+        ("", "") => Answer::Code(fields.get("code").to_owned()),
+        ("", _) => Answer::Ask,
+        (credential, _) => Answer::Ceremony(credential.to_owned()),
+    }
+}
+
+/// The page after an answer, whatever became of it.
+pub async fn after(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    way: &str,
+    outcome: Option<Outcome>,
+    code: &str,
+) -> Reply {
     if let Some(Outcome::Passed { proof, browser, recovery_codes_left }) = outcome {
-        return go_on(&portal, &visit, &params.onward, proof, browser, recovery_codes_left).await;
+        return go_on(portal, visit, onward, proof, browser, recovery_codes_left).await;
     }
     if let Some(Outcome::Locked(locked)) = outcome {
         return Err(Failure::Locked(locked).into());
     }
-    // What is left is said on the page that asks again; an expired challenge begins anew by this.
-    let view = match ask(&portal, &visit, &params.onward).await? {
+    // A ceremony is good for one look, so the page that asks again begins it anew.
+    again(portal, visit, onward, way, |factor| told::of(factor, outcome.as_ref(), code)).await
+}
+
+/// The page that asks for this way again, with what there is to say. An expired challenge begins
+/// anew by this.
+pub async fn again(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    way: &str,
+    told: impl FnOnce(FactorKind) -> Told,
+) -> Reply {
+    let view = match ask(portal, visit, onward).await? {
         Asked::Challenge(view) => view,
         Asked::Answered(response) => return Ok(response),
     };
     let Some(way) = chosen(&view, Some(way)) else {
-        return Ok(ways_page(&portal, &visit, &params.onward, &view));
+        return Ok(ways_page(portal, visit, onward, &view));
     };
-    let told = told(way.factor, outcome.as_ref(), code);
-    Ok(form(&portal, &visit, &params.onward, &view, way, Some(told)))
+    let way = begun_quietly(portal, visit, onward, &view, way).await?;
+    let told = told(way.factor);
+    Ok(form(portal, visit, onward, &view, &way, told))
+}
+
+/// The way, with what it needs begun where that disturbs nobody.
+async fn begun_quietly(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    view: &ChallengeView,
+    way: &Way,
+) -> Result<Way, Detour> {
+    let mut way = way.clone();
+    if way.starts == Starts::WhenShown {
+        let caller = portal.signed_in(visit, onward)?;
+        let start = Start::default();
+        let begun = portal
+            .services
+            .challenges
+            .start(caller, &view.id, &way.enrolment, &start)
+            .await?;
+        if let Some(Beginning::Begun(started)) = begun {
+            way.started = Some(started);
+        }
+    }
+    Ok(way)
 }
 
 /// What [`ask`] came to.
@@ -120,47 +181,15 @@ fn chosen<'a>(view: &'a ChallengeView, wanted: Option<&str>) -> Option<&'a Way> 
         .or_else(|| usable().next())
 }
 
-/// What to say about an answer that did not pass, and what of it may be shown again.
-fn told(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> (Problem, String) {
-    let recovery = factor == FactorKind::RecoveryCode;
-    match outcome {
-        Some(Outcome::Malformed(why)) => {
-            let again = matches!(why, Malformed::Length { .. });
-            let value = if again { code.to_owned() } else { String::new() };
-            (Problem::new("code", text::malformed(factor, why)), value)
-        }
-        Some(Outcome::Wrong { attempts_left }) => {
-            let message = if recovery {
-                text::WRONG_RECOVERY
-            } else {
-                text::WRONG
-            };
-            let mut problem = Problem::new("code", message);
-            if *attempts_left <= TELL_ATTEMPTS {
-                problem.more.push(text::attempts_left(*attempts_left));
-                if !recovery {
-                    problem.more.push(text::CHECK_CLOCK.to_owned());
-                }
-            }
-            (problem, String::new())
-        }
-        Some(Outcome::Used { .. }) => {
-            let message = if recovery { text::USED_RECOVERY } else { text::USED };
-            (Problem::new("code", message), String::new())
-        }
-        _ => (Problem::new("code", text::RAN_OUT), String::new()),
-    }
-}
-
 fn form(
     portal: &Portal,
     visit: &Visit,
     onward: &Onward,
     view: &ChallengeView,
     way: &Way,
-    told: Option<(Problem, String)>,
+    told: Told,
 ) -> Response {
-    let (problem, value) = told.unzip();
+    let Told { problem, value, status: said } = told;
     let status = if problem.is_some() {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
@@ -173,9 +202,11 @@ fn form(
         shell: portal.shell(text::CONFIRM, visit).failed(problem.is_some()),
         action: onward.on(&portal.frame.url("challenge")),
         hidden,
+        start: onward.on(&portal.frame.url("challenge/start")),
         purpose: view.purpose.clone(),
         way: way.clone(),
-        value: value.unwrap_or_default(),
+        value,
+        said,
         ways_url: onward.on(&portal.frame.url("challenge/ways")),
         problem,
     };
@@ -203,7 +234,7 @@ fn ways_page(portal: &Portal, visit: &Visit, onward: &Onward, view: &ChallengeVi
 }
 
 /// The proof goes into the session; the person goes where they were going.
-async fn go_on(
+pub async fn go_on(
     portal: &Portal,
     visit: &Visit,
     onward: &Onward,

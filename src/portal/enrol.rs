@@ -3,24 +3,28 @@
 //! What is shown of a secret lives on the server until it is confirmed, and is shown only to the
 //! person in the session that began it.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 
+use super::challenge::answered;
 use super::detour::{Detour, Reply, page, see_other};
 use super::fields::{Fields, Posted};
 use super::onward::{Onward, Params};
 use super::qr::Qr;
 use super::state::Portal;
 use super::text;
-use super::views::enrol::{Choose, Offer, RecoveryCodes, Totp};
+use super::told::{self, Told};
+use super::views::enrol::{Choose, Confirm, Details, Offer, RecoveryCodes, Totp};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::{Hidden, Link, Problem};
 use crate::api::{Failure, Visit};
 use crate::challenge::ChallengeError;
-use crate::challenge::view::{Caller, ChangePermission, Outcome, PendingEnrolment};
+use crate::challenge::view::{Beginning, Caller, ChangePermission, Outcome, PendingEnrolment, Start};
 use crate::config::FactorKind;
-use crate::factors::{Answer, SAVED, Setup};
+use crate::factors::{Answer, EnrolError, SAVED, Setup};
 
 /// What can be added; or, with an invitation, the question whether to take it.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
@@ -40,7 +44,13 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         hidden: Hidden::token(portal.services.passage.csrf_token(&visit.visitor)),
         lead,
         until: None,
-        offers: portal.services.enabled.iter().map(Offer::from).collect(),
+        offers: portal
+            .services
+            .challenges
+            .addable()
+            .into_iter()
+            .map(|one| Offer::from(one.factor))
+            .collect(),
         back: Some(Link::new(portal.frame.url("my-mfa"), text::CANCEL)),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
@@ -74,8 +84,98 @@ pub async fn begin(State(portal): State<Portal>, params: Params, posted: Posted)
     may_change(&portal, caller, &onward, "enrol").await?;
     let kind = FactorKind::from_name(fields.get("factor"));
     let kind = kind.ok_or(Failure::BadRequest("there is no such way to confirm"))?;
-    let pending = portal.services.challenges.begin_enrolment(caller, kind).await?;
-    Err(Detour::To(onward.on(&portal.frame.url(&format!("enrol/{}", pending.id)))))
+    let challenges = &portal.services.challenges;
+    let addable = challenges.addable().into_iter().find(|one| one.factor == kind);
+    let needed = addable.map(|one| one.details).unwrap_or_default();
+    let said: BTreeMap<String, String> = ["number", "country", "address"]
+        .map(|name| (name.to_owned(), fields.get(name).to_owned()))
+        .into();
+    let said: BTreeMap<_, _> = said.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    if !needed.is_empty() && said.is_empty() {
+        return Err(Detour::To(onward.on(&portal.frame.url(&format!("enrol/new/{}", kind.name())))));
+    }
+    let pending = match challenges.begin_enrolment(caller, kind, &said).await {
+        Ok(pending) => pending,
+        Err(ChallengeError::Enrol(EnrolError::Detail { field, why })) => {
+            let problem = Problem::new(field, text::refusal(why));
+            return Ok(details_page(&portal, &visit, &onward, kind, Some((problem, &fields))));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let place = onward.on(&portal.frame.url(&format!("enrol/{}", pending.id)));
+    if matches!(pending.setup, Setup::Sent { .. }) {
+        let start = Start { choice: String::new(), onward: onward.on("") };
+        return match challenges.start_enrolment(caller, &pending.id, &start).await? {
+            Some(Beginning::Begun(_)) | None => Err(Detour::To(place)),
+            Some(other) => {
+                pending_again(&portal, &visit, &onward, &pending.id, |kind| told::not_begun(kind, &other))
+                    .await
+            }
+        };
+    }
+    Err(Detour::To(place))
+}
+
+/// Asks for what has to be known before a kind can be added.
+pub async fn ask_details(
+    State(portal): State<Portal>,
+    Path(kind): Path<String>,
+    params: Params,
+    visit: Visit,
+) -> Reply {
+    let onward = params.onward.journey_only();
+    let caller = portal.signed_in(&visit, &onward.toward("enrol"))?;
+    may_change(&portal, caller, &onward, "enrol").await?;
+    let kind = FactorKind::from_name(&kind).ok_or(Failure::NotFound)?;
+    Ok(details_page(&portal, &visit, &onward, kind, None))
+}
+
+fn details_page(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    kind: FactorKind,
+    told: Option<(Problem, &Fields)>,
+) -> Response {
+    let addable = portal.services.challenges.addable().into_iter().find(|one| one.factor == kind);
+    let account = visit
+        .visitor
+        .caller
+        .as_ref()
+        .and_then(|caller| caller.identity.email.as_deref().map(str::to_owned));
+    let said = |name: &str| told.as_ref().map(|(_, fields)| fields.get(name).to_owned());
+    let status = if told.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    let token = Hidden::token(portal.services.passage.csrf_token(&visit.visitor));
+    let view = Details {
+        shell: portal.shell(text::adding(kind), visit).failed(told.is_some()),
+        title: text::adding(kind),
+        kind,
+        action: onward.on(&portal.frame.url("enrol")),
+        hidden: token.with("factor", kind.name()),
+        details: addable.map(|one| one.details).unwrap_or_default(),
+        countries: Vec::new(),
+        country: said("country").unwrap_or_default(),
+        number: said("number").unwrap_or_default(),
+        address: said("address").or(account).unwrap_or_default(),
+        back: onward.on(&portal.frame.url("enrol")),
+        problem: told.map(|(problem, _)| problem),
+    };
+    page(portal.frame.page(status, &view), Vec::new())
+}
+
+/// The page of an enrolment that waits, with what there is to say.
+pub async fn pending_again(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    id: &str,
+    told: impl FnOnce(FactorKind) -> Told,
+) -> Reply {
+    pending_named(portal, visit, onward, id, told, None).await
 }
 
 /// Key and QR code, or the codes, until they are confirmed.
@@ -87,7 +187,7 @@ pub async fn show_pending(
 ) -> Reply {
     let caller = portal.signed_in(&visit, &params.onward)?;
     match portal.services.challenges.pending(caller, &id).await? {
-        Some(pending) => pending_page(&portal, &visit, &params.onward, pending, None),
+        Some(pending) => pending_page(&portal, &visit, &params.onward, pending, Told::default(), None),
         None => Ok(gone(&portal, &visit, &params.onward)),
     }
 }
@@ -116,18 +216,45 @@ pub async fn confirm(
     let onward = &params.onward;
     let caller = portal.signed_in(&visit, onward)?;
     portal.services.passage.admit(visit.visitor.address)?;
-    let code = if fields.get("saved") == "yes" {
-        SAVED
+    let answer = if fields.get("saved") == "yes" {
+        Answer::Code(SAVED.to_owned())
     } else {
-        fields.get("code")
+        answered(&fields)
     };
-    let answer = Answer::Code(code.to_owned());
-    let outcome = portal
-        .services
-        .challenges
-        .confirm_enrolment(caller, &id, fields.get("name"), answer)
-        .await;
-    let problem = match outcome {
+    let name = fields.get("name");
+    let outcome = portal.services.challenges.confirm_enrolment(caller, &id, name, answer).await;
+    if let Err(ChallengeError::BadName) = outcome {
+        let told = Told { problem: Some(Problem::new("name", text::NAME_LONG)), ..Told::default() };
+        return pending_named(&portal, &visit, onward, &id, |_| told, Some(name)).await;
+    }
+    after_confirming(&portal, &visit, onward, &id, name, outcome, fields.get("code")).await
+}
+
+/// The page after a confirmation that came from another site.
+pub async fn confirmed(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    id: &str,
+    name: &str,
+    answer: Answer,
+) -> Reply {
+    let caller = portal.signed_in(visit, onward)?;
+    let outcome = portal.services.challenges.confirm_enrolment(caller, id, name, answer).await;
+    after_confirming(portal, visit, onward, id, name, outcome, "").await
+}
+
+async fn after_confirming(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    id: &str,
+    name: &str,
+    outcome: Result<Option<Outcome>, ChallengeError>,
+    code: &str,
+) -> Reply {
+    let caller = portal.signed_in(visit, onward)?;
+    match outcome {
         Ok(Some(Outcome::Passed { proof, browser, .. })) => {
             let arrival = portal
                 .services
@@ -135,19 +262,35 @@ pub async fn confirm(
                 .arrive(&visit.visitor, Some(proof.clone()), browser, None)
                 .await?;
             let caller = Caller { proofs: [caller.proofs.as_slice(), &[proof]].concat(), ..caller.clone() };
-            return Ok(see_other(&next(&portal, &caller, onward).await?, arrival.cookies));
+            Ok(see_other(&next(portal, &caller, onward).await?, arrival.cookies))
         }
-        Ok(Some(Outcome::Saved)) => return Ok(see_other(&added(&portal, onward), Vec::new())),
-        Ok(Some(Outcome::Locked(locked))) => return Err(Failure::Locked(locked).into()),
-        Ok(None | Some(Outcome::Expired)) => return Ok(gone(&portal, &visit, onward)),
-        Ok(Some(outcome)) => code_problem(&outcome),
-        Err(ChallengeError::BadName) => Problem::new("name", text::NAME_LONG),
-        Err(ChallengeError::NotPermitted(_)) => return Err(needs_proof(&portal, onward, "enrol")),
-        Err(error) => return Err(error.into()),
-    };
-    match portal.services.challenges.pending(caller, &id).await? {
-        Some(pending) => pending_page(&portal, &visit, onward, pending, Some((problem, &fields))),
-        None => Ok(gone(&portal, &visit, onward)),
+        Ok(Some(Outcome::Saved)) => Ok(see_other(&added(portal, onward), Vec::new())),
+        Ok(Some(Outcome::Locked(locked))) => Err(Failure::Locked(locked).into()),
+        Ok(None | Some(Outcome::Expired)) => Ok(gone(portal, visit, onward)),
+        Ok(Some(outcome)) => {
+            let told = |kind| told::of(kind, Some(&outcome), code);
+            pending_named(portal, visit, onward, id, told, Some(name)).await
+        }
+        Err(ChallengeError::NotPermitted(_)) => Err(needs_proof(portal, onward, "enrol")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn pending_named(
+    portal: &Portal,
+    visit: &Visit,
+    onward: &Onward,
+    id: &str,
+    told: impl FnOnce(FactorKind) -> Told,
+    name: Option<&str>,
+) -> Reply {
+    let caller = portal.signed_in(visit, onward)?;
+    match portal.services.challenges.pending(caller, id).await? {
+        Some(pending) => {
+            let told = told(pending.factor);
+            pending_page(portal, visit, onward, pending, told, name)
+        }
+        None => Ok(gone(portal, visit, onward)),
     }
 }
 
@@ -157,7 +300,7 @@ async fn next(portal: &Portal, caller: &Caller, onward: &Onward) -> Result<Strin
         let codes = portal
             .services
             .challenges
-            .begin_enrolment(caller, FactorKind::RecoveryCode)
+            .begin_enrolment(caller, FactorKind::RecoveryCode, &BTreeMap::new())
             .await;
         // The way that was just added counts whether or not codes can be offered now.
         if let Ok(codes) = codes {
@@ -195,22 +338,16 @@ fn needs_proof(portal: &Portal, onward: &Onward, page: &str) -> Detour {
     Detour::To(onward.journey_only().toward(page).on(&portal.frame.url("challenge")))
 }
 
-fn code_problem(outcome: &Outcome) -> Problem {
-    match outcome {
-        Outcome::Malformed(why) => Problem::new("code", text::malformed(FactorKind::Totp, why)),
-        Outcome::Used { .. } => Problem::new("code", text::USED),
-        _ => Problem { more: vec![text::CHECK_CLOCK.to_owned()], ..Problem::new("code", text::WRONG) },
-    }
-}
-
 fn pending_page(
     portal: &Portal,
     visit: &Visit,
     onward: &Onward,
     pending: PendingEnrolment,
-    told: Option<(Problem, &Fields)>,
+    told: Told,
+    name: Option<&str>,
 ) -> Reply {
-    let status = if told.is_some() {
+    let failed = told.problem.is_some();
+    let status = if failed {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
         StatusCode::OK
@@ -218,15 +355,11 @@ fn pending_page(
     let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor));
     let place = portal.frame.url(&format!("enrol/{}", pending.id));
     let action = onward.on(&place);
-    let shell = |title: &str| portal.shell(title, visit).failed(told.is_some());
+    let shell = |title: &str| portal.shell(title, visit).failed(failed);
     let html = match pending.setup {
         Setup::Totp { key, uri } => {
             let qr =
                 Qr::new(&uri).ok_or_else(|| Failure::Unavailable("the key fits no QR code".to_owned()))?;
-            let name = told
-                .as_ref()
-                .map_or(pending.name.as_str(), |(_, fields)| fields.get("name"))
-                .to_owned();
             let view = Totp {
                 shell: shell(text::TOTP_TITLE),
                 action,
@@ -234,10 +367,10 @@ fn pending_page(
                 qr,
                 uri,
                 key: Totp::grouped(&key),
-                name,
-                value: String::new(),
+                name: name.map_or(pending.name, str::to_owned),
+                value: told.value,
                 back: portal.frame.url("my-mfa"),
-                problem: told.map(|(problem, _)| problem),
+                problem: told.problem,
             };
             portal.frame.page(status, &view)
         }
@@ -249,7 +382,31 @@ fn pending_page(
                 codes,
                 download: format!("{place}/{}", text::RECOVERY_FILE_NAME),
                 skip: going_on(portal, onward, "my-mfa"),
-                problem: told.map(|_| Problem::new("saved", text::SAVED_MISSING)),
+                problem: told.problem.map(|_| Problem::new("saved", text::SAVED_MISSING)),
+            };
+            portal.frame.page(status, &view)
+        }
+        setup => {
+            let to = match &setup {
+                Setup::Sent { to } => to.clone(),
+                _ => String::new(),
+            };
+            let view = Confirm {
+                shell: shell(text::adding(pending.factor)),
+                title: text::adding(pending.factor),
+                kind: pending.factor,
+                action,
+                start: onward.on(&format!("{place}/start")),
+                hidden,
+                resend: matches!(setup, Setup::Sent { .. } | Setup::Redirect | Setup::Approve),
+                to,
+                setup,
+                prompt: pending.prompt,
+                started: pending.started,
+                said: told.status,
+                value: told.value,
+                back: portal.frame.url("my-mfa"),
+                problem: told.problem,
             };
             portal.frame.page(status, &view)
         }

@@ -45,6 +45,9 @@ fn way(factor: FactorKind, name: &str) -> Way {
         } else {
             Prompt::Code { digits: 6 }
         },
+        hint: None,
+        starts: crate::factors::Starts::Never,
+        started: None,
         last_used: (name == "Phone").then_some(NOW.plus(-86_400)),
         accepted: true,
         left: codes.then_some(8),
@@ -59,6 +62,8 @@ fn challenge(frame: &Frame, way: Way, problem: Option<Problem>, value: &str) -> 
         purpose: purpose(),
         way,
         value: value.to_owned(),
+        start: frame.url("challenge/start?j=j1"),
+        said: None,
         ways_url: frame.url("challenge/ways?j=j1"),
         problem,
     };
@@ -149,6 +154,8 @@ fn my_mfa(frame: &Frame) -> Page {
         id: EnrolmentId(name.to_lowercase().into()),
         factor,
         name: name.to_owned(),
+        hint: None,
+        note: None,
         added: NOW.plus(-8_640_000),
         last_used: used.map(|ago| NOW.plus(-ago)),
         last_used_by: used.map(|_| "Firefox on Linux".to_owned()),
@@ -220,8 +227,11 @@ fn confirmed(frame: &Frame, codes_left: Option<u32>) -> Page {
 pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
     let wrong = |field, message: &str| Some(Problem::new(field, message));
     let clock = Problem {
-        more: vec![text::attempts_left(2), text::CHECK_CLOCK.to_owned()],
-        ..Problem::new("code", text::WRONG)
+        more: vec![
+            text::attempts_left(2),
+            text::wrong_advice(FactorKind::Totp).unwrap().to_owned(),
+        ],
+        ..Problem::new("code", text::wrong(FactorKind::Totp))
     };
     let phone = || way(FactorKind::Totp, "Phone");
     vec![
@@ -235,7 +245,7 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("confirmed-few-codes", confirmed(frame, Some(2))),
         ("enrol", choose(frame)),
         ("totp", totp(frame, None)),
-        ("totp-wrong", totp(frame, wrong("code", text::WRONG))),
+        ("totp-wrong", totp(frame, wrong("code", text::wrong(FactorKind::Totp)))),
         ("recovery-codes", recovery_codes(frame, None)),
         ("recovery-codes-unsaved", recovery_codes(frame, wrong("saved", text::SAVED_MISSING))),
         ("invitation-needed", invitation_needed(frame)),

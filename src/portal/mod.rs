@@ -4,6 +4,7 @@
 //! words into markup; they verify nothing and decide nothing. A GET never changes anything.
 
 pub mod assets;
+mod begin;
 mod challenge;
 mod detour;
 mod enrol;
@@ -24,6 +25,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod told;
 pub mod views;
 
 pub use frame::Frame;

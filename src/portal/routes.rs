@@ -11,7 +11,7 @@ use super::detour::{Detour, page};
 use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
-use super::{assets, challenge, enrol, my_mfa, pages, sign_in, text};
+use super::{assets, begin, challenge, enrol, my_mfa, pages, sign_in, text};
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 
@@ -44,9 +44,13 @@ fn pages_router() -> Router<Portal> {
         .route("/sign-out", get(sign_in::ask_sign_out).post(sign_in::sign_out))
         .route("/challenge", get(challenge::show).post(challenge::answer))
         .route("/challenge/ways", get(challenge::ways))
+        .route("/challenge/start", axum::routing::post(begin::start))
+        .route("/challenge/return", get(begin::way_back))
         .route("/enrol", get(enrol::show).post(enrol::begin))
         .route("/enrol/invitation", axum::routing::post(enrol::redeem))
+        .route("/enrol/new/{kind}", get(enrol::ask_details))
         .route("/enrol/{id}", get(enrol::show_pending).post(enrol::confirm))
+        .route("/enrol/{id}/start", axum::routing::post(begin::start_enrolment))
         .route("/enrol/{id}/recovery-codes.txt", get(enrol::download))
         .route("/my-mfa", get(my_mfa::show))
         .route("/my-mfa/rename/{id}", get(my_mfa::ask_rename).post(my_mfa::rename))

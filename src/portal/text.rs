@@ -5,7 +5,7 @@
 
 mod factors;
 
-pub use factors::{kind, malformed, offer, remove_effect};
+pub use factors::*;
 
 pub const LANG: &str = "en";
 pub const DIR: &str = "ltr";
@@ -54,12 +54,7 @@ pub const RECOVERY_CODE: &str = "Recovery code";
 pub const RECOVERY_HINT: &str =
     "One of the codes you saved. Each code works once. Dashes and capitals don't matter.";
 pub const ANOTHER_WAY: &str = "Choose another way";
-pub const WRONG: &str = "That code isn't right. Check it's the newest one";
-pub const WRONG_RECOVERY: &str = "That code isn't right. Check it against your list";
-pub const USED: &str = "That code was already used. Wait for the next one";
-pub const USED_RECOVERY: &str = "That code was already used. Take another one from your list";
 pub const RAN_OUT: &str = "That took a little too long, so nothing was checked. Enter the newest code";
-pub const CHECK_CLOCK: &str = "Check that your phone sets its time automatically.";
 
 pub fn app_asks(app: &str) -> String {
     format!("{app} asks you to confirm it's you.")

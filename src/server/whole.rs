@@ -144,7 +144,8 @@ impl Whole {
         let per_minute = settings.limits.per_network_per_minute;
         let shared = Arc::new(Shared {
             sessions: Arc::new(Sessions::new(store.clone(), Arc::clone(&revocations), lifetimes)),
-            challenges: Challenges::new(store.clone(), Arc::clone(settings), clock.clone()),
+            challenges: Challenges::new(store.clone(), Arc::clone(settings), clock.clone())
+                .map_err(GateError::from)?,
             audit: AuditQueue::start(store.clone()),
             in_use: InUse::default(),
             mode: CookieMode::for_https(settings.server.public_url.https),

@@ -9,7 +9,7 @@ use super::transaction::within;
 use super::{AuditEvent, RevocationKind, Store, StoreError, TokenHash, Tx};
 use crate::ambient::{UnixTime, random_bytes};
 use crate::config::FactorKind;
-use crate::factors::Material;
+use crate::factors::{About, Material};
 use crate::policy::{EnrolmentId, SubjectKey};
 
 /// A factor to be registered.
@@ -27,6 +27,7 @@ pub struct EnrolmentRecord {
     pub name: String,
     /// See [`Material::state`].
     pub state: i64,
+    pub about: About,
     pub created: UnixTime,
     pub last_used: Option<UnixTime>,
     /// "Firefox on Linux".
@@ -41,6 +42,7 @@ struct Row {
     factor: String,
     name: String,
     state: i64,
+    about: String,
     created: i64,
     last_used: Option<i64>,
     last_used_by: Option<String>,
@@ -56,6 +58,7 @@ impl TryFrom<Row> for EnrolmentRecord {
             factor: FactorKind::from_name(&row.factor).ok_or(StoreError::Corrupt("factor name"))?,
             name: row.name,
             state: row.state,
+            about: about(&row.about)?,
             created: UnixTime(row.created),
             last_used: row.last_used.map(UnixTime),
             last_used_by: row.last_used_by,
@@ -64,8 +67,16 @@ impl TryFrom<Row> for EnrolmentRecord {
     }
 }
 
-const LIST: &str = "SELECT id, factor, name, state, created, last_used, last_used_by, last_browser \
+const LIST: &str = "SELECT id, factor, name, state, about, created, last_used, last_used_by, last_browser \
                     FROM enrolments WHERE subject_key = $1 ORDER BY created, id";
+
+pub(super) fn about(json: &str) -> Result<About, StoreError> {
+    serde_json::from_str(json).map_err(|_| StoreError::Corrupt("what is known of a factor"))
+}
+
+pub(super) fn about_json(about: &About) -> Result<String, StoreError> {
+    serde_json::to_string(about).map_err(|_| StoreError::Corrupt("what is known of a factor"))
+}
 
 fn place(id: &EnrolmentId) -> Place<'_> {
     Place { table: "enrolments", column: "sealed", row: id.0.as_bytes() }
@@ -109,6 +120,29 @@ impl Store {
             let id = tx.insert_enrolment(&subject, &enrolment, now).await?;
             tx.audit_if(audit).await?;
             tx.commit(id).await
+        })
+        .await
+    }
+
+    /// Registers a factor that everybody has, unless the person has one of its kind by now.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn add_enrolment_of_kind(
+        &self,
+        subject: &SubjectKey,
+        enrolment: NewEnrolment,
+        now: UnixTime,
+        audit: AuditEvent,
+    ) -> Result<(), StoreError> {
+        let subject = subject.clone();
+        self.write(move |mut tx| async move {
+            let has = tx.enrolments(&subject).await?;
+            if has.iter().all(|one| one.factor != enrolment.factor) {
+                tx.insert_enrolment(&subject, &enrolment, now).await?;
+                tx.audit(audit).await?;
+            }
+            tx.commit(()).await
         })
         .await
     }
@@ -212,17 +246,51 @@ impl Tx {
         subject: &SubjectKey,
         id: &EnrolmentId,
     ) -> Result<Option<Material>, StoreError> {
-        let row: Option<(Vec<u8>, i64)> =
-            sqlx::query_as("SELECT sealed, state FROM enrolments WHERE id = $1 AND subject_key = $2")
+        let row: Option<(Vec<u8>, i64, String)> =
+            sqlx::query_as("SELECT sealed, state, about FROM enrolments WHERE id = $1 AND subject_key = $2")
                 .bind(&*id.0)
                 .bind(subject.as_str())
                 .fetch_optional(self.sql())
                 .await?;
-        let Some((sealed, state)) = row else {
+        let Some((sealed, state, json)) = row else {
             return Ok(None);
         };
         let secret = self.ring().open(place(id), &sealed)?;
-        Ok(Some(Material { secret, state }))
+        Ok(Some(Material { secret, state, about: about(&json)? }))
+    }
+
+    /// Puts other material in the place of an enrolment's; its state is moved by [`Tx::advance`] alone.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn replace_material(
+        &mut self,
+        subject: &SubjectKey,
+        id: &EnrolmentId,
+        material: &Material,
+    ) -> Result<(), StoreError> {
+        let sealed = self.ring().seal(place(id), material.secret.expose_secret())?;
+        sqlx::query("UPDATE enrolments SET sealed = $3, about = $4 WHERE id = $1 AND subject_key = $2")
+            .bind(&*id.0)
+            .bind(subject.as_str())
+            .bind(sealed)
+            .bind(about_json(&material.about)?)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// Whose this handle is ([`About::handle`]), if anybody has enrolled it.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn holder(&mut self, handle: &str) -> Result<Option<(SubjectKey, EnrolmentId)>, StoreError> {
+        let row: Option<(String, String)> =
+            sqlx::query_as("SELECT subject_key, id FROM enrolments WHERE handle = $1")
+                .bind(handle)
+                .fetch_optional(self.sql())
+                .await?;
+        Ok(row.map(|(subject, id)| (SubjectKey::from_stored(&subject), EnrolmentId(id.into()))))
     }
 
     /// Registers a factor, marks the person as enrolled and tells every process.
@@ -238,8 +306,8 @@ impl Tx {
         let id = new_id();
         let sealed = self.ring().seal(place(&id), enrolment.material.secret.expose_secret())?;
         sqlx::query(
-            "INSERT INTO enrolments (id, subject_key, factor, name, sealed, state, created) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO enrolments (id, subject_key, factor, name, sealed, state, about, handle, created) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&*id.0)
         .bind(subject.as_str())
@@ -247,6 +315,8 @@ impl Tx {
         .bind(&enrolment.name)
         .bind(sealed)
         .bind(enrolment.material.state)
+        .bind(about_json(&enrolment.material.about)?)
+        .bind(&enrolment.material.about.handle)
         .bind(now.0)
         .execute(self.sql())
         .await?;

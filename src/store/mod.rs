@@ -26,6 +26,7 @@ mod purge;
 mod revocations;
 pub mod seal;
 mod sessions;
+mod started;
 mod transaction;
 mod users;
 
@@ -42,6 +43,7 @@ pub use pending::{NewPending, PendingRecord};
 pub use people::Person;
 pub use revocations::{Revocation, RevocationKind};
 pub use sessions::{NewSession, SessionRecord};
+pub use started::{NewStarted, StartedRecord};
 pub use transaction::Tx;
 pub use users::{BadUserName, NewUser, User, canonical_user_name};
 

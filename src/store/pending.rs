@@ -5,6 +5,7 @@
 
 use secrecy::{ExposeSecret, SecretSlice};
 
+use super::enrolments::{about, about_json};
 use super::seal::Place;
 use super::transaction::within;
 use super::{Store, StoreError, Tx};
@@ -54,12 +55,13 @@ struct Row {
     sealed: Option<Vec<u8>>,
     setup: Option<Vec<u8>>,
     state: i64,
+    about: String,
     expires: i64,
     answer_mac: Option<Vec<u8>>,
     proof: Option<String>,
 }
 
-const GET: &str = "SELECT factor, name, sealed, setup, state, expires, answer_mac, proof \
+const GET: &str = "SELECT factor, name, sealed, setup, state, about, expires, answer_mac, proof \
                    FROM pending_enrolments WHERE id = $1 AND subject_key = $2 AND binding = $3";
 
 fn place<'a>(column: &'a str, id: &'a str) -> Place<'a> {
@@ -69,7 +71,11 @@ fn place<'a>(column: &'a str, id: &'a str) -> Place<'a> {
 fn record(ring: &super::seal::KeyRing, id: &str, row: Row) -> Result<PendingRecord, StoreError> {
     let waiting = match (row.sealed, row.setup) {
         (Some(secret), Some(setup)) => Some(Waiting {
-            material: Material { secret: ring.open(place("sealed", id), &secret)?, state: row.state },
+            material: Material {
+                secret: ring.open(place("sealed", id), &secret)?,
+                state: row.state,
+                about: about(&row.about)?,
+            },
             setup: ring.open(place("setup", id), &setup)?,
         }),
         _ => None,
@@ -143,8 +149,8 @@ impl Tx {
         let setup = ring.seal(place("setup", &pending.id), pending.setup.expose_secret())?;
         sqlx::query(
             "INSERT INTO pending_enrolments \
-             (id, subject_key, binding, factor, name, sealed, setup, state, created, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+             (id, subject_key, binding, factor, name, sealed, setup, state, about, created, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(&pending.id)
         .bind(pending.subject.as_str())
@@ -154,6 +160,7 @@ impl Tx {
         .bind(sealed)
         .bind(setup)
         .bind(pending.material.state)
+        .bind(about_json(&pending.material.about)?)
         .bind(pending.created.0)
         .bind(pending.expires.0)
         .execute(self.sql())
@@ -199,6 +206,7 @@ impl Tx {
         for statement in [
             "DELETE FROM pending_enrolments WHERE subject_key = $1",
             "DELETE FROM challenges WHERE subject_key = $1",
+            "DELETE FROM started WHERE subject_key = $1",
         ] {
             sqlx::query(statement).bind(subject.as_str()).execute(self.sql()).await?;
         }

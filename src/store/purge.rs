@@ -15,7 +15,7 @@ const BROWSER_KEPT: i64 = 400 * 86_400;
 const STRAY_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
-const STATEMENTS: [(&str, i64); 11] = [
+const STATEMENTS: [(&str, i64); 12] = [
     (
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
         0,
@@ -28,6 +28,11 @@ const STATEMENTS: [(&str, i64); 11] = [
     (
         "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE expires <= $1 LIMIT 1000)",
         86_400,
+    ),
+    (
+        "DELETE FROM started WHERE question IN (SELECT question FROM started WHERE expires <= $1 LIMIT 1000) \
+         AND expires <= $1",
+        0,
     ),
     (
         "DELETE FROM pending_enrolments WHERE id IN \

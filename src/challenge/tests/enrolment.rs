@@ -20,11 +20,20 @@ fn not_permitted<T>(result: Result<T, ChallengeError>) -> Option<ChangePermissio
     }
 }
 
+/// No details are needed.
+fn none() -> std::collections::BTreeMap<String, String> {
+    std::collections::BTreeMap::new()
+}
+
 #[tokio::test]
 async fn an_app_is_confirmed_by_a_code_that_then_counts_no_more() {
     let world = world().await;
     let anna = caller("anna");
-    let pending = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await.unwrap();
+    let pending = world
+        .challenges
+        .begin_enrolment(&anna, FactorKind::Totp, &none())
+        .await
+        .unwrap();
     assert_eq!(pending.name, "Phone");
     let key = key_of(&pending);
     assert_eq!(key_of(&world.challenges.pending(&anna, &pending.id).await.unwrap().unwrap()), key);
@@ -73,7 +82,11 @@ async fn an_app_is_confirmed_by_a_code_that_then_counts_no_more() {
 async fn a_pending_enrolment_runs_out() {
     let world = world().await;
     let anna = caller("anna");
-    let pending = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await.unwrap();
+    let pending = world
+        .challenges
+        .begin_enrolment(&anna, FactorKind::Totp, &none())
+        .await
+        .unwrap();
     world.pass_time(900);
     assert!(world.challenges.pending(&anna, &pending.id).await.unwrap().is_none());
     let right = code(&app_code(&key_of(&pending), world.now()));
@@ -85,8 +98,16 @@ async fn a_pending_enrolment_runs_out() {
 async fn of_two_first_enrolments_only_one_is_the_first() {
     let world = world().await;
     let (anna, thief) = (caller("anna"), in_session("anna", "stolen"));
-    let mine = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await.unwrap();
-    let theirs = world.challenges.begin_enrolment(&thief, FactorKind::Totp).await.unwrap();
+    let mine = world
+        .challenges
+        .begin_enrolment(&anna, FactorKind::Totp, &none())
+        .await
+        .unwrap();
+    let theirs = world
+        .challenges
+        .begin_enrolment(&thief, FactorKind::Totp, &none())
+        .await
+        .unwrap();
     let now = world.now();
     let right = code(&app_code(&key_of(&mine), now));
     world.challenges.confirm_enrolment(&anna, &mine.id, "", right).await.unwrap();
@@ -103,7 +124,11 @@ async fn recovery_codes_need_the_word_saved_and_take_the_place_of_the_old() {
     let (old, codes) = world.recovery_codes("anna").await;
     world.pass_time(1);
     let anna = proved(caller("anna"), FactorKind::Totp, &app.id, world.now());
-    let pending = world.challenges.begin_enrolment(&anna, FactorKind::RecoveryCode).await.unwrap();
+    let pending = world
+        .challenges
+        .begin_enrolment(&anna, FactorKind::RecoveryCode, &none())
+        .await
+        .unwrap();
     let confirm = async |word: &str| {
         world
             .challenges
@@ -142,7 +167,10 @@ async fn e14_changes_need_a_fresh_proof() {
     let stale = proved(caller("anna"), FactorKind::Totp, &app.id, world.now().plus(-301));
     let needs = Some(ChangePermission::NeedsProof);
     for who in [&caller("anna"), &stale] {
-        assert_eq!(not_permitted(world.challenges.begin_enrolment(who, FactorKind::Totp).await), needs);
+        assert_eq!(
+            not_permitted(world.challenges.begin_enrolment(who, FactorKind::Totp, &none()).await),
+            needs
+        );
         assert_eq!(not_permitted(world.challenges.remove(who, &app.id).await), needs);
         assert_eq!(not_permitted(world.challenges.rename(who, &app.id, "x").await), needs);
     }
@@ -167,7 +195,10 @@ async fn the_first_factor_needs_an_invitation_used_in_this_session() {
     let (anna, bob) = (caller("anna"), caller("bob"));
     let key = anna.identity.key.clone();
     let needs = Some(ChangePermission::NeedsInvitation);
-    assert_eq!(not_permitted(world.challenges.begin_enrolment(&anna, FactorKind::Totp).await), needs);
+    assert_eq!(
+        not_permitted(world.challenges.begin_enrolment(&anna, FactorKind::Totp, &none()).await),
+        needs
+    );
     let until = world.now().plus(86_400);
     world
         .store
@@ -179,7 +210,11 @@ async fn the_first_factor_needs_an_invitation_used_in_this_session() {
     assert!(!world.challenges.redeem_invitation(&anna, "token").await.unwrap(), "one use");
     let elsewhere = in_session("anna", "s2");
     assert_eq!(world.challenges.permission(&elsewhere).await.unwrap(), ChangePermission::NeedsInvitation);
-    let pending = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await.unwrap();
+    let pending = world
+        .challenges
+        .begin_enrolment(&anna, FactorKind::Totp, &none())
+        .await
+        .unwrap();
     let right = code(&app_code(&key_of(&pending), world.now()));
     let outcome = world.challenges.confirm_enrolment(&anna, &pending.id, "", right).await.unwrap();
     assert!(matches!(outcome, Some(Outcome::Passed { .. })), "{outcome:?}");
@@ -206,12 +241,16 @@ async fn names_are_proposed_apart_and_there_is_a_limit() {
     let app = world.app("anna").await;
     let anna = proved(caller("anna"), FactorKind::Totp, &app.id, world.now());
     world.challenges.rename(&anna, &app.id, "Phone").await.unwrap();
-    let pending = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await.unwrap();
+    let pending = world
+        .challenges
+        .begin_enrolment(&anna, FactorKind::Totp, &none())
+        .await
+        .unwrap();
     assert_eq!(pending.name, "Phone 2");
     for _ in 1..20 {
         world.app("anna").await;
     }
-    let more = world.challenges.begin_enrolment(&anna, FactorKind::Totp).await;
+    let more = world.challenges.begin_enrolment(&anna, FactorKind::Totp, &none()).await;
     assert!(matches!(more, Err(ChallengeError::TooMany)));
 }
 

@@ -9,6 +9,7 @@ use super::{ChallengeError, Challenges};
 use crate::ambient::{Clock, UnixTime};
 use crate::config::settings::{FirstFactor, IdentityKind, IdentitySource, Settings};
 use crate::config::{FactorKind, FactorSet};
+use crate::factors::testing::enrolling;
 use crate::factors::{Answer, Setup};
 use crate::policy::tests_support;
 use crate::policy::{Binding, EnrolmentId, Identity, Proof, SubjectKey};
@@ -43,7 +44,7 @@ async fn world() -> World {
 async fn world_with(first_factor: FirstFactor) -> World {
     let (guard, store) = crate::store::testing::store().await;
     let clock = Clock::manual(START);
-    let challenges = Challenges::new(store.clone(), Arc::new(settings(first_factor)), clock.clone());
+    let challenges = Challenges::new(store.clone(), Arc::new(settings(first_factor)), clock.clone()).unwrap();
     World { _guard: guard, store, clock, challenges }
 }
 
@@ -126,7 +127,7 @@ impl World {
     /// Gives a person an authenticator app without going through pages.
     async fn app(&self, name: &str) -> App {
         let factor = self.challenges.factors().get(FactorKind::Totp).unwrap();
-        let (material, setup) = factor.begin(name).unwrap();
+        let (material, setup) = factor.begin(&enrolling(name)).unwrap();
         let Setup::Totp { key, .. } = setup else {
             panic!("not an app")
         };
@@ -136,7 +137,7 @@ impl World {
 
     async fn recovery_codes(&self, name: &str) -> (EnrolmentId, Vec<String>) {
         let factor = self.challenges.factors().get(FactorKind::RecoveryCode).unwrap();
-        let (material, setup) = factor.begin(name).unwrap();
+        let (material, setup) = factor.begin(&enrolling(name)).unwrap();
         let Setup::RecoveryCodes { codes } = setup else {
             panic!("not codes")
         };

@@ -5,14 +5,15 @@
 //! a bit mask of the used ones, which only grows.
 
 use aws_lc_rs::hmac;
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::{
-    Answer, Confirmation, EnrolError, Factor, Malformed, Material, NormalForm, Prompt, Setup, Verdict, code,
+    Answer, Confirmation, EnrolError, Enrolling, Factor, Malformed, Material, NormalForm, Prompt, Question,
+    Right, Setup, Verdict, code,
 };
-use crate::ambient::{UnixTime, random_bytes};
+use crate::ambient::random_bytes;
 use crate::config::{FactorKind, settings};
 
 /// Crockford's base 32, lower case: no i, l, o, u.
@@ -43,15 +44,15 @@ impl Factor for RecoveryCode {
         FactorKind::RecoveryCode
     }
 
-    fn default_name(&self) -> &'static str {
-        "Recovery codes"
+    fn default_name(&self, _material: &Material) -> String {
+        "Recovery codes".to_owned()
     }
 
     fn prompt(&self) -> Prompt {
         Prompt::RecoveryCode
     }
 
-    fn begin(&self, _account: &str) -> Result<(Material, Setup), EnrolError> {
+    fn begin(&self, _new: &Enrolling<'_>) -> Result<(Material, Setup), EnrolError> {
         let key = Zeroizing::new(random_bytes::<KEY_LEN>());
         let mac_key = hmac::Key::new(hmac::HMAC_SHA256, &*key);
         let mut secret = key.to_vec();
@@ -62,7 +63,7 @@ impl Factor for RecoveryCode {
             codes.push(grouped(&code));
         }
         let state = i64::from(self.count) << COUNT_SHIFT;
-        Ok((Material { secret: SecretSlice::from(secret), state }, Setup::RecoveryCodes { codes }))
+        Ok((Material::new(secret, state), Setup::RecoveryCodes { codes }))
     }
 
     fn confirmation(&self) -> Confirmation {
@@ -74,11 +75,14 @@ impl Factor for RecoveryCode {
     }
 
     fn normal_form(&self, answer: &Answer) -> Result<NormalForm, Malformed> {
-        let Answer::Code(typed) = answer;
+        let Answer::Code(typed) = answer else {
+            return Err(Malformed::NotDigits);
+        };
         code::crockford(typed, LENGTH)
     }
 
-    fn check(&self, material: &Material, answer: &NormalForm, _now: UnixTime) -> Verdict {
+    fn check(&self, question: &Question<'_>, answer: &NormalForm) -> Verdict {
+        let material = question.material;
         let Some((key, macs)) = material.secret.expose_secret().split_at_checked(KEY_LEN) else {
             return Verdict::Wrong;
         };
@@ -92,7 +96,7 @@ impl Factor for RecoveryCode {
             any |= same;
         }
         match (bool::from(any), material.state & matched == 0) {
-            (true, true) => Verdict::Right { state: material.state | matched },
+            (true, true) => Verdict::Right(Right::at(material.state | matched, material)),
             (true, false) => Verdict::Used,
             (false, _) => Verdict::Wrong,
         }
@@ -123,22 +127,24 @@ fn grouped(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ambient::UnixTime;
+    use crate::factors::testing::{enrolling, judged};
 
     fn factor() -> RecoveryCode {
         RecoveryCode::new(&settings::RecoveryCodes { count: 10 })
     }
 
     fn codes() -> (Material, Vec<String>) {
-        let (material, setup) = factor().begin("alice").unwrap();
+        let (material, setup) = factor().begin(&enrolling("alice")).unwrap();
         let Setup::RecoveryCodes { codes } = setup else {
             panic!("not recovery codes")
         };
         (material, codes)
     }
 
-    fn check(material: &Material, typed: &str) -> Verdict {
+    fn check(material: &Material, typed: &str) -> Result<i64, bool> {
         let answer = factor().normal_form(&Answer::Code(typed.into())).unwrap();
-        factor().check(material, &answer, UnixTime(0))
+        judged(&factor().check(&Question { material, begun: None, now: UnixTime(0) }, &answer))
     }
 
     #[test]
@@ -148,12 +154,12 @@ mod tests {
         for (used, code) in codes.iter().enumerate() {
             assert_eq!(factor().left(material.state), Some(10 - u32::try_from(used).unwrap()));
             let before = material.state;
-            let Verdict::Right { state } = check(&material, code) else {
+            let Ok(state) = check(&material, code) else {
                 panic!("{code} is right")
             };
             assert!(state > before);
             material.state = state;
-            assert_eq!(check(&material, code), Verdict::Used);
+            assert_eq!(check(&material, code), Err(true));
         }
         assert_eq!(factor().left(material.state), Some(0));
     }
@@ -168,9 +174,9 @@ mod tests {
             code.replace('-', " "),
             code.replace('0', "o").replace('1', "I"),
         ] {
-            assert!(matches!(check(&material, &typed), Verdict::Right { .. }), "{typed}");
+            assert!(check(&material, &typed).is_ok(), "{typed}");
         }
-        assert_eq!(check(&codes().0, code), Verdict::Wrong);
+        assert_eq!(check(&codes().0, code), Err(false));
     }
 
     #[test]

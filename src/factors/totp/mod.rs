@@ -1,12 +1,15 @@
 //! Authenticator apps: RFC 6238 with SHA-1, six digits, thirty seconds, because several apps
 //! silently ignore anything else. One step of drift either way; each step counts once.
 
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::ExposeSecret;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use totp_rs::{Builder, Secret};
 
-use super::{Answer, EnrolError, Factor, Malformed, Material, NormalForm, Prompt, Setup, Verdict, code};
-use crate::ambient::{UnixTime, random_bytes};
+use super::{
+    Answer, EnrolError, Enrolling, Factor, Malformed, Material, NormalForm, Prompt, Question, Right, Setup,
+    Verdict, code,
+};
+use crate::ambient::random_bytes;
 use crate::config::{FactorKind, settings};
 
 const DIGITS: u8 = 6;
@@ -44,18 +47,18 @@ impl Factor for Totp {
         FactorKind::Totp
     }
 
-    fn default_name(&self) -> &'static str {
-        "Phone"
+    fn default_name(&self, _material: &Material) -> String {
+        "Phone".to_owned()
     }
 
     fn prompt(&self) -> Prompt {
         Prompt::Code { digits: DIGITS }
     }
 
-    fn begin(&self, account: &str) -> Result<(Material, Setup), EnrolError> {
-        let account = label(account);
+    fn begin(&self, new: &Enrolling<'_>) -> Result<(Material, Setup), EnrolError> {
+        let account = label(new.account);
         if account.trim().is_empty() {
-            return Err(EnrolError("its name is empty".to_owned()));
+            return Err(EnrolError::Account("its name is empty".to_owned()));
         }
         let bytes: [u8; SECRET_LEN] = random_bytes();
         let secret = Secret::from(bytes);
@@ -66,22 +69,25 @@ impl Factor for Totp {
             .with_issuer(Some(self.issuer.clone()))
             .build()
             .and_then(|totp| totp.to_url())
-            .map_err(|error| EnrolError(error.to_string()))?;
-        Ok((Material { secret: SecretSlice::from(bytes.to_vec()), state: 0 }, Setup::Totp { key, uri }))
+            .map_err(|error| EnrolError::Account(error.to_string()))?;
+        Ok((Material::new(bytes.to_vec(), 0), Setup::Totp { key, uri }))
     }
 
     fn normal_form(&self, answer: &Answer) -> Result<NormalForm, Malformed> {
-        let Answer::Code(typed) = answer;
+        let Answer::Code(typed) = answer else {
+            return Err(Malformed::NotDigits);
+        };
         code::digits(typed, DIGITS)
     }
 
-    fn check(&self, material: &Material, answer: &NormalForm, now: UnixTime) -> Verdict {
+    fn check(&self, question: &Question<'_>, answer: &NormalForm) -> Verdict {
+        let material = question.material;
         let Ok(totp) = Builder::new().with_secret(material.secret.expose_secret()).build() else {
             // Only a secret shorter than RFC 4226 allows: nothing of ours, so nothing matches.
             return Verdict::Wrong;
         };
         let typed = answer.0.expose_secret().as_bytes();
-        let present = now.0.max(0) / STEP;
+        let present = question.now.0.max(0) / STEP;
         let mut matched = 0_i64;
         let mut any = Choice::from(0);
         for step in (present - SKEW).max(0)..=present + SKEW {
@@ -92,7 +98,7 @@ impl Factor for Totp {
             any |= same;
         }
         match (bool::from(any), matched > material.state) {
-            (true, true) => Verdict::Right { state: matched },
+            (true, true) => Verdict::Right(Right::at(matched, material)),
             (true, false) => Verdict::Used,
             (false, _) => Verdict::Wrong,
         }
@@ -102,6 +108,8 @@ impl Factor for Totp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ambient::UnixTime;
+    use crate::factors::testing::{enrolling, judged};
 
     const SEED: &[u8] = b"12345678901234567890";
 
@@ -109,10 +117,12 @@ mod tests {
         Totp::new(&settings::Totp { issuer: "ACME: Co".into() })
     }
 
-    fn check(typed: &str, state: i64, now: i64) -> Verdict {
-        let material = Material { secret: SEED.to_vec().into(), state };
+    /// The state after a right answer; `Err`: whether it was used.
+    fn check(typed: &str, state: i64, now: i64) -> Result<i64, bool> {
+        let material = Material::new(SEED.to_vec(), state);
         let answer = factor().normal_form(&Answer::Code(typed.into())).unwrap();
-        factor().check(&material, &answer, UnixTime(now))
+        let question = Question { material: &material, begun: None, now: UnixTime(now) };
+        judged(&factor().check(&question, &answer))
     }
 
     #[test]
@@ -125,29 +135,29 @@ mod tests {
             (2_000_000_000, "279037"),
             (20_000_000_000, "353130"),
         ] {
-            assert_eq!(check(code, 0, now), Verdict::Right { state: now / 30 }, "{now}");
+            assert_eq!(check(code, 0, now), Ok(now / 30), "{now}");
         }
     }
 
     #[test]
     fn e01_a_step_counts_once_and_no_earlier_step_after_it() {
-        assert_eq!(check("287082", 0, 59), Verdict::Right { state: 1 });
-        assert_eq!(check("287082", 1, 59), Verdict::Used);
-        assert_eq!(check("287082", 2, 59), Verdict::Used);
+        assert_eq!(check("287082", 0, 59), Ok(1));
+        assert_eq!(check("287082", 1, 59), Err(true));
+        assert_eq!(check("287082", 2, 59), Err(true));
     }
 
     #[test]
     fn e04_one_step_of_drift_and_no_more() {
         for now in [30, 59, 60, 89, 0, 29] {
-            assert_eq!(check("287082", 0, now), Verdict::Right { state: 1 }, "{now}");
+            assert_eq!(check("287082", 0, now), Ok(1), "{now}");
         }
-        assert_eq!(check("287082", 0, 90), Verdict::Wrong);
-        assert_eq!(check("287083", 0, 59), Verdict::Wrong);
+        assert_eq!(check("287082", 0, 90), Err(false));
+        assert_eq!(check("287083", 0, 59), Err(false));
     }
 
     #[test]
     fn the_uri_is_one_that_every_app_reads() {
-        let (material, setup) = factor().begin("alice:x@example.test").unwrap();
+        let (material, setup) = factor().begin(&enrolling("alice:x@example.test")).unwrap();
         assert_eq!(material.secret.expose_secret().len(), 20);
         let Setup::Totp { key, uri } = setup else {
             panic!("not an authenticator app")
@@ -156,6 +166,6 @@ mod tests {
             uri,
             format!("otpauth://totp/ACME_%20Co:alice_x%40example.test?secret={key}&issuer=ACME_%20Co")
         );
-        assert!(factor().begin(" ").is_err());
+        assert!(factor().begin(&enrolling(" ")).is_err());
     }
 }

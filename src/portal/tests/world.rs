@@ -73,7 +73,7 @@ pub async fn world_with(first_factor: FirstFactor) -> World {
     let origin = settings.server.public_url.origin();
     let ring = KeyRing::open(&guard.path().join("keys"), origin, START);
     let lifetimes = Lifetimes { idle: 3600, absolute: 12 * 3600 };
-    let challenges = Challenges::new(store.clone(), Arc::clone(&settings), clock.clone());
+    let challenges = Challenges::new(store.clone(), Arc::clone(&settings), clock.clone()).unwrap();
     let shared = Arc::new(Shared {
         state_directory: guard.path().join("keys"),
         store: store.clone(),

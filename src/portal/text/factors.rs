@@ -1,7 +1,8 @@
 //! What is said about each kind of factor. The words of people, never those of the trade.
 
 use crate::config::FactorKind;
-use crate::factors::Malformed;
+use crate::delivery::Reason;
+use crate::factors::{Malformed, Refusal};
 
 /// What a kind is called.
 pub fn kind(factor: FactorKind) -> &'static str {
@@ -70,5 +71,170 @@ pub fn malformed(factor: FactorKind, why: &Malformed) -> String {
             format!("The code has {expected} digits. You entered {got}")
         }
         (_, Malformed::NotDigits) => "The code is only numbers".to_owned(),
+    }
+}
+
+/// A wrong answer.
+pub fn wrong(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::RecoveryCode => "That code isn't right. Check it against your list",
+        FactorKind::TemporaryCode => "That code isn't right. Check each letter and number",
+        FactorKind::Passkey => "That didn't work. Try again or choose another way",
+        FactorKind::Duo => "It wasn't confirmed. Try again or choose another way",
+        _ => "That code isn't right. Check it's the newest one",
+    }
+}
+
+/// What may help after several.
+pub fn wrong_advice(factor: FactorKind) -> Option<&'static str> {
+    (factor == FactorKind::Totp).then_some("Check that your phone sets its time automatically.")
+}
+
+/// An answer that was right once.
+pub fn used(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::RecoveryCode => "That code was already used. Take another one from your list",
+        FactorKind::TemporaryCode => "That code was already used. Ask for a new one",
+        _ => "That code was already used. Wait for the next one",
+    }
+}
+
+/// Before something is sent or asked.
+pub fn start_lead(factor: FactorKind, to: &str) -> String {
+    match factor {
+        FactorKind::Sms => {
+            format!("We'll text a code to the number {to}. Your phone company may charge for it.")
+        }
+        FactorKind::Voice => format!("We'll call the number {to} and read out a code, twice."),
+        FactorKind::Email => format!("We'll e-mail a code to {to}."),
+        FactorKind::Duo => "You confirm with Duo, and then come back here.".to_owned(),
+        _ => "We'll ask for it, and you confirm there.".to_owned(),
+    }
+}
+
+/// The button that sends or asks.
+pub fn start_button(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Sms => "Text me a code",
+        FactorKind::Voice => "Call me",
+        FactorKind::Email => "E-mail me a code",
+        FactorKind::Duo => "Continue to Duo",
+        _ => "Continue",
+    }
+}
+
+/// Where a code went.
+pub fn sent(factor: FactorKind, to: &str) -> String {
+    match factor {
+        FactorKind::Sms => format!("We sent a text to the number {to}."),
+        FactorKind::Voice => format!("We're calling the number {to}."),
+        _ => format!("We sent an e-mail to {to}."),
+    }
+}
+
+/// For those to whom nothing came.
+pub fn nothing_came(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Email => "I didn't get an e-mail",
+        FactorKind::Voice => "I didn't get a call",
+        _ => "I didn't get a code",
+    }
+}
+
+/// The service that carries or judges refuses, or is away.
+pub fn refused(factor: FactorKind, reason: Reason) -> String {
+    let service = match factor {
+        FactorKind::Sms => "the text service",
+        FactorKind::Voice => "the call service",
+        FactorKind::Email => "the mail service",
+        FactorKind::Duo => "Duo",
+        _ => "the service",
+    };
+    match reason {
+        Reason::InvalidDestination => match factor {
+            FactorKind::Email => "That address takes no mail. Choose another way".to_owned(),
+            _ => "That number can't be reached. Choose another way".to_owned(),
+        },
+        Reason::NotMobile => "That number takes no texts. Try a call, or another way".to_owned(),
+        Reason::OptedOut => {
+            "You told your phone company to stop texts from us. Choose another way".to_owned()
+        }
+        Reason::RegionBlocked | Reason::Blocked => {
+            "We can't send to that number. Choose another way".to_owned()
+        }
+        Reason::Throttled => {
+            format!("There is too much to do for {service} right now. Wait a moment, or choose another way")
+        }
+        Reason::Misconfigured | Reason::Unavailable => {
+            format!("We couldn't reach {service}. Try another way, or try again in a moment")
+        }
+    }
+}
+
+/// The service behind a factor does not know the person.
+pub fn unknown_to_service(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Duo => "Duo doesn't know you yet. Ask the people who run this site",
+        _ => "The service doesn't know you yet. Ask the people who run this site",
+    }
+}
+
+/// What is wrong with a number or an address.
+pub fn refusal(why: Refusal) -> &'static str {
+    match why {
+        Refusal::Missing => "Fill this in",
+        Refusal::NotANumber => "Enter a phone number that exists, with its country",
+        Refusal::CountryNotAllowed => {
+            "We can't send to that country. Use a number of another country, or another way"
+        }
+        Refusal::Premium => "That number costs extra to reach. Use an ordinary number",
+        Refusal::NotMobile => "That number takes no texts. Use a mobile number",
+        Refusal::NotAnAddress => "Enter an e-mail address, like name@example.com",
+        Refusal::NotYours => "Only the address that your account has can be used",
+    }
+}
+
+pub const DENIED: &str = "It was declined. Try again or choose another way";
+pub const DENIED_FRAUD: &str =
+    "You said that it wasn't you. If somebody else tried, your administrator has been told";
+pub const STILL_WAITING: &str = "We're still waiting. Confirm it there, then check again.";
+pub const NOT_BEGUN: &str = "That code has run out. Ask for a new one";
+pub const SERVICE_AWAY: &str =
+    "We couldn't check it right now. Nothing was counted. Try again, or choose another way";
+pub const TAKEN: &str = "Somebody has added this one already. Use another";
+pub const TOO_MANY_MESSAGES: &str = "That's enough messages for now. Choose another way, or wait";
+pub const LEAVING: &str = "Taking you there";
+pub const LEAVING_TEXT: &str = "You confirm on the other page, and it brings you back here.";
+pub const LEAVING_BUTTON: &str = "Continue";
+pub const USE_PASSKEY: &str = "Use passkey";
+pub const PASSKEY_LEAD: &str = "Your device asks for your fingerprint, face, PIN or security key.";
+pub const CHECK_NOW: &str = "Check now";
+pub const APPROVE_LEAD: &str = "Confirm it on your phone. This page goes on by itself.";
+pub const APPROVE_NUMBER: &str = "Type this number there:";
+pub const TOKEN_HINT: &str = "Whatever your token or app shows";
+pub const ANOTHER_CODE: &str = "Send another";
+
+pub fn again_from(when: &str) -> String {
+    format!("You can ask for another from {when}.")
+}
+
+pub const COUNTRY: &str = "Country";
+pub const NUMBER: &str = "Phone number";
+pub const NUMBER_HINT: &str = "We send a code there when you confirm. Nothing else, and nobody else sees it.";
+pub const ADDRESS: &str = "E-mail address";
+pub const ADDRESS_HINT: &str = "We send a code there when you confirm.";
+pub const MAKE_PASSKEY: &str = "Create a passkey";
+
+/// Heading of the page that adds one.
+pub fn adding(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Passkey => "Add a passkey",
+        FactorKind::Email => "Add your e-mail address",
+        FactorKind::Sms => "Add a phone number for texts",
+        FactorKind::Voice => "Add a phone number for calls",
+        FactorKind::Duo => "Add Duo",
+        FactorKind::Yubikey => "Add your YubiKey",
+        FactorKind::Radius | FactorKind::Hotp => "Add your token",
+        _ => "Add a way to confirm",
     }
 }

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::{Hidden, Line, Problem, Shell, Timed, text};
 use crate::challenge::view::{Purpose, Way};
-use crate::factors::Prompt;
+use crate::factors::{Prompt, Shows, Starts};
 
 /// One way, asked for.
 #[derive(Template)]
@@ -14,13 +14,64 @@ use crate::factors::Prompt;
 pub struct Challenge {
     pub shell: Shell,
     pub action: String,
+    /// Where a POST begins what the way needs.
+    pub start: String,
     pub hidden: Hidden,
     pub purpose: Purpose,
     pub way: Way,
+    /// How things stand, where nothing is wrong.
+    pub said: Option<Line>,
     /// What was typed, where it may be shown again.
     pub value: String,
     pub ways_url: String,
     pub problem: Option<Problem>,
+}
+
+impl Challenge {
+    /// Whether it has to be begun before there is anything to answer.
+    fn must_start(&self) -> bool {
+        self.way.starts == Starts::OnRequest && self.way.started.is_none()
+    }
+
+    fn shows(&self) -> Option<&Shows> {
+        self.way.started.as_ref().map(|started| &started.shows)
+    }
+
+    fn kind(&self) -> &'static str {
+        text::kind(self.way.factor)
+    }
+
+    fn start_lead(&self) -> String {
+        text::start_lead(self.way.factor, self.way.hint.as_deref().unwrap_or_default())
+    }
+
+    fn start_button(&self) -> &'static str {
+        text::start_button(self.way.factor)
+    }
+
+    fn sent(&self, to: &str) -> String {
+        text::sent(self.way.factor, to)
+    }
+
+    fn nothing_came(&self) -> &'static str {
+        text::nothing_came(self.way.factor)
+    }
+
+    /// From when on another message can be had.
+    fn again_at(&self) -> Option<Timed> {
+        let at = self.way.started.as_ref()?.again_at?;
+        Some(Timed::new(at, text::again_from))
+    }
+}
+
+/// On the way to another site. A redirect straight out of a form is blocked by `form-action 'self'`
+/// in some browsers.
+#[derive(Template)]
+#[template(path = "leaving.html")]
+pub struct Leaving {
+    pub shell: Shell,
+    pub url: String,
+    pub back: String,
 }
 
 /// The list of ways.

@@ -5,8 +5,10 @@
 
 use askama::Template;
 
-use super::{Hidden, Link, Problem, Shell, Timed, text};
+use super::{Hidden, Line, Link, Problem, Shell, Timed, text};
+use crate::challenge::view::StartedView;
 use crate::config::FactorKind;
+use crate::factors::{Detail, Prompt, Setup, Shows};
 use crate::portal::qr::Qr;
 
 /// Which way to add.
@@ -33,6 +35,105 @@ pub struct Offer {
 impl From<FactorKind> for Offer {
     fn from(kind: FactorKind) -> Self {
         Self { factor: kind.name(), title: text::kind(kind), note: text::offer(kind) }
+    }
+}
+
+/// A country that messages go to.
+pub struct Country {
+    /// ISO 3166, two letters.
+    pub code: String,
+    pub name: String,
+}
+
+/// What has to be said before it can begin (ux.md P-24, P-25).
+#[derive(Template)]
+#[template(path = "enrol_details.html")]
+pub struct Details {
+    pub shell: Shell,
+    pub title: &'static str,
+    pub kind: FactorKind,
+    pub action: String,
+    pub hidden: Hidden,
+    pub details: &'static [Detail],
+    pub countries: Vec<Country>,
+    pub country: String,
+    pub number: String,
+    pub address: String,
+    pub back: String,
+    pub problem: Option<Problem>,
+}
+
+impl Details {
+    fn offer(&self) -> &'static str {
+        text::offer(self.kind)
+    }
+
+    fn problem_at(&self, field: &str) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.field == field)
+    }
+}
+
+/// The confirmation of everything that is not an authenticator app or a list of codes.
+#[derive(Template)]
+#[template(path = "enrol_confirm.html")]
+pub struct Confirm {
+    pub shell: Shell,
+    pub title: &'static str,
+    pub kind: FactorKind,
+    pub action: String,
+    pub start: String,
+    pub hidden: Hidden,
+    pub setup: Setup,
+    pub prompt: Prompt,
+    pub started: Option<StartedView>,
+    /// Whether something has to be begun first, and may be begun again.
+    pub resend: bool,
+    pub to: String,
+    pub said: Option<Line>,
+    pub value: String,
+    pub back: String,
+    pub problem: Option<Problem>,
+}
+
+impl Confirm {
+    fn start_lead(&self) -> String {
+        text::start_lead(self.kind, &self.to)
+    }
+
+    fn start_button(&self) -> &'static str {
+        text::start_button(self.kind)
+    }
+
+    fn sent(&self, to: &str) -> String {
+        text::sent(self.kind, to)
+    }
+
+    fn nothing_came(&self) -> &'static str {
+        text::nothing_came(self.kind)
+    }
+
+    fn problem_at(&self, field: &str) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.field == field)
+    }
+
+    fn must_start(&self) -> bool {
+        self.resend && self.started.is_none()
+    }
+
+    fn shows(&self) -> Option<&Shows> {
+        self.started.as_ref().map(|started| &started.shows)
+    }
+
+    const fn digits(&self) -> Option<u8> {
+        match self.prompt {
+            Prompt::Code { digits } => Some(digits),
+            _ => None,
+        }
+    }
+
+    fn again_at(&self) -> Option<Timed> {
+        let at = self.started.as_ref()?.again_at?;
+        Some(Timed::new(at, text::again_from))
     }
 }
 

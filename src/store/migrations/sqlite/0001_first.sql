@@ -114,6 +114,9 @@ CREATE TABLE enrolments (
     name         TEXT NOT NULL,
     sealed       BLOB NOT NULL,
     state        BIGINT NOT NULL,
+    -- What may be known without the secret, as JSON; and what nobody else may enrol as well.
+    about        TEXT NOT NULL,
+    handle       TEXT UNIQUE,
     created      BIGINT NOT NULL,
     last_used    BIGINT,
     last_used_by TEXT,
@@ -130,6 +133,7 @@ CREATE TABLE pending_enrolments (
     sealed      BLOB,
     setup       BLOB,
     state       BIGINT NOT NULL,
+    about       TEXT NOT NULL,
     created     BIGINT NOT NULL,
     expires     BIGINT NOT NULL,
     answer_mac  BLOB,
@@ -152,6 +156,21 @@ CREATE TABLE challenges (
 );
 CREATE INDEX challenges_by_subject ON challenges (subject_key, opened);
 CREATE INDEX challenges_by_expiry ON challenges (expires);
+
+-- What was begun for a challenge, or for an enrolment that waits (whose `enrolment` is empty).
+CREATE TABLE started (
+    question    TEXT NOT NULL,
+    enrolment   TEXT NOT NULL,
+    subject_key TEXT NOT NULL,
+    sealed      BLOB NOT NULL,
+    -- Hash of what another site sends the person back with.
+    handle      BLOB UNIQUE,
+    at          BIGINT NOT NULL,
+    expires     BIGINT NOT NULL,
+    PRIMARY KEY (question, enrolment)
+);
+CREATE INDEX started_by_subject ON started (subject_key);
+CREATE INDEX started_by_expiry ON started (expires);
 
 CREATE TABLE counters (
     subject_key  TEXT NOT NULL,

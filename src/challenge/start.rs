@@ -1,0 +1,262 @@
+//! What has to happen before there can be an answer: the code that is sent, the ceremony, the
+//! question to a service. It is begun for one challenge (or one enrolment that waits) and one
+//! enrolment, kept sealed, and never begun by a GET where it sends or asks anything.
+
+use std::time::Duration;
+
+use super::attempt::{Attempt, Given, Target};
+use super::view::{Beginning, Caller, Purpose, Start, StartedView, WayBack};
+use super::{ChallengeError, Challenges};
+use crate::ambient::random_token;
+use crate::config::FactorKind;
+use crate::delivery::{Code, Content, Language, Message};
+use crate::factors::{
+    Answer, Dispatch, Factor, Material, Right, Shows, StartError, Started, Starting, Unavailable, Verdict,
+};
+use crate::policy::EnrolmentId;
+use crate::store::{NewStarted, StartedRecord};
+
+/// Seconds between two messages for one challenge (ux.md P-5).
+const RESEND_AFTER: i64 = 60;
+/// A service may be slow to begin.
+const LONGEST_START: Duration = Duration::from_secs(35);
+
+/// What is shown of something that has begun.
+pub(super) fn started_view(record: &StartedRecord) -> StartedView {
+    let again_at = matches!(record.shows, Shows::Sent { .. }).then(|| record.at.plus(RESEND_AFTER));
+    StartedView { shows: record.shows.clone(), at: record.at, again_at, expires_at: record.expires }
+}
+
+/// What is begun, and for whom.
+struct Question<'a> {
+    id: &'a str,
+    /// `None` for an enrolment that waits.
+    enrolment: Option<EnrolmentId>,
+    material: Material,
+    app: String,
+}
+
+impl Challenges {
+    /// Begins what a way needs before it can be answered. `None`: no such challenge, or the
+    /// enrolment does not count for it, or it needs nothing.
+    ///
+    /// # Errors
+    /// [`ChallengeError::Locked`] while no answer is judged; else when the store cannot be asked.
+    pub async fn start(
+        &self,
+        caller: &Caller,
+        id: &str,
+        enrolment: &EnrolmentId,
+        start: &Start,
+    ) -> Result<Option<Beginning>, ChallengeError> {
+        if let Some(locked) = self.lock(caller).await? {
+            return Err(ChallengeError::Locked(locked));
+        }
+        let Some(view) = self.view(caller, id).await? else {
+            return Ok(None);
+        };
+        let way = view.ways.iter().find(|way| way.enrolment == *enrolment && way.accepted);
+        let Some((factor, way)) = way.and_then(|way| Some((self.factors.get(way.factor)?, way))) else {
+            return Ok(None);
+        };
+        if view.expires_at <= self.clock.now() {
+            return Ok(Some(Beginning::Expired));
+        }
+        let Some(material) = self.material(caller, &way.enrolment).await? else {
+            return Ok(None);
+        };
+        let Purpose { app, .. } = view.purpose.clone();
+        let question = Question { id, enrolment: Some(enrolment.clone()), material, app };
+        self.begin_question(caller, factor, question, start).await.map(Some)
+    }
+
+    /// Begins what the confirmation of an enrolment needs. `None`: there is no such enrolment.
+    ///
+    /// # Errors
+    /// As [`Challenges::start`].
+    pub async fn start_enrolment(
+        &self,
+        caller: &Caller,
+        id: &str,
+        start: &Start,
+    ) -> Result<Option<Beginning>, ChallengeError> {
+        if let Some(locked) = self.lock(caller).await? {
+            return Err(ChallengeError::Locked(locked));
+        }
+        self.require_permission(caller).await?;
+        let identity = &caller.identity;
+        let Some(pending) = self.store.pending(&identity.key, &identity.binding, id).await? else {
+            return Ok(None);
+        };
+        let Some(factor) = self.factors.get(pending.factor) else {
+            return Ok(None);
+        };
+        let Some(waiting) = pending.waiting.filter(|_| pending.expires > self.clock.now()) else {
+            return Ok(Some(Beginning::Expired));
+        };
+        let app = self.settings.branding.name.clone();
+        let question = Question { id, enrolment: None, material: waiting.material, app };
+        self.begin_question(caller, factor, question, start).await.map(Some)
+    }
+
+    /// What another site sent the caller back for; `None` when it is not theirs, used, or has run out.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn way_back(&self, caller: &Caller, handle: &str) -> Result<Option<WayBack>, ChallengeError> {
+        let found = self.store.started_by_handle(&caller.identity.key, handle).await?;
+        let found = found.filter(|found| found.expires > self.clock.now());
+        Ok(found.map(|found| WayBack {
+            question: found.question,
+            enrolment: found.enrolment,
+            onward: found.onward,
+        }))
+    }
+
+    async fn material(
+        &self,
+        caller: &Caller,
+        enrolment: &EnrolmentId,
+    ) -> Result<Option<Material>, ChallengeError> {
+        let (subject, id) = (caller.identity.key.clone(), enrolment.clone());
+        let found = self.store.write(move |mut tx| async move {
+            let material = tx.material(&subject, &id).await?;
+            tx.commit(material).await
+        });
+        Ok(found.await?)
+    }
+
+    async fn begin_question(
+        &self,
+        caller: &Caller,
+        factor: &dyn Factor,
+        question: Question<'_>,
+        start: &Start,
+    ) -> Result<Beginning, ChallengeError> {
+        let now = self.clock.now();
+        let all = self.store.started(&caller.identity.key, question.id).await?;
+        let before = all.iter().find(|one| one.enrolment == question.enrolment && one.expires > now);
+        if let Some(again) = before.and_then(|one| started_view(one).again_at).filter(|again| *again > now) {
+            return Ok(Beginning::NotYet { until: again, capped: false });
+        }
+        let starting = Starting {
+            material: &question.material,
+            before: before.map(|before| &before.payload),
+            choice: &start.choice,
+            account: &caller.identity.subject,
+            app: &question.app,
+            return_url: &self.return_url(),
+            client: caller.address,
+            now,
+        };
+        let begun = tokio::time::timeout(LONGEST_START, factor.start(starting)).await;
+        match begun.unwrap_or_else(|_| Err(Unavailable("it took too long to begin".to_owned()).into())) {
+            Ok(started) => self.keep_and_send(caller, factor.kind(), &question, started, start).await,
+            Err(StartError::Refused(reason)) => Ok(Beginning::Refused(reason)),
+            Err(StartError::Unknown) => Ok(Beginning::Unknown),
+            Err(StartError::Waived) => self.waive(caller, &question).await,
+            Err(StartError::Unavailable(error)) => {
+                tracing::warn!(factor = factor.kind().name(), %error, "a service did not answer");
+                Ok(Beginning::Refused(crate::delivery::Reason::Unavailable))
+            }
+        }
+    }
+
+    /// Stored first, sent then: a code that arrives can be answered whatever happens here.
+    async fn keep_and_send(
+        &self,
+        caller: &Caller,
+        kind: FactorKind,
+        question: &Question<'_>,
+        started: Started,
+        start: &Start,
+    ) -> Result<Beginning, ChallengeError> {
+        let now = self.clock.now();
+        let new = NewStarted {
+            question: question.id.to_owned(),
+            enrolment: question.enrolment.clone(),
+            subject: caller.identity.key.clone(),
+            payload: started.payload,
+            shows: started.shows,
+            onward: start.onward.clone(),
+            handle: started.handle,
+            at: now,
+            expires: now.plus(started.lives),
+        };
+        let again_at = started.send.as_ref().map(|_| now.plus(RESEND_AFTER));
+        let view = StartedView { shows: new.shows.clone(), at: now, again_at, expires_at: new.expires };
+        let audit = self.event(caller, "challenge.started").with("factor", kind.name());
+        let (subject, id, enrolment) = (new.subject.clone(), new.question.clone(), new.enrolment.clone());
+        self.store
+            .write(move |mut tx| async move {
+                tx.put_started(&new).await?;
+                tx.audit(audit).await?;
+                tx.commit(()).await
+            })
+            .await?;
+        let Some(dispatch) = started.send else {
+            return Ok(Beginning::Begun(view));
+        };
+        match self.delivery.send(&self.message(dispatch, &question.app)).await {
+            Ok(_) => Ok(Beginning::Begun(view)),
+            Err(not_sent) => {
+                if not_sent.certain {
+                    // Nothing is on its way: the person may ask again at once.
+                    self.store
+                        .write(move |mut tx| async move {
+                            tx.drop_started(&subject, &id, enrolment.as_ref()).await?;
+                            tx.commit(()).await
+                        })
+                        .await?;
+                }
+                Ok(Beginning::Refused(not_sent.reason))
+            }
+        }
+    }
+
+    fn message(&self, dispatch: Dispatch, app: &str) -> Message {
+        let Dispatch { channel, to, code, lives } = dispatch;
+        Message {
+            channel,
+            to,
+            content: Content::Code(Code {
+                code,
+                lives: Duration::from_secs(lives.unsigned_abs()),
+                app: app.to_owned(),
+                brand: self.settings.branding.name.clone(),
+                domain: self.settings.server.public_url.host.clone(),
+            }),
+            language: Language::default(),
+            id: random_token(),
+        }
+    }
+
+    /// The operator does without a service that is away: a proof without properties, told as such.
+    async fn waive(&self, caller: &Caller, question: &Question<'_>) -> Result<Beginning, ChallengeError> {
+        let Some(enrolment) = &question.enrolment else {
+            // Nothing is enrolled on the word of nobody.
+            return Ok(Beginning::Refused(crate::delivery::Reason::Unavailable));
+        };
+        tracing::warn!(person = %caller.identity.key, "a challenge goes without a service that is away");
+        let right = Right {
+            properties: crate::config::Properties::EMPTY,
+            ..Right::once_more(&question.material)
+        };
+        let attempt = Attempt {
+            caller: caller.clone(),
+            target: Target::Challenge { id: question.id.to_owned(), enrolment: enrolment.clone() },
+            answer: Answer::Ask,
+            given: Some(Given {
+                verdict: Ok(Verdict::Right(right)),
+                of: Some(enrolment.clone()),
+                counted: false,
+                waived: true,
+            }),
+            factors: std::sync::Arc::clone(&self.factors),
+            settings: std::sync::Arc::clone(&self.settings),
+            now: self.clock.now(),
+        };
+        let outcome = self.settled(attempt).await?;
+        Ok(outcome.map_or(Beginning::Expired, Beginning::Waived))
+    }
+}

@@ -1,0 +1,79 @@
+//! What to say about an answer that did not pass, and about a message that did not leave; and what
+//! of an answer may be shown again. Words only: nothing here decides.
+
+use super::text;
+use super::views::{Line, Problem, Timed};
+use crate::challenge::view::{Beginning, Outcome};
+use crate::config::FactorKind;
+use crate::factors::Malformed;
+
+/// From how many wrong answers left on the person is told (ux.md P-1: from the third on).
+const TELL_ATTEMPTS: u32 = 2;
+
+/// What a page says beside what it asks.
+#[derive(Default)]
+pub struct Told {
+    pub problem: Option<Problem>,
+    /// What was typed, where it may be shown again.
+    pub value: String,
+    /// How things stand, where nothing is wrong.
+    pub status: Option<Line>,
+}
+
+impl Told {
+    fn wrong(problem: Problem) -> Self {
+        Self { problem: Some(problem), ..Self::default() }
+    }
+
+    fn status(line: impl Into<Line>) -> Self {
+        Self { status: Some(line.into()), ..Self::default() }
+    }
+}
+
+/// About an answer.
+#[must_use]
+pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
+    let problem = |text: &str| Told::wrong(Problem::new("code", text));
+    match outcome {
+        Some(Outcome::Malformed(why)) => {
+            let again = matches!(why, Malformed::Length { .. });
+            let value = if again { code.to_owned() } else { String::new() };
+            let problem = Some(Problem::new("code", text::malformed(factor, why)));
+            Told { problem, value, status: None }
+        }
+        Some(Outcome::Wrong { attempts_left }) => {
+            let mut problem = Problem::new("code", text::wrong(factor));
+            if *attempts_left <= TELL_ATTEMPTS {
+                problem.more.push(text::attempts_left(*attempts_left));
+                problem.more.extend(text::wrong_advice(factor).map(str::to_owned));
+            }
+            Told::wrong(problem)
+        }
+        Some(Outcome::Used { .. }) => problem(text::used(factor)),
+        Some(Outcome::Denied { fraud, .. }) => {
+            problem(if *fraud { text::DENIED_FRAUD } else { text::DENIED })
+        }
+        Some(Outcome::Waiting) => Told::status(text::STILL_WAITING),
+        Some(Outcome::Again) => Told::default(),
+        Some(Outcome::NotBegun) => problem(text::NOT_BEGUN),
+        Some(Outcome::Unavailable) => problem(text::SERVICE_AWAY),
+        Some(Outcome::Taken) => problem(text::TAKEN),
+        _ => problem(text::RAN_OUT),
+    }
+}
+
+/// About a beginning that began nothing.
+#[must_use]
+pub fn not_begun(factor: FactorKind, beginning: &Beginning) -> Told {
+    match beginning {
+        Beginning::NotYet { until, capped: false } => Told::status(Timed::new(*until, text::again_from)),
+        Beginning::NotYet { until, capped: true } => {
+            let mut told = Told::wrong(Problem::new("start", text::TOO_MANY_MESSAGES));
+            told.status = Some(Timed::new(*until, text::again_from).into());
+            told
+        }
+        Beginning::Refused(reason) => Told::wrong(Problem::new("start", text::refused(factor, *reason))),
+        Beginning::Unknown => Told::wrong(Problem::new("start", text::unknown_to_service(factor))),
+        _ => Told::wrong(Problem::new("start", text::RAN_OUT)),
+    }
+}
