@@ -1,17 +1,16 @@
 //! `stepgate check`: every problem of a configuration, without starting anything.
 //!
-//! Opens no socket and no store. The verdict goes to standard error for people, to standard output
-//! as JSON for scripts.
+//! Opens no store, and no socket unless it is asked to try the services. The verdict goes to standard
+//! error for people, to standard output as JSON for scripts.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::connect::{self, Probed};
+use super::records::{REFUSED, UNREACHABLE};
 use crate::ambient::Clock;
 use crate::config::{self, Diagnostics, Environment, Sources};
-
-/// Exit code of a configuration that is refused (`EX_CONFIG` of sysexits.h).
-pub const REFUSED: u8 = 78;
 
 /// Checks a configuration and shows every problem with its place.
 #[derive(Debug, clap::Args)]
@@ -30,6 +29,10 @@ pub struct Args {
     #[arg(long)]
     pub strict: bool,
 
+    /// Try every sender and every service of a factor, without sending anything
+    #[arg(long)]
+    pub connect: bool,
+
     /// How to print the problems
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -44,30 +47,54 @@ pub enum Format {
     Json,
 }
 
-/// Exit code 0 when the configuration would be accepted, 78 when not.
-#[must_use]
-pub fn run(args: Args) -> ExitCode {
+/// Exit code 0 when the configuration would be accepted, 78 when not, 69 when it would be and a service
+/// that it names is not reached.
+///
+/// # Errors
+/// None today: every reason is printed.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let loaded = config::load(&Sources::paths(args.config), &Environment::of_process())
         .with_certificates(Clock::system().now());
     let found = &loaded.diagnostics;
     let refused = loaded.settings.is_none() || (args.strict && found.warnings() > 0);
+    let probed = match &loaded.settings {
+        Some(settings) if args.connect && !refused => Some(connect::probe(settings).await),
+        _ => None,
+    };
     // Nothing can be done about a reader that has gone away; the exit code still tells.
     let _ = match args.format {
-        Format::Text => print_text(found, refused),
-        Format::Json => writeln!(std::io::stdout(), "{:#}", found.to_json()),
+        Format::Text => print_text(found, refused, probed.as_deref()),
+        Format::Json => print_json(found, probed.as_deref()),
     };
-    if refused {
+    Ok(if refused {
         ExitCode::from(REFUSED)
-    } else {
+    } else if probed.iter().flatten().all(Probed::is_reached) {
         ExitCode::SUCCESS
-    }
+    } else {
+        ExitCode::from(UNREACHABLE)
+    })
 }
 
-fn print_text(found: &Diagnostics, refused: bool) -> std::io::Result<()> {
+fn print_json(found: &Diagnostics, probed: Option<&[Probed]>) -> std::io::Result<()> {
+    let mut all = found.to_json();
+    if let (Some(probed), Some(all)) = (probed, all.as_object_mut()) {
+        all.insert("services".to_owned(), probed.iter().map(Probed::to_json).collect());
+    }
+    writeln!(std::io::stdout(), "{all:#}")
+}
+
+fn print_text(found: &Diagnostics, refused: bool, probed: Option<&[Probed]>) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     out.write_all(found.to_text(colour).as_bytes())?;
-    writeln!(out, "{}", summary(found, refused))
+    writeln!(out, "{}", summary(found, refused))?;
+    for one in probed.unwrap_or_default() {
+        writeln!(out, "{}", one.line())?;
+    }
+    if probed.is_some_and(<[Probed]>::is_empty) {
+        writeln!(out, "it names no service that could be tried")?;
+    }
+    Ok(())
 }
 
 fn summary(found: &Diagnostics, refused: bool) -> String {

@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::records::REFUSED;
 use crate::ambient::Clock;
-use crate::cli::check::REFUSED;
 use crate::config::{self, Environment, Sources};
 use crate::policy::Policy;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::config::{self, Environment, Sources};
 
-use super::check::REFUSED;
+use super::records::REFUSED;
 
 /// Longest that each step of asking may take.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub mod check;
+mod connect;
 pub mod demo;
 pub mod enrolments;
 pub mod explain;
+pub mod factors;
 pub mod health;
 pub mod keys;
 pub mod recipe;
@@ -43,6 +45,8 @@ enum Command {
     Health(health::Args),
     /// Local users, invitations, resets and locks
     Users(users::Args),
+    /// Send one message through the configured senders, to see whether it arrives
+    Factors(factors::Args),
     /// A person's registered factors
     Enrolments(enrolments::Args),
     /// The keys that sign claims
@@ -61,12 +65,13 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::run(args),
-        Command::Check(args) => return check::run(args),
+        Command::Check(args) => block_on(check::run(args)),
         Command::Schema => return schema::run(),
         Command::Explain(args) => return explain::run(args),
         Command::Recipe(args) => return recipe::run(args),
         Command::Health(args) => return health::run(args),
         Command::Users(args) => block_on(users::run(args)),
+        Command::Factors(args) => block_on(factors::run(args)),
         Command::Enrolments(args) => block_on(enrolments::run(args)),
         Command::Keys(args) => block_on(keys::run(args)),
         Command::Completions { shell } => {

@@ -14,9 +14,9 @@ use crate::policy::SubjectKey;
 use crate::store::{AuditEvent, OpenError, Store, canonical_user_name};
 
 /// Exit code of a configuration that is refused (`EX_CONFIG`).
-const REFUSED: u8 = 78;
+pub(super) const REFUSED: u8 = 78;
 /// Exit code of something that cannot be reached (`EX_UNAVAILABLE`).
-const UNREACHABLE: u8 = 69;
+pub(super) const UNREACHABLE: u8 = 69;
 
 /// Where the configuration is and how to answer.
 #[derive(Debug, clap::Args)]

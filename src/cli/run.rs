@@ -17,7 +17,7 @@ use crate::server::whole::{Listening, StartError, Whole};
 
 use crate::store::OpenError;
 
-use super::check::REFUSED;
+use super::records::REFUSED;
 
 /// Exit code of something that cannot be reached (`EX_UNAVAILABLE`).
 const UNREACHABLE: u8 = 69;

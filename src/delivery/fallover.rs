@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::smtp::Smtp;
@@ -108,15 +109,20 @@ impl Delivery {
         }))
     }
 
-    /// Tries every sender without sending anything: its name, and what is wrong with it.
+    /// Tries every sender at the same time, without sending anything: its name, and what is wrong with it.
     pub async fn probe_all(&self) -> Vec<(String, Result<(), String>)> {
-        let mut found = Vec::new();
-        for carrier in &self.0.all {
-            let probed = timeout(carrier.patience, carrier.sender.probe()).await;
-            let outcome = probed.unwrap_or_else(|_| Err(format!("no answer within {:?}", carrier.patience)));
-            found.push((carrier.sender.name().to_owned(), outcome));
+        let mut probes = JoinSet::new();
+        for (at, carrier) in self.0.all.iter().cloned().enumerate() {
+            probes.spawn(async move {
+                let probed = timeout(carrier.patience, carrier.sender.probe()).await;
+                let outcome =
+                    probed.unwrap_or_else(|_| Err(format!("no answer within {:?}", carrier.patience)));
+                (at, carrier.sender.name().to_owned(), outcome)
+            });
         }
-        found
+        let mut found = probes.join_all().await;
+        found.sort_by_key(|(at, ..)| *at);
+        found.into_iter().map(|(_, name, outcome)| (name, outcome)).collect()
     }
 }
 

@@ -176,7 +176,7 @@ pub fn settings(routes: Vec<Route>) -> Settings {
         identity: vec![],
         senders: Senders::default(),
         factors: Factors {
-            enabled: FactorSet::EMPTY.with(FactorKind::Totp).with(FactorKind::RecoveryCode),
+            enabled: FactorKind::ALL.into_iter().collect(),
             totp: Totp { issuer: "Example".to_owned() },
             recovery_codes: RecoveryCodes { count: 10 },
             ..Factors::default()

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use crate::config::{self, Environment, Sources};
 
-use super::check::REFUSED;
+use super::records::REFUSED;
 use plan::{Plan, Wanted};
 
 /// Exit code of a command line that makes no sense.

@@ -237,3 +237,79 @@ fn what_selects_nothing_is_no_way_to_select_everything() {
         assert_eq!(codes(&format!("{HEAD}{text}\n"), &[]), ["SG-C012"], "{text}");
     }
 }
+
+/// Settings with these senders, and what is wrong with them.
+fn senders(text: &str) -> (Option<Senders>, String) {
+    let (loaded, shown) = run(&format!("{HEAD}{text}"), &[]);
+    (loaded.settings.map(|settings| settings.senders.clone()), shown)
+}
+
+#[test]
+fn a_channel_uses_the_senders_its_factor_names_else_all_that_carry_it() {
+    let two = "senders:\n  first: { type: smtp, host: a.example.com, from: a@example.com }\n  \
+               second: { type: smtp, host: b.example.com, from: B <b@example.com>, timeout: 5s }\n";
+    let (all, shown) = senders(two);
+    let all = all.unwrap_or_else(|| panic!("{shown}"));
+    assert_eq!(all.routes[&Channel::Email], ["first", "second"]);
+    assert!(all.routes[&Channel::Sms].is_empty());
+    assert_eq!((all.list[0].timeout.as_secs(), all.list[1].timeout.as_secs()), (10, 5));
+    let (named, shown) = senders(&format!("{two}factors: {{ email: {{ sender: second }} }}\n"));
+    assert_eq!(named.unwrap_or_else(|| panic!("{shown}")).routes[&Channel::Email], ["second"]);
+}
+
+#[test]
+fn a_sender_that_is_not_there_or_cannot_carry_it_is_named() {
+    let one = "senders:\n  mail: { type: smtp, host: a.example.com, from: a@example.com }\n";
+    for (text, words) in [
+        (
+            format!("{one}factors: {{ email: {{ sender: mial }} }}\n"),
+            ["SG-C002", "senders are: mail"],
+        ),
+        ("factors: { email: { sender: mail } }\n".to_owned(), ["SG-C002", "there are none"]),
+        (format!("{one}factors: {{ sms: {{ sender: mail }} }}\n"), ["SG-C012", "it is for email"]),
+        (
+            format!("{one}factors: {{ email: {{ sender: [mail, mail] }} }}\n"),
+            ["SG-C007", "is here twice"],
+        ),
+    ] {
+        let (settings, shown) = senders(&text);
+        assert!(settings.is_none() && words.iter().all(|word| shown.contains(word)), "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn smtp_takes_port_and_security_that_go_together() {
+    let smtp = |keys: &str| {
+        let (senders, shown) =
+            senders(&format!("senders: {{ m: {{ type: smtp, from: a@example.com, {keys} }} }}\n"));
+        senders
+            .map(|senders| match &senders.list[0].kind {
+                SenderKind::Smtp(smtp) => (smtp.host.clone(), smtp.port, smtp.security),
+            })
+            .ok_or(shown)
+    };
+    let at = |host: &str, port, security| Ok((host.to_owned(), port, security));
+    assert_eq!(smtp("host: m.example.com"), at("m.example.com", 465, SmtpSecurity::Tls));
+    assert_eq!(smtp("host: m.example.com, port: 587"), at("m.example.com", 587, SmtpSecurity::StartTls));
+    assert_eq!(
+        smtp("host: m.example.com, security: starttls"),
+        at("m.example.com", 587, SmtpSecurity::StartTls)
+    );
+    assert_eq!(smtp("host: m.example.com, port: 2525"), at("m.example.com", 2525, SmtpSecurity::Tls));
+    assert_eq!(smtp("host: \"[::1]\", security: none"), at("::1", 25, SmtpSecurity::Plain));
+    for (keys, words) in [
+        ("host: m.example.com, security: none", "SG-C022"),
+        ("host: m.example.com, username: u", "`username` and `password` go together"),
+        ("host: m.example.com, timeout: 2m", "from 1s to 30s"),
+        ("host: \"https://m.example.com\"", "a host has no scheme"),
+    ] {
+        let shown = smtp(keys).unwrap_err();
+        assert!(shown.contains(words), "{keys}\n{shown}");
+    }
+    let (settings, shown) =
+        senders("senders: { m: { type: smtp, host: a.example.com, from: \"x\\r\\nBcc: b@example.com\" } }\n");
+    assert!(settings.is_none() && shown.contains("this is no mail address"), "{shown}");
+    let (settings, shown) =
+        senders("senders: { \"a b\": { type: smtp, host: a.example.com, from: a@example.com } }\n");
+    assert!(settings.is_none(), "{shown}");
+}

@@ -128,7 +128,7 @@ pub fn mailbox(text: &str) -> Result<String, BadValue> {
         )
     };
     let mailbox: lettre::message::Mailbox = text.parse().map_err(|_| bad())?;
-    let fits = AsRef::<str>::as_ref(&mailbox.email).is_ascii() && !text.contains(char::is_control);
+    let fits = mailbox.email.to_string().is_ascii() && !text.contains(char::is_control);
     if fits { Ok(text.to_owned()) } else { Err(bad()) }
 }
 

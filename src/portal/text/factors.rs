@@ -14,9 +14,9 @@ pub fn kind(factor: FactorKind) -> &'static str {
         FactorKind::Sms => "Text message",
         FactorKind::Voice => "Phone call",
         FactorKind::Duo => "Duo",
-        FactorKind::Radius => "Security token",
+        FactorKind::Radius => "Company code",
         FactorKind::Yubikey => "YubiKey",
-        FactorKind::Hotp => "Code token",
+        FactorKind::Hotp => "Key fob",
         FactorKind::TemporaryCode => "Temporary code",
     }
 }
@@ -37,9 +37,9 @@ pub fn offer(factor: FactorKind) -> &'static str {
         }
         FactorKind::Voice => "We call your phone and read out a code.",
         FactorKind::Duo => "Confirm with Duo, as you do elsewhere at work.",
-        FactorKind::Radius => "The token or app you already have from your company.",
+        FactorKind::Radius => "The code device or app you already have from your company.",
         FactorKind::Yubikey => "Touch the YubiKey you already have; it types a code.",
-        FactorKind::Hotp => "A token that shows a new code at each press.",
+        FactorKind::Hotp => "A key fob that shows a new code at each press.",
         FactorKind::TemporaryCode => "A code from the people who run this site.",
     }
 }
@@ -211,7 +211,7 @@ pub const PASSKEY_LEAD: &str = "Your device asks for your fingerprint, face, PIN
 pub const CHECK_NOW: &str = "Check now";
 pub const APPROVE_LEAD: &str = "Confirm it on your phone. This page goes on by itself.";
 pub const APPROVE_NUMBER: &str = "Type this number there:";
-pub const TOKEN_HINT: &str = "Whatever your token or app shows";
+pub const TOKEN_HINT: &str = "Whatever your device or app shows";
 pub const ANOTHER_CODE: &str = "Send another";
 
 pub fn again_from(when: &str) -> String {
@@ -234,7 +234,7 @@ pub fn adding(factor: FactorKind) -> &'static str {
         FactorKind::Voice => "Add a phone number for calls",
         FactorKind::Duo => "Add Duo",
         FactorKind::Yubikey => "Add your YubiKey",
-        FactorKind::Radius | FactorKind::Hotp => "Add your token",
+        FactorKind::Radius | FactorKind::Hotp => "Add your code device",
         _ => "Add a way to confirm",
     }
 }

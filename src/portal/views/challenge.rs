@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::{Hidden, Line, Problem, Shell, Timed, text};
 use crate::challenge::view::{Purpose, Way};
+use crate::config::FactorKind;
 use crate::factors::{Prompt, Shows, Starts};
 
 /// One way, asked for.
@@ -37,8 +38,12 @@ impl Challenge {
         self.way.started.as_ref().map(|started| &started.shows)
     }
 
-    fn kind(&self) -> &'static str {
-        text::kind(self.way.factor)
+    fn code_label(&self) -> &'static str {
+        if self.way.factor == FactorKind::RecoveryCode {
+            text::RECOVERY_CODE
+        } else {
+            text::kind(self.way.factor)
+        }
     }
 
     fn start_lead(&self) -> String {
