@@ -21,6 +21,7 @@ mod password;
 mod permission;
 mod settle;
 mod start;
+mod sends;
 mod target;
 #[cfg(test)]
 mod tests;

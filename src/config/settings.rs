@@ -6,6 +6,7 @@
 mod factors;
 mod front;
 mod senders;
+mod sent;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use super::factor_kind::FactorSet;
 pub use factors::{Factors, RecoveryCodes, Totp};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
+pub use sent::{Email, MessageLimits, Rate, Telephone};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
 };
@@ -374,6 +376,7 @@ pub struct Limits {
     pub hard_stop: u32,
     /// Requests to sign-in, challenge and enrolment per client network per minute.
     pub per_network_per_minute: u32,
+    pub messages: MessageLimits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,11 @@
 //! A new vendor is one file with a [`Sender`], one with its grammar, and one line in
 //! [`Delivery::new`].
 
+pub mod addresses;
 mod fallover;
 pub mod https;
 mod mail;
+pub mod numbers;
 mod smtp;
 
 use std::pin::Pin;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::ambient::UnixTime;
 use crate::config::settings::{
     Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
-    Limits, LogFormat, Logging, PublicUrl, RecoveryCodes, Require, Requirement, Route, RouteTimeouts, Rule,
-    Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
+    Limits, LogFormat, Logging, MessageLimits, PublicUrl, RecoveryCodes, Require, Requirement, Route,
+    RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
 };
 use crate::config::{FactorKind, FactorSet};
 
@@ -194,7 +194,13 @@ pub fn settings(routes: Vec<Route>) -> Settings {
         },
         sessions: Sessions { idle_timeout: second, absolute_timeout: second },
         enrolment: Enrolment { first_factor: FirstFactor::Open, grace_period: None },
-        limits: Limits { wrong_answers: 5, window: second, hard_stop: 50, per_network_per_minute: 60 },
+        limits: Limits {
+            wrong_answers: 5,
+            window: second,
+            hard_stop: 50,
+            per_network_per_minute: 60,
+            messages: MessageLimits::default(),
+        },
         logging: Logging { format: LogFormat::Auto, level: "info".to_owned() },
         branding: Branding { name: "Example".to_owned(), support_url: None },
     }

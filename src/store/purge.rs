@@ -13,6 +13,8 @@ const AUDIT_KEPT: i64 = 400 * 86_400;
 const BROWSER_KEPT: i64 = 400 * 86_400;
 /// Wrong passwords for names that are nobody's, after the last one: one day.
 const STRAY_KEPT: i64 = 86_400;
+/// No cap on messages looks back further: one day.
+const SENDS_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
 const STATEMENTS: [(&str, i64); 12] = [
@@ -58,6 +60,10 @@ const STATEMENTS: [(&str, i64); 12] = [
     (
         "DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE at <= $1 ORDER BY n LIMIT 1000)",
         AUDIT_KEPT,
+    ),
+    (
+        "DELETE FROM sends WHERE id IN (SELECT id FROM sends WHERE at <= $1 LIMIT 1000)",
+        SENDS_KEPT,
     ),
     (
         // Local subjects are `local source:name`; a stray is one that never signed in from anywhere.

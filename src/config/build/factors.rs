@@ -4,9 +4,9 @@ use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::factor_kind::FactorKind;
 use super::super::node::Node;
-use super::super::settings::{Factors, RecoveryCodes, Totp};
-use super::super::values::address;
-use super::value;
+use super::super::settings::{Email, Factors, RecoveryCodes, Telephone, Totp};
+use super::super::values::{address, country};
+use super::{value, values};
 
 pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
     let section = root.get("factors");
@@ -17,6 +17,40 @@ pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
         enabled: FactorKind::ALL.into_iter().filter(|kind| on(kind.section())).collect(),
         totp: Totp { issuer: issuer(root, factor("totp"), problems) },
         recovery_codes: RecoveryCodes { count: count.unwrap_or_default() },
+        email: factor("email").map(email).unwrap_or_default(),
+        sms: telephone(factor("sms"), "sms", problems),
+        voice: telephone(factor("voice"), "voice", problems),
+    }
+}
+
+fn digits(node: &Node) -> u8 {
+    node.text_of("digits").and_then(|text| text.parse().ok()).unwrap_or(8)
+}
+
+fn email(node: &Node) -> Email {
+    Email {
+        digits: digits(node),
+        own_address: node.text_of("address") == Some("own"),
+        as_factor: node.texts_of("use_for").iter().any(|word| word == "factor"),
+    }
+}
+
+/// Which countries is a decision about money, so that there is no default.
+fn telephone(node: Option<&Node>, key: &str, problems: &mut Problems) -> Telephone {
+    let Some(node) = node else {
+        return Telephone::default();
+    };
+    if node.is_true("enabled") && node.get("countries").is_none() {
+        problems.push(
+            Diagnostic::error(Code::MissingKey, format!("`{key}` has no `countries`"))
+                .at(node.pointer(), "every country that is open is one that fraud can be paid in")
+                .fix("countries: [GB, IE], with those your people have numbers of"),
+        );
+    }
+    Telephone {
+        digits: digits(node),
+        countries: values(node, "countries", country::country),
+        internet_telephony: node.is_true("internet_telephony"),
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) fn build(
         sites::check(&mut build, server, &identity, &routes);
     }
     process::warn_of_wide_proxies(&mut build);
+    let limits = process::limits(root, build.problems);
     Some(Settings {
         server: server?,
         storage,
@@ -83,7 +84,7 @@ pub(super) fn build(
         to_upstream: process::to_upstream(root),
         sessions: sessions?,
         enrolment,
-        limits: process::limits(root)?,
+        limits: limits?,
         logging: process::logging(root),
         branding: process::branding(root),
     })

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::super::codes::Code;
-use super::super::diagnostic::Diagnostic;
+use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::node::{Kind, Node};
 use super::super::settings::{
-    Branding, Enrolment, FirstFactor, Limits, LogFormat, Logging, Server, Sessions, Storage, Timeouts,
-    ToUpstream,
+    Branding, Enrolment, FirstFactor, Limits, LogFormat, Logging, MessageLimits, Server, Sessions, Storage,
+    Timeouts, ToUpstream,
 };
 use super::super::source::Environment;
 use super::super::values::{address, quantity};
@@ -153,7 +153,7 @@ pub(super) fn enrolment(build: &mut Build<'_>) -> Enrolment {
     Enrolment { first_factor, grace_period: node.and_then(|node| duration(node, "grace_period")) }
 }
 
-pub(super) fn limits(root: &Node) -> Option<Limits> {
+pub(super) fn limits(root: &Node, problems: &mut Problems) -> Option<Limits> {
     let node = root.get("limits")?;
     let wrong = value(node, "wrong_answers", quantity::rate)?;
     let network = value(node, "per_network", quantity::rate)?;
@@ -163,6 +163,26 @@ pub(super) fn limits(root: &Node) -> Option<Limits> {
         window: wrong.window,
         hard_stop: node.text_of("lock_user_after")?.parse().ok()?,
         per_network_per_minute: u32::try_from(per_minute.max(1)).ok()?,
+        messages: messages(node.get("messages")?, problems)?,
+    })
+}
+
+/// What is counted is kept for a day.
+fn messages(node: &Node, problems: &mut Problems) -> Option<MessageLimits> {
+    let longest = std::time::Duration::from_hours(24);
+    for key in ["per_prefix", "overall"] {
+        let rate = value(node, key, quantity::rate)?;
+        if rate.window > longest {
+            let at = node.get(key).map_or(node.span, |node| node.span);
+            problems.push(
+                Diagnostic::error(Code::Bound, format!("the window of `{key}` is out of bounds"))
+                    .at(at, "at most a day, such as `1000 per 1d`"),
+            );
+        }
+    }
+    Some(MessageLimits {
+        per_prefix: value(node, "per_prefix", quantity::rate)?,
+        overall: value(node, "overall", quantity::rate)?,
     })
 }
 

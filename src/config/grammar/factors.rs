@@ -1,7 +1,7 @@
 //! Grammar of `factors`: one map for each kind.
 
 use super::senders::SENDER_OF_FACTOR;
-use super::{Key, Map, Scalar, Shape};
+use super::{Absent, Key, Map, Scalar, Shape};
 
 /// Which factors exist, and their settings.
 pub(super) static FACTORS: Map = Map::new(
@@ -62,7 +62,33 @@ static EMAIL: Map = Map::new(
     &[
         Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
         SENDER_OF_FACTOR,
+        Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
+        Key::default(
+            "address",
+            Scalar::Word(&["identity", "own"], &[]),
+            "identity",
+            "`identity`: the address that the identity source has, and no other. `own`: people may give one themselves.",
+        ),
+        Key {
+            name: "use_for",
+            shape: Shape::Many(&Shape::Scalar(Scalar::Word(&["recovery", "factor"], &[]))),
+            doc: "`recovery`: to get back in when other ways are lost. `factor`: counts at levels too; who reads the person's mail then passes them.",
+            absent: Absent::Is("recovery"),
+        },
     ],
+);
+
+const COUNTRIES: Key = Key::new(
+    "countries",
+    Shape::Many(&Shape::Scalar(Scalar::Country)),
+    "Countries whose numbers are accepted (ISO 3166). Needed where this is enabled: each country that is open is one that fraud can be paid in.",
+);
+
+const INTERNET_TELEPHONY: Key = Key::default(
+    "internet_telephony",
+    Scalar::Bool,
+    "false",
+    "Whether numbers of internet telephony are accepted, which anybody can have by the thousand.",
 );
 
 static SMS: Map = Map::new(
@@ -71,6 +97,9 @@ static SMS: Map = Map::new(
     &[
         Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
         SENDER_OF_FACTOR,
+        Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
+        COUNTRIES,
+        INTERNET_TELEPHONY,
     ],
 );
 
@@ -80,6 +109,9 @@ static VOICE: Map = Map::new(
     &[
         Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
         SENDER_OF_FACTOR,
+        Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
+        COUNTRIES,
+        INTERNET_TELEPHONY,
     ],
 );
 

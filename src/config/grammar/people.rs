@@ -139,6 +139,26 @@ pub(super) static LIMITS: Map = Map::new(
         Key::default("wrong_answers", Scalar::Rate, "5 per 15m", "Wrong answers per person, over all factors and sessions, before waits begin that double each time."),
         Key::default("lock_user_after", Scalar::Int(5, 50), "50", "Wrong answers in a row after which only an administrator can help."),
         Key::default("per_network", Scalar::Rate, "60 per 1m", "Requests to sign-in, challenge and enrolment per client network (IPv4 /32, IPv6 /64)."),
+        Key::section("messages", &MESSAGES),
     ],
 )
-.later(&["messages", "push_prompts", "resend_interval"]);
+.later(&["push_prompts", "resend_interval"]);
+
+static MESSAGES: Map = Map::new(
+    "`messages`",
+    "How many messages with codes may leave. A person, and a number or address, gets 3 in 10 minutes and 10 a day, a minute apart.",
+    &[
+        Key::default(
+            "per_prefix",
+            Scalar::Rate,
+            "30 per 1h",
+            "Texts and calls to numbers that differ in their last four digits only. At most a day.",
+        ),
+        Key::default(
+            "overall",
+            Scalar::Rate,
+            "1000 per 1h",
+            "Texts, calls and mails to everybody, each counted by itself. At most a day.",
+        ),
+    ],
+);

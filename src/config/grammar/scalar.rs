@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::codes::Code;
 use super::super::factor_kind::FactorKind;
 use super::super::pattern;
-use super::super::values::{BadValue, address, host, quantity, time};
+use super::super::values::{BadValue, address, country, host, quantity, time};
 
 /// Kinds of factor that are designed but not built yet.
 pub(in super::super) const LATER_FACTORS: [&str; 1] = ["push"];
@@ -43,6 +43,8 @@ pub(in super::super) enum Scalar {
     Mail,
     /// A mail address, perhaps with a name.
     Mailbox,
+    /// ISO 3166.
+    Country,
     Link,
     Upstream,
     Database,
@@ -95,6 +97,7 @@ impl Scalar {
             Self::Directory => address::directory_url(text).map(drop),
             Self::Mail => address::mail(text).map(drop),
             Self::Mailbox => address::mailbox(text).map(drop),
+            Self::Country => country::country(text).map(drop),
             Self::Link => address::link(text).map(drop),
             Self::Upstream => address::upstream(text).map(drop),
             Self::Database => database(text),
@@ -175,6 +178,7 @@ impl Scalar {
             Self::KeyUrl | Self::Directory => "an https URL",
             Self::Mail => "a mail address",
             Self::Mailbox => "a mail address, perhaps with a name",
+            Self::Country => "a country's ISO 3166 code",
             Self::Link => "a link",
             Self::Upstream => "an upstream address",
             Self::Database => "a database",
@@ -215,6 +219,7 @@ impl Scalar {
             Self::PublicUrl | Self::KeyUrl | Self::Directory => pattern("^https?://"),
             Self::Upstream => pattern("^(https?://|h2c://|unix:/)"),
             Self::Method => pattern("^[A-Z-]+$"),
+            Self::Country => pattern("^[A-Z]{2}$"),
             Self::TimeOfDay => pattern("^[0-9]{2}:[0-9]{2}$"),
             Self::Name => pattern("^[A-Za-z0-9][A-Za-z0-9._-]*$"),
             _ => json!({"type": "string", "minLength": 1}),

@@ -1,6 +1,7 @@
 //! The factors as configured: which are on, and what each needs.
 
 use super::super::factor_kind::FactorSet;
+use super::{Email, Telephone};
 
 #[derive(Debug, Clone, Default)]
 pub struct Factors {
@@ -8,6 +9,9 @@ pub struct Factors {
     pub enabled: FactorSet,
     pub totp: Totp,
     pub recovery_codes: RecoveryCodes,
+    pub email: Email,
+    pub sms: Telephone,
+    pub voice: Telephone,
 }
 
 #[derive(Debug, Clone, Default)]

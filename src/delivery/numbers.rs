@@ -1,0 +1,298 @@
+//! Telephone numbers as people type them, and the one spelling that is used: E.164.
+//!
+//! What is refused here is refused before anything costs money: numbers of countries that were not
+//! chosen, premium and shared-cost ranges, ranges nobody was given, and lines that cannot take a
+//! text. Nothing here asks a service whether a number is in use, and no number is ever logged.
+
+use std::fmt;
+
+use phonenumber::country::Id;
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Mode, PhoneNumber, Type};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// Characters looked at; E.164 has at most 15 digits, people add spaces and brackets.
+const MAX_TYPED: usize = 64;
+/// Digits at the end that a block of numbers shares the rest with: what is sold at once.
+const BLOCK_DIGITS: usize = 4;
+
+/// What a number is to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    Text,
+    Call,
+}
+
+/// What may be sent to, as the configuration has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NumberRules {
+    /// ISO 3166 codes, upper case. Empty allows no country.
+    pub countries: Vec<String>,
+    /// Whether numbers of internet telephony count, which are easily had by the thousand.
+    pub internet_telephony: bool,
+}
+
+/// Why a number is not taken. The person is told which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadNumber {
+    #[error("no number was given")]
+    Missing,
+    #[error("this is not a telephone number, or its country is missing")]
+    NotANumber,
+    #[error("numbers of this country are not accepted")]
+    CountryNotAllowed,
+    /// Premium rate, shared cost, freephone, company-wide and other special numbers.
+    #[error("numbers with a price or a service of their own are not accepted")]
+    Premium,
+    #[error("this number cannot be used in this way")]
+    NotMobile,
+    /// The range is not in use.
+    #[error("nobody has numbers of this kind")]
+    Unassigned,
+}
+
+/// A number that may be sent to.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Number {
+    e164: String,
+    country: String,
+}
+
+impl Number {
+    /// Reads a number as typed: international (`+44 …`, `0044 …`), or national with the country it
+    /// belongs to. Without a country, the only one that is allowed is meant.
+    ///
+    /// # Errors
+    /// [`BadNumber`] says which rule it breaks.
+    pub fn parse(
+        typed: &str,
+        country: Option<&str>,
+        rules: &NumberRules,
+        what_for: Use,
+    ) -> Result<Self, BadNumber> {
+        let plain = plain(typed)?;
+        let region = region(country, rules)?;
+        let number = phonenumber::parse(region, &plain).map_err(|_| BadNumber::NotANumber)?;
+        if number.extension().is_some() {
+            return Err(BadNumber::NotANumber);
+        }
+        let id = number.country().id();
+        let Some(id) = id.filter(|_| number.is_valid()) else {
+            return Err(BadNumber::Unassigned);
+        };
+        let country = id.as_ref().to_ascii_uppercase();
+        if !rules.countries.contains(&country) {
+            return Err(BadNumber::CountryNotAllowed);
+        }
+        usable(&number, rules, what_for)?;
+        let e164 = number.format().mode(Mode::E164).to_string();
+        let digits = e164.strip_prefix('+').unwrap_or_default();
+        if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(BadNumber::NotANumber);
+        }
+        Ok(Self { e164, country })
+    }
+
+    /// `+447…`.
+    #[must_use]
+    pub fn e164(&self) -> &str {
+        &self.e164
+    }
+
+    /// ISO 3166 code of the country the number belongs to.
+    #[must_use]
+    pub fn country(&self) -> &str {
+        &self.country
+    }
+}
+
+/// Only its end: a number in full belongs in no log.
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Number({} {})", self.country, masked(&self.e164))
+    }
+}
+
+/// "ending 42": what a person recognises and a stranger cannot use.
+#[must_use]
+pub fn masked(e164: &str) -> String {
+    let kept = e164.chars().count().saturating_sub(2);
+    format!("ending {}", e164.chars().skip(kept).collect::<String>())
+}
+
+/// The block of ten thousand numbers that an E.164 number is in. Fraud that earns by each message
+/// uses numbers side by side.
+#[must_use]
+pub fn block(e164: &str) -> String {
+    let kept = e164.chars().count().saturating_sub(BLOCK_DIGITS);
+    e164.chars().take(kept).collect()
+}
+
+/// The calling code of a country, `44` for GB.
+#[must_use]
+pub fn calling_code(country: &str) -> Option<u16> {
+    DATABASE.by_id(country).map(phonenumber::Metadata::country_code)
+}
+
+/// What was typed, in ASCII: digits, a leading plus and what people put between. Letters are
+/// refused, where the parser would dial them.
+fn plain(typed: &str) -> Result<String, BadNumber> {
+    if typed.len() > MAX_TYPED {
+        return Err(BadNumber::NotANumber);
+    }
+    let mut plain = String::with_capacity(typed.len());
+    for c in typed.trim().nfkc() {
+        match c {
+            '0'..='9' => plain.push(c),
+            '+' if plain.is_empty() => plain.push(c),
+            '(' | ')' | '.' | '/' | '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
+            c if c.is_whitespace()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}') =>
+                {}
+            _ => return Err(BadNumber::NotANumber),
+        }
+    }
+    match plain.as_str() {
+        "" | "+" => Err(BadNumber::Missing),
+        _ => Ok(plain),
+    }
+}
+
+/// The country that a national number is read in.
+fn region(country: Option<&str>, rules: &NumberRules) -> Result<Option<Id>, BadNumber> {
+    let chosen = country.map(str::trim).filter(|country| !country.is_empty());
+    let code = match (chosen, rules.countries.as_slice()) {
+        (Some(code), _) => code.to_ascii_uppercase(),
+        (None, [only]) => only.clone(),
+        (None, _) => return Ok(None),
+    };
+    if rules.countries.contains(&code) {
+        code.parse().map(Some).map_err(|_| BadNumber::CountryNotAllowed)
+    } else {
+        Err(BadNumber::CountryNotAllowed)
+    }
+}
+
+fn usable(number: &PhoneNumber, rules: &NumberRules, what_for: Use) -> Result<(), BadNumber> {
+    match (number.number_type(&DATABASE), what_for) {
+        (Type::Mobile | Type::FixedLineOrMobile, _) | (Type::FixedLine, Use::Call) => Ok(()),
+        (Type::Voip, _) if rules.internet_telephony => Ok(()),
+        (Type::FixedLine | Type::Voip, _) => Err(BadNumber::NotMobile),
+        (Type::Unknown, _) => Err(BadNumber::Unassigned),
+        _ => Err(BadNumber::Premium),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rules() -> NumberRules {
+        let countries = ["GB", "DE", "IE", "US", "IT", "FR"].map(str::to_owned).to_vec();
+        NumberRules { countries, internet_telephony: false }
+    }
+
+    fn text(typed: &str, country: Option<&str>) -> Result<String, BadNumber> {
+        Number::parse(typed, country, &rules(), Use::Text).map(|number| number.e164)
+    }
+
+    #[test]
+    fn every_way_to_write_a_number_is_one_number() {
+        for (typed, country, expected) in [
+            ("07400 123456", Some("GB"), "+447400123456"),
+            ("07400 123456", Some("gb"), "+447400123456"),
+            ("(07400) 123-456", Some("GB"), "+447400123456"),
+            ("+44 7400 123456", None, "+447400123456"),
+            ("+44 (0)7400 123456", None, "+447400123456"),
+            ("+44 7400 123456", Some("DE"), "+447400123456"),
+            ("0044 7400 123456", Some("DE"), "+447400123456"),
+            ("０７４００ １２３４５６", Some("GB"), "+447400123456"),
+            ("0151 23456789", Some("DE"), "+4915123456789"),
+            ("0151/234.567-89", Some("DE"), "+4915123456789"),
+            ("(201) 555-0123", Some("US"), "+12015550123"),
+            ("312 345 6789", Some("IT"), "+393123456789"),
+            ("06 12 34 56 78", Some("FR"), "+33612345678"),
+        ] {
+            assert_eq!(text(typed, country).as_deref(), Ok(expected), "{typed} {country:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_cost_too_much_or_go_nowhere_is_refused() {
+        for (typed, country, expected) in [
+            ("", Some("GB"), BadNumber::Missing),
+            (" + ", None, BadNumber::Missing),
+            ("07400 123456", None, BadNumber::NotANumber),
+            ("07400 CALLME", Some("GB"), BadNumber::NotANumber),
+            ("1-800-FLOWERS", Some("US"), BadNumber::NotANumber),
+            ("07400 123456 ext. 7", Some("GB"), BadNumber::NotANumber),
+            ("07400;123456", Some("GB"), BadNumber::NotANumber),
+            ("12", Some("GB"), BadNumber::Unassigned),
+            // Numbers for films: nobody has them.
+            ("07700 900123", Some("GB"), BadNumber::Unassigned),
+            ("+44 1", None, BadNumber::NotANumber),
+            ("+999 123456789", None, BadNumber::NotANumber),
+            // Another country than those that are allowed, however it is written.
+            ("+41 78 123 45 67", None, BadNumber::CountryNotAllowed),
+            ("0041 78 123 45 67", Some("DE"), BadNumber::CountryNotAllowed),
+            ("078 123 45 67", Some("CH"), BadNumber::CountryNotAllowed),
+            // The Caribbean shares a calling code with the United States, and a price with nobody.
+            ("+1 876 210 1234", None, BadNumber::CountryNotAllowed),
+            // Jersey shares one with Great Britain.
+            ("+44 7797 712345", None, BadNumber::CountryNotAllowed),
+            ("0909 8790123", Some("GB"), BadNumber::Premium),
+            ("0900 1234567", Some("DE"), BadNumber::Premium),
+            ("0180 1234567", Some("DE"), BadNumber::Premium),
+            ("0800 1234567", Some("DE"), BadNumber::Premium),
+            ("07640 123456", Some("GB"), BadNumber::Premium),
+            ("020 7946 0958", Some("GB"), BadNumber::NotMobile),
+            ("056 1234 5678", Some("GB"), BadNumber::NotMobile),
+        ] {
+            assert_eq!(text(typed, country), Err(expected), "{typed} {country:?}");
+        }
+        assert_eq!(text(&"0".repeat(65), Some("GB")), Err(BadNumber::NotANumber));
+    }
+
+    #[test]
+    fn a_call_reaches_fixed_lines_and_internet_telephony_where_it_is_allowed() {
+        let call = |typed, rules: &NumberRules| Number::parse(typed, Some("GB"), rules, Use::Call);
+        assert_eq!(call("020 7946 0958", &rules()).unwrap().e164(), "+442079460958");
+        assert_eq!(call("056 1234 5678", &rules()), Err(BadNumber::NotMobile));
+        let open = NumberRules { internet_telephony: true, ..rules() };
+        assert_eq!(call("056 1234 5678", &open).unwrap().country(), "GB");
+        assert_eq!(call("0909 8790123", &open), Err(BadNumber::Premium));
+    }
+
+    #[test]
+    fn the_only_country_need_not_be_chosen_and_none_allows_none() {
+        let only = NumberRules { countries: vec!["GB".into()], ..rules() };
+        assert_eq!(Number::parse("07400 123456", None, &only, Use::Text).unwrap().e164(), "+447400123456");
+        let none = NumberRules::default();
+        assert_eq!(Number::parse("+447400123456", None, &none, Use::Text), Err(BadNumber::CountryNotAllowed));
+    }
+
+    #[test]
+    fn nothing_in_full_is_shown() {
+        let number = Number::parse("07400 123456", Some("GB"), &rules(), Use::Text).unwrap();
+        assert_eq!(format!("{number:?}"), "Number(GB ending 56)");
+        assert_eq!(block(number.e164()), "+44740012");
+        assert_eq!((masked(""), block("+1")), ("ending ".into(), String::new()));
+    }
+
+    #[test]
+    fn countries_have_calling_codes() {
+        assert_eq!((calling_code("GB"), calling_code("JM"), calling_code("UK")), (Some(44), Some(1), None));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_ends_in_e164_or_a_refusal(typed in "[+0-9 ()-]{0,24}|\\PC{0,24}", country in "GB|US|DE|[A-Z]{2}") {
+            if let Ok(number) = Number::parse(&typed, Some(&country), &rules(), Use::Call) {
+                prop_assert!(number.e164.starts_with('+') && (8..=16).contains(&number.e164.len()));
+                let again = Number::parse(&number.e164, None, &rules(), Use::Call);
+                prop_assert_eq!(again.unwrap(), number);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Messages with codes that were sent, each a row for a day: what the caps of the challenge room
+//! count. Numbers and addresses are kept as keyed hashes only.
+
+use super::{Store, StoreError, Tx};
+use crate::ambient::UnixTime;
+use crate::policy::SubjectKey;
+
+/// A message that is about to be sent.
+#[derive(Clone, Debug)]
+pub struct NewSend {
+    /// Ours; names the row when it is given back.
+    pub id: String,
+    pub at: UnixTime,
+    /// Name of the channel.
+    pub channel: &'static str,
+    pub subject: SubjectKey,
+    /// Keyed hash of where it goes.
+    pub destination: [u8; 32],
+    /// Keyed hash of the block of numbers that is in; none for addresses.
+    pub block: Option<[u8; 32]>,
+}
+
+/// Which messages are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendScope {
+    Person,
+    Destination,
+    Block,
+    /// Everything that leaves by the channel.
+    Channel,
+}
+
+impl SendScope {
+    const fn newest(self) -> &'static str {
+        match self {
+            Self::Person => "SELECT at FROM sends WHERE subject_key = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+            Self::Destination => {
+                "SELECT at FROM sends WHERE destination = $1 ORDER BY at DESC LIMIT 1 OFFSET $2"
+            }
+            Self::Block => "SELECT at FROM sends WHERE block = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+            Self::Channel => "SELECT at FROM sends WHERE channel = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+        }
+    }
+}
+
+impl Tx {
+    /// When the `nth` newest message (1 is the newest) of those counted together with `send` was sent.
+    /// `None`: there were fewer.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn nth_newest_send(
+        &mut self,
+        send: &NewSend,
+        scope: SendScope,
+        nth: u32,
+    ) -> Result<Option<UnixTime>, StoreError> {
+        let query = sqlx::query_as(scope.newest());
+        let query = match scope {
+            SendScope::Person => query.bind(send.subject.as_str()),
+            SendScope::Destination => query.bind(send.destination.to_vec()),
+            SendScope::Block => match send.block {
+                Some(block) => query.bind(block.to_vec()),
+                None => return Ok(None),
+            },
+            SendScope::Channel => query.bind(send.channel),
+        };
+        let row: Option<(i64,)> =
+            query.bind(i64::from(nth.saturating_sub(1))).fetch_optional(self.sql()).await?;
+        Ok(row.map(|(at,)| UnixTime(at)))
+    }
+
+    /// How many messages went to the block of `send` after `since`, and how many of them led to a
+    /// right answer.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn conversion(&mut self, send: &NewSend, since: UnixTime) -> Result<(i64, i64), StoreError> {
+        let Some(block) = send.block else {
+            return Ok((0, 0));
+        };
+        let sql = "SELECT COUNT(*), COALESCE(SUM(confirmed), 0) FROM sends WHERE block = $1 AND at > $2";
+        Ok(sqlx::query_as(sql)
+            .bind(block.to_vec())
+            .bind(since.0)
+            .fetch_one(self.sql())
+            .await?)
+    }
+
+    /// Counts a message.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_send(&mut self, send: &NewSend) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO sends (id, at, channel, subject_key, destination, block) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(&send.id)
+        .bind(send.at.0)
+        .bind(send.channel)
+        .bind(send.subject.as_str())
+        .bind(send.destination.to_vec())
+        .bind(send.block.map(|block| block.to_vec()))
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that what a person was sent since then has been answered rightly.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn confirm_sends(
+        &mut self,
+        subject: &SubjectKey,
+        channel: &str,
+        since: UnixTime,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE sends SET confirmed = 1 WHERE subject_key = $1 AND channel = $2 AND at >= $3";
+        sqlx::query(sql)
+            .bind(subject.as_str())
+            .bind(channel)
+            .bind(since.0)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Takes a count back: the message surely did not leave.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses; the message then stays counted.
+    pub async fn withdraw_send(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.write(move |mut tx| async move {
+            sqlx::query("DELETE FROM sends WHERE id = $1")
+                .bind(id)
+                .execute(tx.sql())
+                .await?;
+            tx.commit(()).await
+        })
+        .await
+    }
+}
