@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::limits::Figures;
+use super::sends;
 use super::settle::settle;
 use super::target::{Candidate, Found, Inquiry, Judged, Question, find};
 use super::view::{Caller, Outcome};
@@ -215,6 +216,7 @@ async fn passed(
     let used_in = browser.as_deref().or(attempt.caller.browser.as_deref());
     tx.note_use(subject, &proof.enrolment, attempt.now, &attempt.caller.agent, used_in)
         .await?;
+    sends::answered(&mut tx, subject, question.kind, attempt.now).await?;
     forgive(&mut tx, attempt, count).await?;
     let left = attempt.factors.get(question.kind).and_then(|factor| factor.left(state));
     tx.commit(Judged::Outcome(Outcome::Passed { proof, browser, recovery_codes_left: left }))

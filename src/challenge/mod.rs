@@ -19,9 +19,9 @@ mod life;
 mod limits;
 mod password;
 mod permission;
+mod sends;
 mod settle;
 mod start;
-mod sends;
 mod target;
 #[cfg(test)]
 mod tests;

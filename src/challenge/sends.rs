@@ -6,6 +6,7 @@
 //! message that nobody asked for by POST is never counted, because it is never sent.
 
 use crate::ambient::{UnixTime, random_token};
+use crate::config::FactorKind;
 use crate::config::settings::MessageLimits;
 use crate::delivery::{Channel, numbers};
 use crate::observe::metrics;
@@ -136,16 +137,22 @@ pub(super) async fn give_back(store: &Store, id: &str) {
     }
 }
 
-/// Notes in the transaction of a right answer that the messages behind it arrived.
+/// Notes in the transaction of a right answer that the messages behind it arrived, if it was to one.
 ///
 /// # Errors
 /// When the database refuses.
 pub(super) async fn answered(
     tx: &mut Tx,
     subject: &SubjectKey,
-    channel: Channel,
+    kind: FactorKind,
     now: UnixTime,
 ) -> Result<(), StoreError> {
+    let channel = match kind {
+        FactorKind::Email => Channel::Email,
+        FactorKind::Sms => Channel::Sms,
+        FactorKind::Voice => Channel::Voice,
+        _ => return Ok(()),
+    };
     tx.confirm_sends(subject, channel.name(), now.plus(-2 * LONGEST_LIFE)).await
 }
 
@@ -203,7 +210,7 @@ mod tests {
             let subject = SubjectKey::new("local", who);
             self.store
                 .write(move |mut tx| async move {
-                    answered(&mut tx, &subject, Channel::Sms, UnixTime(NOW + at)).await?;
+                    answered(&mut tx, &subject, FactorKind::Sms, UnixTime(NOW + at)).await?;
                     tx.commit(()).await
                 })
                 .await

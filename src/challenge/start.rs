@@ -5,19 +5,18 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, Given, Target};
+use super::sends::{self, Cap, RESEND_AFTER, Reserved};
 use super::view::{Beginning, Caller, Purpose, Start, StartedView, WayBack};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::FactorKind;
-use crate::delivery::{Code, Content, Language, Message};
+use crate::delivery::{Channel, Code, Content, Language, Message};
 use crate::factors::{
     Answer, Dispatch, Factor, Material, Right, Shows, StartError, Started, Starting, Unavailable, Verdict,
 };
 use crate::policy::EnrolmentId;
 use crate::store::{NewStarted, StartedRecord};
 
-/// Seconds between two messages for one challenge (ux.md P-5).
-const RESEND_AFTER: i64 = 60;
 /// A service may be slow to begin.
 const LONGEST_START: Duration = Duration::from_secs(35);
 
@@ -135,13 +134,16 @@ impl Challenges {
     ) -> Result<Beginning, ChallengeError> {
         let now = self.clock.now();
         let all = self.store.started(&caller.identity.key, question.id).await?;
-        let before = all.iter().find(|one| one.enrolment == question.enrolment && one.expires > now);
-        if let Some(again) = before.and_then(|one| started_view(one).again_at).filter(|again| *again > now) {
-            return Ok(Beginning::NotYet { until: again, capped: false });
+        let before = all
+            .into_iter()
+            .find(|one| one.enrolment == question.enrolment && one.expires > now);
+        let again_at = before.as_ref().and_then(|one| started_view(one).again_at);
+        if let Some(until) = again_at.filter(|until| *until > now) {
+            return Ok(Beginning::NotYet { until, capped: false });
         }
         let starting = Starting {
             material: &question.material,
-            before: before.map(|before| &before.payload),
+            before: before.as_ref().map(|before| &before.payload),
             choice: &start.choice,
             account: &caller.identity.subject,
             app: &question.app,
@@ -151,7 +153,10 @@ impl Challenges {
         };
         let begun = tokio::time::timeout(LONGEST_START, factor.start(starting)).await;
         match begun.unwrap_or_else(|_| Err(Unavailable("it took too long to begin".to_owned()).into())) {
-            Ok(started) => self.keep_and_send(caller, factor.kind(), &question, started, start).await,
+            Ok(started) => {
+                self.keep_and_send(caller, factor.kind(), &question, started, before, start)
+                    .await
+            }
             Err(StartError::Refused(reason)) => Ok(Beginning::Refused(reason)),
             Err(StartError::Unknown) => Ok(Beginning::Unknown),
             Err(StartError::Waived) => self.waive(caller, &question).await,
@@ -162,13 +167,14 @@ impl Challenges {
         }
     }
 
-    /// Stored first, sent then: a code that arrives can be answered whatever happens here.
+    /// Counted and stored first, sent then: a code that arrives can be answered whatever happens here.
     async fn keep_and_send(
         &self,
         caller: &Caller,
         kind: FactorKind,
         question: &Question<'_>,
         started: Started,
+        before: Option<StartedRecord>,
         start: &Start,
     ) -> Result<Beginning, ChallengeError> {
         let now = self.clock.now();
@@ -186,36 +192,66 @@ impl Challenges {
         let again_at = started.send.as_ref().map(|_| now.plus(RESEND_AFTER));
         let view = StartedView { shows: new.shows.clone(), at: now, again_at, expires_at: new.expires };
         let audit = self.event(caller, "challenge.started").with("factor", kind.name());
-        let (subject, id, enrolment) = (new.subject.clone(), new.question.clone(), new.enrolment.clone());
-        self.store
-            .write(move |mut tx| async move {
-                tx.put_started(&new).await?;
-                tx.audit(audit).await?;
-                tx.commit(()).await
-            })
-            .await?;
-        let Some(dispatch) = started.send else {
-            return Ok(Beginning::Begun(view));
+        let to = started.send.as_ref().map(|send| (send.channel, send.to.clone()));
+        let figures = self.settings.limits.messages;
+        let reserved = self.store.write(move |mut tx| async move {
+            let counted = match to {
+                Some((channel, to)) => {
+                    Some(sends::reserve(&mut tx, &figures, &new.subject, channel, &to, now).await?)
+                }
+                None => None,
+            };
+            if matches!(counted, Some(Reserved::Held { .. })) {
+                return Ok(counted);
+            }
+            tx.put_started(&new).await?;
+            tx.audit(audit).await?;
+            tx.commit(counted).await
+        });
+        let (dispatch, counted) = match (started.send, reserved.await?) {
+            (Some(dispatch), Some(Reserved::Counted(id))) => (dispatch, id),
+            (_, Some(Reserved::Held { cap, until })) => {
+                return Ok(Beginning::NotYet { until, capped: cap != Cap::Resend });
+            }
+            _ => return Ok(Beginning::Begun(view)),
         };
         match self.delivery.send(&self.message(dispatch, &question.app)).await {
             Ok(_) => Ok(Beginning::Begun(view)),
             Err(not_sent) => {
                 if not_sent.certain {
-                    // Nothing is on its way: the person may ask again at once.
-                    self.store
-                        .write(move |mut tx| async move {
-                            tx.drop_started(&subject, &id, enrolment.as_ref()).await?;
-                            tx.commit(()).await
-                        })
-                        .await?;
+                    sends::give_back(&self.store, &counted).await;
+                    self.undo(caller, question, before).await?;
                 }
                 Ok(Beginning::Refused(not_sent.reason))
             }
         }
     }
 
+    /// Nothing is on its way: what was sent before counts as before, and may be sent again at once.
+    async fn undo(
+        &self,
+        caller: &Caller,
+        question: &Question<'_>,
+        before: Option<StartedRecord>,
+    ) -> Result<(), ChallengeError> {
+        let (subject, id) = (caller.identity.key.clone(), question.id.to_owned());
+        let enrolment = question.enrolment.clone();
+        let undone = self.store.write(move |mut tx| async move {
+            match before {
+                Some(before) => tx.put_started(&before.again(subject)).await?,
+                None => tx.drop_started(&subject, &id, enrolment.as_ref()).await?,
+            }
+            tx.commit(()).await
+        });
+        Ok(undone.await?)
+    }
+
     fn message(&self, dispatch: Dispatch, app: &str) -> Message {
         let Dispatch { channel, to, code, lives } = dispatch;
+        let language = match channel {
+            Channel::Voice => self.settings.factors.voice.language,
+            Channel::Email | Channel::Sms => Language::default(),
+        };
         Message {
             channel,
             to,
@@ -226,7 +262,7 @@ impl Challenges {
                 brand: self.settings.branding.name.clone(),
                 domain: self.settings.server.public_url.host.clone(),
             }),
-            language: Language::default(),
+            language,
             id: random_token(),
         }
     }

@@ -23,7 +23,7 @@ use super::factor_kind::FactorSet;
 pub use factors::{Factors, RecoveryCodes, Totp};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
-pub use sent::{Email, MessageLimits, Rate, Telephone};
+pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
 };

@@ -21,7 +21,7 @@ use secrecy::SecretString;
 
 use crate::ambient::UnixTime;
 
-pub use crate::config::settings::Channel;
+pub use crate::config::settings::{Channel, Language};
 pub use fallover::{Carrier, Delivery, DeliveryError, Sent};
 
 /// A future of a trait's method.
@@ -81,13 +81,6 @@ pub enum Event {
     RecoveryCodeUsed { left: u32 },
     TemporaryCodeUsed,
     BrowserTrusted { name: String },
-}
-
-/// The language of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    #[default]
-    En,
 }
 
 /// Why a message was not sent: the only words that people and metrics see.

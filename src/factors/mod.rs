@@ -16,6 +16,7 @@ mod begun;
 mod code;
 mod material;
 mod recovery_code;
+mod sent;
 mod totp;
 
 pub use begun::{Asking, Dispatch, Question, Shows, StartError, Started, Starting, Starts, Unavailable};
@@ -312,6 +313,9 @@ pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
     let mut list: Vec<Box<dyn Factor>> = vec![
         Box::new(totp::Totp::new(&factors.totp)),
         Box::new(recovery_code::RecoveryCode::new(&factors.recovery_codes)),
+        Box::new(sent::Sent::email(&factors.email)),
+        Box::new(sent::Sent::sms(&factors.sms)),
+        Box::new(sent::Sent::voice(&factors.voice)),
     ];
     list.retain(|factor| factors.enabled.contains(factor.kind()));
     Ok(Factors { list })

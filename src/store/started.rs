@@ -39,6 +39,24 @@ pub struct StartedRecord {
     pub expires: UnixTime,
 }
 
+impl StartedRecord {
+    /// The same once more, for the person it belongs to. It leads to no other site: that way was used.
+    #[must_use]
+    pub fn again(self, subject: SubjectKey) -> NewStarted {
+        NewStarted {
+            question: self.question,
+            enrolment: self.enrolment,
+            subject,
+            payload: self.payload,
+            shows: self.shows,
+            onward: self.onward,
+            handle: None,
+            at: self.at,
+            expires: self.expires,
+        }
+    }
+}
+
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
 struct Sealed {

@@ -4,7 +4,7 @@ use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::factor_kind::FactorKind;
 use super::super::node::Node;
-use super::super::settings::{Email, Factors, RecoveryCodes, Telephone, Totp};
+use super::super::settings::{Email, Factors, Language, RecoveryCodes, Telephone, Totp};
 use super::super::values::{address, country};
 use super::{value, values};
 
@@ -28,10 +28,12 @@ fn digits(node: &Node) -> u8 {
 }
 
 fn email(node: &Node) -> Email {
+    let used_for = |word: &str| node.texts_of("use_for").iter().any(|one| one == word);
     Email {
         digits: digits(node),
         own_address: node.text_of("address") == Some("own"),
-        as_factor: node.texts_of("use_for").iter().any(|word| word == "factor"),
+        as_factor: used_for("factor"),
+        as_recovery: used_for("recovery"),
     }
 }
 
@@ -51,7 +53,14 @@ fn telephone(node: Option<&Node>, key: &str, problems: &mut Problems) -> Telepho
         digits: digits(node),
         countries: values(node, "countries", country::country),
         internet_telephony: node.is_true("internet_telephony"),
+        language: language(node),
     }
+}
+
+fn language(node: &Node) -> Language {
+    let chosen = node.text_of("language");
+    let mut all = Language::ALL.into_iter();
+    all.find(|language| Some(language.name()) == chosen).unwrap_or_default()
 }
 
 fn issuer(root: &Node, totp: Option<&Node>, problems: &mut Problems) -> String {

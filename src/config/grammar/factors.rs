@@ -112,6 +112,12 @@ static VOICE: Map = Map::new(
         Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
         COUNTRIES,
         INTERNET_TELEPHONY,
+        Key::default(
+            "language",
+            Scalar::Word(&["en", "de", "fr", "es", "it", "nl"], &[]),
+            "en",
+            "The language that calls are in, for everybody.",
+        ),
     ],
 );
 

@@ -9,8 +9,39 @@ pub struct Email {
     pub digits: u8,
     /// Whether people may give an address of their own; else it is the identity source's.
     pub own_address: bool,
-    /// Whether it counts at levels. Otherwise it is there for recovery alone.
+    /// Whether it counts at levels (`use_for: factor`).
     pub as_factor: bool,
+    /// Whether it lets somebody who has lost the other ways add a new one (`use_for: recovery`).
+    pub as_recovery: bool,
+}
+
+/// The language of a message. Only calls are in another than English yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Language {
+    #[default]
+    En,
+    De,
+    Fr,
+    Es,
+    It,
+    Nl,
+}
+
+impl Language {
+    pub const ALL: [Self; 6] = [Self::En, Self::De, Self::Fr, Self::Es, Self::It, Self::Nl];
+
+    /// ISO 639-1.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::De => "de",
+            Self::Fr => "fr",
+            Self::Es => "es",
+            Self::It => "it",
+            Self::Nl => "nl",
+        }
+    }
 }
 
 /// Codes by text or in a call.
@@ -22,6 +53,8 @@ pub struct Telephone {
     pub countries: Vec<String>,
     /// Whether numbers of internet telephony are accepted.
     pub internet_telephony: bool,
+    /// What is spoken.
+    pub language: Language,
 }
 
 /// How many messages with codes may leave. What one person and one destination may get is fixed
@@ -36,13 +69,18 @@ pub struct MessageLimits {
 
 impl Default for Email {
     fn default() -> Self {
-        Self { digits: 8, own_address: false, as_factor: false }
+        Self { digits: 8, own_address: false, as_factor: false, as_recovery: true }
     }
 }
 
 impl Default for Telephone {
     fn default() -> Self {
-        Self { digits: 8, countries: Vec::new(), internet_telephony: false }
+        Self {
+            digits: 8,
+            countries: Vec::new(),
+            internet_telephony: false,
+            language: Language::En,
+        }
     }
 }
 
