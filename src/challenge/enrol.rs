@@ -45,7 +45,11 @@ impl Challenges {
             .factors
             .iter()
             .filter(|factor| factor.can_be_enrolled())
-            .map(|factor| Addable { factor: factor.kind(), details: factor.details() })
+            .map(|factor| Addable {
+                factor: factor.kind(),
+                details: factor.details(),
+                countries: factor.countries().to_vec(),
+            })
             .collect();
         kinds.sort_by_key(|one| one.factor.rank());
         kinds

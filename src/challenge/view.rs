@@ -132,6 +132,9 @@ pub struct Addable {
     pub factor: FactorKind,
     /// What has to be said first.
     pub details: &'static [Detail],
+    /// Countries whose numbers are accepted (ISO 3166), where one has to be said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub countries: Vec<String>,
 }
 
 /// What became of an answer.

@@ -154,6 +154,11 @@ pub trait Factor: Send + Sync {
         &[]
     }
 
+    /// Countries whose numbers it takes (ISO 3166), where it asks for one.
+    fn countries(&self) -> &[String] {
+        &[]
+    }
+
     /// Whether a person can enrol it; if not, only an administrator gives it.
     fn can_be_enrolled(&self) -> bool {
         true

@@ -17,13 +17,14 @@ use super::qr::Qr;
 use super::state::Portal;
 use super::text;
 use super::told::{self, Told};
-use super::views::enrol::{Choose, Confirm, Details, Offer, RecoveryCodes, Totp};
+use super::views::enrol::{Choose, Confirm, Country, Details, Offer, RecoveryCodes, Totp};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::{Hidden, Link, Problem};
 use crate::api::{Failure, Visit};
 use crate::challenge::ChallengeError;
 use crate::challenge::view::{Beginning, Caller, ChangePermission, Outcome, PendingEnrolment, Start};
 use crate::config::FactorKind;
+use crate::delivery::numbers;
 use crate::factors::{Answer, EnrolError, SAVED, Setup};
 
 /// What can be added; or, with an invitation, the question whether to take it.
@@ -156,8 +157,12 @@ fn details_page(
         kind,
         action: onward.on(&portal.frame.url("enrol")),
         hidden: token.with("factor", kind.name()),
-        details: addable.map(|one| one.details).unwrap_or_default(),
-        countries: Vec::new(),
+        details: addable.as_ref().map(|one| one.details).unwrap_or_default(),
+        countries: addable
+            .iter()
+            .flat_map(|one| &one.countries)
+            .map(|code| country(code))
+            .collect(),
         country: said("country").unwrap_or_default(),
         number: said("number").unwrap_or_default(),
         address: said("address").or(account).unwrap_or_default(),
@@ -165,6 +170,16 @@ fn details_page(
         problem: told.map(|(problem, _)| problem),
     };
     page(portal.frame.page(status, &view), Vec::new())
+}
+
+/// A country as it is chosen: "Germany (+49)".
+fn country(code: &str) -> Country {
+    let name = text::country(code);
+    let name = match numbers::calling_code(code) {
+        Some(calling) => format!("{name} (+{calling})"),
+        None => name.to_owned(),
+    };
+    Country { code: code.to_owned(), name }
 }
 
 /// The page of an enrolment that waits, with what there is to say.

@@ -3,8 +3,10 @@
 //! Tone (ux.md G-9): short, second person, no blame, no jargon. A sentence is one entry; nothing
 //! here is built by joining fragments. It must never hold markup: the templates escape all of it.
 
+mod countries;
 mod factors;
 
+pub use countries::country;
 pub use factors::*;
 
 pub const LANG: &str = "en";

@@ -154,6 +154,13 @@ impl Factor for Sent {
         }
     }
 
+    fn countries(&self) -> &[String] {
+        match &self.route {
+            Route::Mail { .. } => &[],
+            Route::Text(rules) | Route::Call(rules) => &rules.countries,
+        }
+    }
+
     fn begin(&self, new: &Enrolling<'_>) -> Result<(Material, Setup), EnrolError> {
         let to = self.destination(new)?;
         let hint = hint(self.channel(), &to);
