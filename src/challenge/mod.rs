@@ -103,6 +103,12 @@ impl Challenges {
         Ok(Self { settings, factors, delivery, ..self.clone() })
     }
 
+    /// The same room with other factors, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_factors(&self, factors: Factors) -> Self {
+        Self { factors: Arc::new(factors), ..self.clone() }
+    }
+
     /// The kinds of factor a person can be asked for and can enrol.
     #[must_use]
     pub fn factors(&self) -> &Factors {

@@ -133,7 +133,7 @@ async fn find_challenge(
         return Ok(found);
     }
     let begun = begun(tx, attempt, id, Some(enrolment)).await?;
-    if begun.is_none() && factor.needs_start(&attempt.answer) {
+    if begun.is_none() && attempt.given.is_none() && factor.needs_start(&attempt.answer) {
         return Ok(ended(Outcome::NotBegun));
     }
     let Some(material) = tx.material(&identity.key, enrolment).await? else {

@@ -283,6 +283,12 @@ pub struct Factors {
 }
 
 impl Factors {
+    /// These and no others, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(list: Vec<Box<dyn Factor>>) -> Self {
+        Self { list }
+    }
+
     /// The factor of this kind, if it is on.
     #[must_use]
     pub fn get(&self, kind: FactorKind) -> Option<&dyn Factor> {

@@ -18,6 +18,7 @@ use crate::store::Store;
 mod answers;
 mod enrolment;
 mod passwords;
+mod services;
 
 /// A gate with nobody in it, at a time that stands still.
 struct World {
