@@ -12,6 +12,7 @@ mod fallover;
 pub mod https;
 mod mail;
 pub mod numbers;
+pub mod notices;
 mod smtp;
 
 use std::pin::Pin;

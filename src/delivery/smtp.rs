@@ -5,6 +5,9 @@
 //! read the answers of the one before. Here a connection belongs to the exchange that uses it, and is
 //! dropped with it.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -220,13 +223,27 @@ fn tls(settings: &settings::Smtp) -> Result<TlsParameters, String> {
 
 /// An error before anything was sent.
 fn unreachable_server(error: &lettre::transport::smtp::Error) -> Failed {
-    let reason = match error.status() {
-        Some(_) if error.is_permanent() => Reason::Misconfigured,
-        _ if error.is_client() || error.is_tls() => Reason::Misconfigured,
-        _ => Reason::Unavailable,
+    let ours = error.is_permanent() || error.is_client() || error.is_tls() || is_untrusted(error);
+    let reason = if ours {
+        Reason::Misconfigured
+    } else {
+        Reason::Unavailable
     };
     let again = reason == Reason::Unavailable;
     Failed { not: NotSent::surely(reason, error.to_string()), again }
+}
+
+/// Whether TLS failed for a reason that will be the same next time: the certificate above all.
+fn is_untrusted(error: &lettre::transport::smtp::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The server does not take our name and password: trying again would only lock the account.

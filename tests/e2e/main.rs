@@ -46,6 +46,7 @@ mod legacy;
 mod lifetimes;
 mod limits;
 mod listeners;
+mod mail;
 mod main_job;
 mod operations;
 mod packaging;

@@ -23,7 +23,7 @@ pub use http::{Reply, read_reply};
 pub use http2::{Field, Http2, Outcome};
 pub use proxy::{Kind, Proxy, Reserved, tool};
 pub use raw::Raw;
-pub use tools::{peers_python, python, run, stepgate};
+pub use tools::{Finished, peers_python, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
 
 use std::time::Duration;

@@ -1,0 +1,175 @@
+//! Mail through a server that is not ours: TLS of both kinds, signing in, answers good and bad; and what
+//! `stepgate check --connect` and `stepgate factors test` say of it.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Setup, peers_python, write_private};
+
+/// aiosmtpd, with a certificate for `localhost`; ends with the test.
+struct Server {
+    child: Child,
+    said: BufReader<ChildStdout>,
+    port: u64,
+}
+
+impl Server {
+    fn start(setup: &Setup, tls: &str, user: Option<&str>) -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(setup.path("mail.crt"), made.cert.pem()).unwrap();
+        write_private(&setup.path("mail.key"), &made.signing_key.serialize_pem());
+        let mut command = Command::new(peers_python());
+        command.args(["tests/peers/mail_server.py", "--tls", tls]);
+        command.arg("--certificate").arg(setup.path("mail.crt"));
+        command.arg("--key").arg(setup.path("mail.key"));
+        command.args(user.iter().flat_map(|user| ["--user", user]));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        let mut server = Self { child, said, port: 0 };
+        server.port = server.next().as_u64().expect("a port");
+        server
+    }
+
+    /// What it says next: the port, then every mail.
+    fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const ROUTES: &str = "  - { name: app, host: localhost, upstream: \"http://127.0.0.1:1\" }\n";
+
+fn setup() -> Setup {
+    Setup::new(ROUTES).section("branding", "{ name: Example Ltd }")
+}
+
+/// The configuration with one mail server, as `keys` say.
+fn with(setup: Setup, port: u64, keys: &str) -> Setup {
+    let mail = format!(
+        "\n  mail: {{ type: smtp, host: localhost, port: {port}, from: Example <security@example.com>, {keys} }}"
+    );
+    setup.section("senders", &mail)
+}
+
+fn test_mail(setup: &Setup, to: &str) -> crate::support::Finished {
+    setup.command(&["factors", "test", "email", "--to", to], "")
+}
+
+#[test]
+fn a_mail_goes_out_over_both_kinds_of_tls_signed_in() {
+    for (tls, security) in [("implicit", "tls"), ("starttls", "starttls")] {
+        let setup = setup();
+        let mut server = Server::start(&setup, tls, Some("stepgate:correct horse"));
+        write_private(&setup.path("password"), "correct horse\n");
+        let keys = format!(
+            "security: {security}, username: stepgate, password: {{ file: \"$DIR/password\" }}, authority: \"$DIR/mail.crt\""
+        );
+        let setup = with(setup, server.port, &keys);
+        setup.command(&["check", "--connect"], "").expect(0);
+        let told = test_mail(&setup, "anna@example.com").expect(0);
+        assert!(told.stdout.contains("taken by `mail`") && told.stdout.contains("4711"), "{}", told.stdout);
+        let mail = server.next();
+        assert_eq!(mail["tls"], true, "{mail}");
+        assert_eq!(mail["user"], "stepgate", "{mail}");
+        assert_eq!(mail["to"], serde_json::json!(["anna@example.com"]));
+        assert_eq!(mail["from"], "security@example.com");
+        assert_eq!(mail["headers"]["subject"], "Your code for Example Ltd");
+        assert_eq!(mail["headers"]["auto-submitted"], "auto-generated");
+        let id = mail["headers"]["message-id"].as_str().unwrap();
+        assert!(id.starts_with('<') && id.ends_with("@example.com>"), "{id}");
+        let plain = mail["plain"].as_str().unwrap();
+        let code = plain
+            .lines()
+            .map(str::trim)
+            .find(|line| line.len() == 8 && line.bytes().all(|b| b.is_ascii_digit()));
+        let code = code.unwrap_or_else(|| panic!("{plain}"));
+        assert!(mail["html"].as_str().unwrap().contains(code), "{mail}");
+        let log = format!("{}{}", told.stdout, told.stderr);
+        assert!(!log.contains(code) && !log.contains("correct horse"), "{log}");
+    }
+}
+
+#[test]
+fn what_a_server_refuses_or_cannot_do_now_is_told_apart() {
+    let setup = setup();
+    let mut server = Server::start(&setup, "none", None);
+    let setup = with(setup, server.port, "security: none, timeout: 5s");
+    let gone = test_mail(&setup, "gone@example.com").expect(1);
+    assert!(
+        gone.stderr.contains("invalid_destination") && gone.stderr.contains("no such person"),
+        "{}",
+        gone.stderr
+    );
+    assert!(!gone.stderr.contains("gone@example.com"), "{}", gone.stderr);
+    let busy = test_mail(&setup, "busy@example.com").expect(69);
+    assert!(busy.stderr.contains("throttled") && !busy.stderr.contains("may still"), "{}", busy.stderr);
+    test_mail(&setup, "soon@example.com").expect(0);
+    assert_eq!(server.next()["to"][0], "soon@example.com");
+    let never = test_mail(&setup, "never@example.com").expect(69);
+    assert!(never.stderr.contains("unavailable; it may still arrive"), "{}", never.stderr);
+}
+
+#[test]
+fn without_trust_or_the_right_password_nothing_is_sent_and_check_says_so() {
+    let mut setup = setup();
+    let server = Server::start(&setup, "starttls", Some("stepgate:correct horse"));
+    let known = "security: starttls, authority: \"$DIR/mail.crt\"";
+    for (keys, words) in [
+        ("security: starttls".to_owned(), "UnknownIssuer"),
+        ("security: tls".to_owned(), "Connection error"),
+        (format!("{known}, username: stepgate, password: wrong"), "535"),
+    ] {
+        setup = with(setup, server.port, &keys);
+        let checked = setup.command(&["check", "--connect"], "").expect(69);
+        assert!(checked.stderr.contains("sender mail: NOT reached"), "{}", checked.stderr);
+        assert!(checked.stderr.contains(words), "{words}\n{}", checked.stderr);
+        test_mail(&setup, "anna@example.com").expect(69);
+    }
+}
+
+#[test]
+fn check_connect_names_every_service_and_a_dead_one_by_its_exit_code() {
+    let setup = setup();
+    setup.command(&["check", "--connect"], "").expect(0);
+    let server = Server::start(&setup, "none", None);
+    let senders = format!(
+        "\n  good: {{ type: smtp, host: localhost, port: {}, security: none, from: a@example.com }}\
+         \n  dead: {{ type: smtp, host: localhost, port: 1, security: none, from: a@example.com }}",
+        server.port
+    );
+    let setup = setup.section("senders", &senders);
+    setup.command(&["check"], "").expect(0);
+    let text = setup.command(&["check", "--connect"], "").expect(69).stderr;
+    assert!(
+        text.contains("sender good: reached") && text.contains("sender dead: NOT reached"),
+        "{text}"
+    );
+    let json = setup.command(&["check", "--connect", "--format", "json"], "").expect(69).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["services"][0]["reached"], true, "{json}");
+    assert_eq!(json["services"][1]["service"], "sender dead", "{json}");
+    // The dead one surely sent nothing: the other one does.
+    let setup = setup.section("factors", "{ email: { sender: [dead, good] } }");
+    let told = test_mail(&setup, "anna@example.com").expect(0);
+    assert!(told.stdout.contains("taken by `good`"), "{}", told.stdout);
+    assert!(told.stderr.is_empty() || !told.stderr.contains("anna@"), "{}", told.stderr);
+}
+
+#[test]
+fn a_channel_without_a_sender_says_so() {
+    let told = setup()
+        .command(&["factors", "test", "sms", "--to", "+447700900123"], "")
+        .expect(69);
+    assert!(told.stderr.contains("no sender is configured for sms"), "{}", told.stderr);
+}
