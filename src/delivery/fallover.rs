@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::smtp::Smtp;
-use super::{Channel, Message, NotSent, Reason, Sender, masked};
+use super::{Channel, Content, Message, NotSent, Reason, Sender, masked};
 use crate::config::Settings;
 use crate::config::settings::{self, SenderKind};
 use crate::observe::metrics;
@@ -142,7 +143,9 @@ async fn attempt(carrier: &Carrier, patience: Duration, message: &Message) -> Re
     let began = Instant::now();
     let answer = timeout_at(began + patience, carrier.sender.send(message)).await;
     let slow = answer.is_err();
-    let result = answer.unwrap_or_else(|_| Err(NotSent::perhaps(format!("no answer within {patience:?}"))));
+    let result = answer
+        .unwrap_or_else(|_| Err(NotSent::perhaps(format!("no answer within {patience:?}"))))
+        .map_err(|not| NotSent { says: redacted(&not.says, message), ..not });
     let (outcome, reason) = match &result {
         Ok(_) => ("accepted", "none"),
         Err(not) if slow => ("slow", not.reason.name()),
@@ -165,11 +168,32 @@ async fn attempt(carrier: &Carrier, patience: Duration, message: &Message) -> Re
     }
 }
 
+/// Characters of a vendor's own text that are kept.
+const LONGEST: usize = 300;
+
+/// What a vendor says, on one line, without the code, the number or the address, which many repeat.
+fn redacted(says: &str, message: &Message) -> String {
+    let mut text = says.to_owned();
+    if let Content::Code(code) = &message.content {
+        text = text.replace(code.code.expose_secret(), "…");
+    }
+    let shown = masked(&message.to);
+    for secret in [message.to.as_str(), message.to.trim_start_matches('+')] {
+        if !secret.is_empty() {
+            text = text.replace(secret, &shown);
+        }
+    }
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::{Accepted, BoxFuture, Code, Content, Language};
+    use super::super::{Accepted, BoxFuture, Code, Language};
     use super::*;
 
     /// Answers always the same, and counts how often it was asked. `None`: never answers.
@@ -282,6 +306,15 @@ mod tests {
         let line =
             r#"stepgate_messages_total{sender="silent",channel="sms",outcome="slow",reason="unavailable"} 1"#;
         assert!(text.contains(line), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_a_vendor_says_is_told_without_number_and_code() {
+        let says = "to +447700900123 (447700900123):\r\n'12345678 is your code' refused".to_owned();
+        let talkative = NotSent { reason: Reason::Blocked, certain: true, says };
+        let sender = fake("talkative", Some(Err(talkative)));
+        let not = delivery(&[&sender]).send(&message()).await.unwrap_err();
+        assert_eq!(not.says, "to …23 (…23):  '… is your code' refused");
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):
         name = address.split("@")[0]
         if name == "gone":
-            return "550 5.1.1 no such person here"
+            return f"550 5.1.1 <{address}>: no such person here"
         if name == "busy" or (name == "soon" and Handler.refused < 2):
             Handler.refused += 1
             return "451 4.3.0 try again later"

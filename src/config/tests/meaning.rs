@@ -266,6 +266,10 @@ fn a_sender_that_is_not_there_or_cannot_carry_it_is_named() {
             ["SG-C002", "senders are: mail"],
         ),
         ("factors: { email: { sender: mail } }\n".to_owned(), ["SG-C002", "there are none"]),
+        (
+            format!("{one}factors: {{ sms: {{ enabled: true }} }}\n"),
+            ["SG-C012", "no sender can carry it"],
+        ),
         (format!("{one}factors: {{ sms: {{ sender: mail }} }}\n"), ["SG-C012", "it is for email"]),
         (
             format!("{one}factors: {{ email: {{ sender: [mail, mail] }} }}\n"),

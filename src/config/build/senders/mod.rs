@@ -59,7 +59,11 @@ fn route(build: &mut Build<'_>, channel: Channel, list: &[Sender], entries: &[En
         .and_then(|factors| factors.get(channel.name())?.get("sender"));
     let Some(named) = named else {
         let all = list.iter().filter(|sender| sender.kind.channels().contains(&channel));
-        return all.take(MOST_IN_A_ROW).map(|sender| sender.name.clone()).collect();
+        let route: Vec<_> = all.take(MOST_IN_A_ROW).map(|sender| sender.name.clone()).collect();
+        if route.is_empty() && list.len() == entries.len() {
+            nothing_carries(build, channel);
+        }
+        return route;
     };
     let mut route: Vec<String> = Vec::new();
     for item in named.items() {
@@ -85,6 +89,18 @@ fn route(build: &mut Build<'_>, channel: Channel, list: &[Sender], entries: &[En
         build.report(problem);
     }
     route
+}
+
+/// A factor that is on and could never send a code.
+fn nothing_carries(build: &mut Build<'_>, channel: Channel) {
+    let factor = build.root.get("factors").and_then(|factors| factors.entry(channel.name()));
+    let Some(factor) = factor.filter(|factor| factor.value.is_true("enabled")) else {
+        return;
+    };
+    build.report(
+        Diagnostic::error(Code::Combination, format!("`{}` is on, and no sender can carry it", factor.key))
+            .at(factor.key_span, "its codes could never leave; add one to `senders`"),
+    );
 }
 
 fn unknown(name: &str, item: &Node, entries: &[Entry]) -> Diagnostic {
