@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::limits::Figures;
 use super::sends;
+use super::notice::{Prepared, Teller};
 use super::settle::settle;
 use super::target::{Candidate, Found, Inquiry, Judged, Question, find};
 use super::view::{Caller, Outcome};
@@ -71,6 +72,7 @@ pub(super) struct Attempt {
     pub(super) given: Option<Given>,
     pub(super) factors: Arc<Factors>,
     pub(super) settings: Arc<Settings>,
+    pub(super) teller: Teller,
     pub(super) now: UnixTime,
 }
 
@@ -188,6 +190,8 @@ async fn passed(
         // Nothing was committed: the answer did not count.
         Err(outcome) => return Ok(Judged::Outcome(outcome)),
     };
+    let left = attempt.factors.get(question.kind).and_then(|factor| factor.left(state));
+    let told = attempt.notice(&mut tx, question.kind, &enrolment, left).await?;
     let proof = Proof { properties, ..Proof::new(question.kind, enrolment, attempt.now) };
     let proof = (!question.saved).then_some(proof);
     let ended = match (&attempt.target, &proof) {
@@ -210,7 +214,7 @@ async fn passed(
     tx.audit(attempt.event(if waived { "waived" } else { "passed" }, question))
         .await?;
     let Some(proof) = proof else {
-        return tx.commit(Judged::Outcome(Outcome::Saved)).await;
+        return tell(tx.commit(Judged::Outcome(Outcome::Saved)).await, told);
     };
     let browser = remember(&mut tx, attempt, question, count).await?;
     let used_in = browser.as_deref().or(attempt.caller.browser.as_deref());
@@ -218,9 +222,16 @@ async fn passed(
         .await?;
     sends::answered(&mut tx, subject, question.kind, attempt.now).await?;
     forgive(&mut tx, attempt, count).await?;
-    let left = attempt.factors.get(question.kind).and_then(|factor| factor.left(state));
-    tx.commit(Judged::Outcome(Outcome::Passed { proof, browser, recovery_codes_left: left }))
-        .await
+    let outcome = Outcome::Passed { proof, browser, recovery_codes_left: left };
+    tell(tx.commit(Judged::Outcome(outcome)).await, told)
+}
+
+/// What is durable may be told.
+fn tell(committed: Result<Judged, StoreError>, told: Option<Prepared>) -> Result<Judged, StoreError> {
+    if let (Ok(_), Some(told)) = (&committed, told) {
+        told.tell();
+    }
+    committed
 }
 
 /// A right answer ends the row of wrong ones. A new enrolment shows nothing about the old ones: it

@@ -2,6 +2,7 @@
 //! ([`super::permission`]); confirming goes through the one function that judges answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 
@@ -11,6 +12,7 @@ use super::view::{Addable, Caller, EnrolmentView, Outcome, PendingEnrolment};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::{FactorKind, FactorSet};
+use crate::delivery::Event;
 use crate::factors::{Answer, Enrolling, Factor, Material};
 use crate::policy::EnrolmentId;
 use crate::store::{AuditEvent, EnrolmentRecord, NewEnrolment, NewPending, StoreError};
@@ -298,10 +300,24 @@ impl Challenges {
     pub async fn remove(&self, caller: &Caller, id: &EnrolmentId) -> Result<bool, ChallengeError> {
         self.require_permission(caller).await?;
         let audit = self.event(caller, "enrolment.removed").with("enrolment", &*id.0);
-        Ok(self
-            .store
-            .remove_enrolment(&caller.identity.key, id, self.clock.now(), Some(audit))
-            .await?)
+        let (teller, identity) = (self.teller(), Arc::clone(&caller.identity));
+        let (id, now) = (id.clone(), self.clock.now());
+        let removed = self.store.write(move |mut tx| async move {
+            let enrolled = tx.enrolments(&identity.key).await?;
+            let Some(one) = enrolled.into_iter().find(|one| one.id == id) else {
+                return tx.commit(false).await;
+            };
+            let event = Event::FactorRemoved { name: one.name };
+            let told = teller.prepare(&mut tx, &identity, event, Some(&id), now).await?;
+            if !tx.remove_enrolment(&identity.key, &id, now).await? {
+                return tx.commit(false).await;
+            }
+            tx.audit(audit).await?;
+            tx.commit(()).await?;
+            told.tell();
+            Ok(true)
+        });
+        Ok(removed.await?)
     }
 
     pub(super) fn event(&self, caller: &Caller, what: &str) -> AuditEvent {

@@ -141,6 +141,7 @@ impl Challenges {
             given: None,
             factors: Arc::clone(&self.factors),
             settings: Arc::clone(&self.settings),
+            teller: self.teller(),
             now: self.clock.now(),
         };
         self.settled(one).await

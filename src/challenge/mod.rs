@@ -5,9 +5,11 @@
 //! ([`attempt`], security.md E05). Nothing here knows HTTP, cookies or pages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ambient::Clock;
 use crate::config::Settings;
+use crate::delivery::notices::Notices;
 use crate::delivery::{Delivery, DeliveryError};
 use crate::factors::{self, EnrolError, Factors, FactorsError};
 use crate::policy::SubjectKey;
@@ -17,6 +19,7 @@ mod attempt;
 mod enrol;
 mod life;
 mod limits;
+mod notice;
 mod password;
 mod permission;
 mod sends;
@@ -31,6 +34,7 @@ mod ways;
 pub use password::{BadPassword, PasswordOutcome, hash_password};
 
 use limits::Figures;
+use notice::Teller;
 use view::{Caller, ChangePermission, Locked};
 
 /// Everything about proving more. Cheap to clone; one for the process.
@@ -42,6 +46,7 @@ pub struct Challenges {
     factors: Arc<Factors>,
     delivery: Delivery,
     hashing: password::Hashing,
+    notices: Notices,
 }
 
 /// Why the room cannot be built of the settings.
@@ -82,15 +87,24 @@ pub enum ChallengeError {
 }
 
 impl Challenges {
-    /// Builds the room on a store. After a reload, [`Challenges::with_settings`] keeps what is
-    /// shared.
+    /// Builds the room on a store, within a runtime. After a reload, [`Challenges::with_settings`]
+    /// keeps what is shared.
     ///
     /// # Errors
     /// When a factor or a sender cannot be made of the settings.
     pub fn new(store: Store, settings: Arc<Settings>, clock: Clock) -> Result<Self, BuildError> {
         let factors = Arc::new(factors::all(&settings)?);
         let delivery = Delivery::new(&settings)?;
-        Ok(Self { store, settings, clock, factors, delivery, hashing: password::Hashing::new() })
+        let notices = Notices::new(store.clone(), clock.clone());
+        Ok(Self {
+            store,
+            settings,
+            clock,
+            factors,
+            delivery,
+            hashing: password::Hashing::new(),
+            notices,
+        })
     }
 
     /// The same room under other settings.
@@ -113,6 +127,20 @@ impl Challenges {
     #[must_use]
     pub fn factors(&self) -> &Factors {
         &self.factors
+    }
+
+    /// Gives notices that wait one last attempt. For the end of the process.
+    pub async fn end(&self, patience: Duration) {
+        self.notices.end(patience).await;
+    }
+
+    fn teller(&self) -> Teller {
+        Teller {
+            notices: self.notices.clone(),
+            delivery: self.delivery.clone(),
+            factors: Arc::clone(&self.factors),
+            settings: Arc::clone(&self.settings),
+        }
     }
 
     fn figures(&self) -> Figures {

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::attempt::{Attempt, Target};
 use crate::ambient::{UnixTime, random_token};
-use crate::config::Settings;
+use crate::config::{FactorKind, Settings};
 use crate::delivery::notices::{Notices, Telling};
 use crate::delivery::{Channel, Content, Delivery, Event, Language, Message, Notice};
 use crate::factors::Factors;
@@ -64,6 +65,31 @@ impl Teller {
             support: self.settings.branding.support_url.clone(),
         };
         Ok(Prepared { teller: self.clone(), who: identity.key.as_str().to_owned(), notice, to })
+    }
+}
+
+impl Attempt {
+    /// What a right answer gives reason to tell of.
+    pub(super) async fn notice(
+        &self,
+        tx: &mut Tx,
+        kind: FactorKind,
+        enrolment: &EnrolmentId,
+        left: Option<u32>,
+    ) -> Result<Option<Prepared>, StoreError> {
+        let identity = &self.caller.identity;
+        let event = match (&self.target, kind) {
+            (Target::Enrolment { .. }, _) => {
+                let enrolled = tx.enrolments(&identity.key).await?;
+                let name = enrolled.into_iter().find(|one| one.id == *enrolment).map(|one| one.name);
+                Event::FactorAdded { name: name.unwrap_or_default() }
+            }
+            (_, FactorKind::RecoveryCode) => Event::RecoveryCodeUsed { left: left.unwrap_or_default() },
+            (_, FactorKind::TemporaryCode) => Event::TemporaryCodeUsed,
+            _ => return Ok(None),
+        };
+        let prepared = self.teller.prepare(tx, identity, event, Some(enrolment), self.now).await?;
+        Ok(Some(prepared))
     }
 }
 

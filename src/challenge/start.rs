@@ -290,6 +290,7 @@ impl Challenges {
             }),
             factors: std::sync::Arc::clone(&self.factors),
             settings: std::sync::Arc::clone(&self.settings),
+            teller: self.teller(),
             now: self.clock.now(),
         };
         let outcome = self.settled(attempt).await?;

@@ -3,10 +3,17 @@
 //! For `stepgate check --connect`. What is not reached from here today may be reached by the server
 //! tomorrow: the answer is no part of what makes a configuration good.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::config::Settings;
 use crate::delivery::Delivery;
+use crate::factors;
+
+/// One service of a factor.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One service, and what is wrong with it.
 pub(super) struct Probed {
@@ -36,18 +43,30 @@ impl Probed {
     }
 }
 
-/// Every sender of the configuration, each once and all at the same time.
+/// Every sender, and every factor that a service judges, each once; senders all at the same time.
 pub(super) async fn probe(settings: &Settings) -> Vec<Probed> {
-    match Delivery::new(settings) {
+    let mut found = match Delivery::new(settings) {
         Ok(delivery) => delivery
             .probe_all()
             .await
             .into_iter()
             .map(|(name, outcome)| Probed { service: format!("sender {name}"), outcome })
             .collect(),
+        Err(error) => vec![Probed { service: format!("sender {}", error.name), outcome: Err(error.why) }],
+    };
+    match factors::all(settings) {
+        Ok(factors) => {
+            for factor in factors.iter().filter(|factor| factor.is_remote()) {
+                let service = format!("factor {}", factor.kind().name());
+                let probed = timeout(PATIENCE, factor.probe()).await;
+                let outcome = probed.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
+                found.push(Probed { service, outcome });
+            }
+        }
         Err(error) => {
-            let outcome = Err(error.why.clone());
-            vec![Probed { service: format!("sender {}", error.name), outcome }]
+            let service = format!("factor {}", error.factor.name());
+            found.push(Probed { service, outcome: Err(error.why) });
         }
     }
+    found
 }

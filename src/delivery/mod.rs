@@ -14,6 +14,8 @@ mod mail;
 pub mod numbers;
 pub mod notices;
 mod smtp;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::pin::Pin;
 use std::time::Duration;

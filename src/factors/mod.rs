@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{FactorKind, FactorSet, Settings};
-use crate::delivery::BoxFuture;
+use crate::delivery::{BoxFuture, Channel};
 
 mod begun;
 mod code;
@@ -224,6 +224,11 @@ pub trait Factor: Send + Sync {
     /// Lets the service judge.
     fn ask<'a>(&'a self, _asking: Asking<'a>) -> BoxFuture<'a, Result<Verdict, Unavailable>> {
         Box::pin(async { Ok(Verdict::Wrong) })
+    }
+
+    /// Where a message reaches the person by this enrolment, for notices about their account.
+    fn reaches(&self, _material: &Material) -> Option<(Channel, String)> {
+        None
     }
 
     /// Tries the service behind it, proving and sending nothing; says what does not work.

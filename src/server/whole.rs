@@ -39,6 +39,9 @@ use crate::session::{CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::{OpenError, Store, StoreError};
 use crate::upstream::{Body, Fault, Forwarder, OriginError, Peer, Rules, UpstreamError};
 
+/// At the end: how long notices to people may still take.
+const LAST_NOTICES: Duration = Duration::from_secs(5);
+
 /// Durable audit records a minute for one client network's requests without an identity. Past it they
 /// are only logged and counted: a stranger must not fill the disk.
 const STRANGER_RECORDS: u32 = 300;
@@ -216,6 +219,7 @@ impl Whole {
         let control = tokio::runtime::Handle::current();
         let portal = PortalDoor::new(PortalService(live.clone()), control);
         let tunnels = plane.tunnels().clone();
+        let challenges = shared.challenges.clone();
         let overseer: Arc<Overseer> = Arc::new(Overseer(Arc::clone(&shared)));
         let judge = Arc::new(live);
         let served = plane
@@ -230,6 +234,7 @@ impl Whole {
             )
             .await;
         upkeep.end().await;
+        challenges.end(LAST_NOTICES).await;
         if let Some(probes) = probes {
             probes.abort();
         }

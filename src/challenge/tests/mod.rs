@@ -17,6 +17,7 @@ use crate::store::Store;
 
 mod answers;
 mod enrolment;
+mod notices;
 mod passwords;
 mod services;
 
