@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::limits::Figures;
-use super::sends;
 use super::notice::{Prepared, Teller};
+use super::sends;
 use super::settle::settle;
 use super::target::{Candidate, Found, Inquiry, Judged, Question, find};
 use super::view::{Caller, Outcome};

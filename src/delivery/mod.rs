@@ -11,8 +11,8 @@ pub mod addresses;
 mod fallover;
 pub mod https;
 mod mail;
-pub mod numbers;
 pub mod notices;
+pub mod numbers;
 mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;

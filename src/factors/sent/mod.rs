@@ -190,6 +190,11 @@ impl Factor for Sent {
         Starts::OnRequest
     }
 
+    fn reaches(&self, material: &Material) -> Option<(Channel, String)> {
+        let to = std::str::from_utf8(material.secret.expose_secret()).ok()?;
+        Some((self.channel(), to.to_owned()))
+    }
+
     fn start<'a>(&'a self, starting: Starting<'a>) -> BoxFuture<'a, Result<Started, StartError>> {
         Box::pin(async move {
             let to = std::str::from_utf8(starting.material.secret.expose_secret())
