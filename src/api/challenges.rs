@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::problem::Problem;
 use super::services::{Services, Standing};
 use super::visit::Visit;
-use crate::challenge::view::{Beginning, Caller, ChallengeView, Outcome, Start, Way};
+use crate::challenge::view::{Beginning, Caller, ChallengeView, Change, Outcome, Start, Way};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Starts};
 use crate::gate::passage::Journey;
@@ -67,7 +67,7 @@ pub async fn begin(State(services): State<Services>, call: Call<Begin>) -> Reply
     let caller = visit.caller()?;
     services.passage.admit(visit.visitor.address)?;
     let Some(to) = body.to else {
-        let view = services.fresh_proof(caller, "api", "A fresh proof").await?;
+        let view = services.fresh_proof(caller, Change::Add, "api", "A fresh proof").await?;
         return Ok(json(StatusCode::CREATED, &view, Vec::new()));
     };
     let journey = services.passage.begin_journey(&to, "GET").await?;

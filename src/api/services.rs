@@ -1,7 +1,7 @@
 //! What pages and JSON stand on: the same calls, made in the same order.
 
 use crate::challenge::Challenges;
-use crate::challenge::view::{Caller, ChallengeView, Purpose};
+use crate::challenge::view::{Caller, ChallengeView, Change, Purpose};
 use crate::config::{FactorKind, FactorSet, Settings};
 use crate::gate::passage::{Journey, Missing, Passage};
 
@@ -47,18 +47,20 @@ impl Services {
         }
     }
 
-    /// A challenge for changing one's own factors: any of them counts (decision 23).
+    /// A challenge for changing one's own factors, by what counts for that change (decision 23).
     ///
     /// # Errors
     /// When the store does not answer.
     pub async fn fresh_proof(
         &self,
         caller: &Caller,
+        change: Change,
         app: &str,
         reason: &str,
     ) -> Result<ChallengeView, Failure> {
         let purpose = Purpose { levels: Vec::new(), app: app.to_owned(), reason: Some(reason.to_owned()) };
-        Ok(self.challenges.open(caller, purpose, self.enabled, None).await?)
+        let accepted = self.challenges.counting_for(caller, change).await?;
+        Ok(self.challenges.open(caller, purpose, accepted, None).await?)
     }
 
     /// Whether recovery codes should be offered: switched on, and the person has none.

@@ -184,7 +184,7 @@ async fn passed(
     count: &Count,
 ) -> Result<Judged, StoreError> {
     let subject = &attempt.caller.identity.key;
-    let (state, properties) = (right.state, right.properties);
+    let (state, properties) = (right.state, right.properties.union(question.kind.always()));
     let enrolment = match settle(&mut tx, attempt, question, hit, right).await? {
         Ok(enrolment) => enrolment,
         // Nothing was committed: the answer did not count.

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::attempt::Target;
 use super::start::started_view;
-use super::view::{Addable, Caller, EnrolmentView, Outcome, PendingEnrolment};
+use super::view::{Addable, Caller, Change, EnrolmentView, Outcome, PendingEnrolment};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::{FactorKind, FactorSet};
@@ -67,7 +67,7 @@ impl Challenges {
         kind: FactorKind,
         details: &BTreeMap<String, String>,
     ) -> Result<PendingEnrolment, ChallengeError> {
-        self.require_permission(caller).await?;
+        self.require_permission(caller, Change::enrolling(kind)).await?;
         let factor = self.factors.get(kind).filter(|factor| factor.can_be_enrolled());
         let factor = factor.ok_or(ChallengeError::NoSuchFactor)?;
         let enrolled = self.store.enrolments(&caller.identity.key).await?;
@@ -273,7 +273,7 @@ impl Challenges {
         id: &EnrolmentId,
         name: &str,
     ) -> Result<bool, ChallengeError> {
-        self.require_permission(caller).await?;
+        self.require_permission(caller, Change::Other).await?;
         let name = checked_name(name)?;
         let audit = self.event(caller, "enrolment.renamed").with("enrolment", &*id.0);
         Ok(self
@@ -288,7 +288,7 @@ impl Challenges {
     /// # Errors
     /// [`ChallengeError::NotPermitted`] without a fresh proof.
     pub async fn prefer(&self, caller: &Caller, id: &EnrolmentId) -> Result<bool, ChallengeError> {
-        self.require_permission(caller).await?;
+        self.require_permission(caller, Change::Other).await?;
         Ok(self.store.set_default_enrolment(&caller.identity.key, id).await?)
     }
 
@@ -298,7 +298,7 @@ impl Challenges {
     /// # Errors
     /// [`ChallengeError::NotPermitted`] without a fresh proof.
     pub async fn remove(&self, caller: &Caller, id: &EnrolmentId) -> Result<bool, ChallengeError> {
-        self.require_permission(caller).await?;
+        self.require_permission(caller, Change::Other).await?;
         let audit = self.event(caller, "enrolment.removed").with("enrolment", &*id.0);
         let (teller, identity) = (self.teller(), Arc::clone(&caller.identity));
         let (id, now) = (id.clone(), self.clock.now());

@@ -10,9 +10,9 @@ use super::view::{Caller, ChallengeView, Outcome, Purpose};
 use super::ways::{Taste, chosen, ways};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
-use crate::config::{FactorKind, FactorSet};
+use crate::config::FactorKind;
 use crate::factors::{Answer, Asking, Unavailable, Verdict};
-use crate::policy::EnrolmentId;
+use crate::policy::{Accepted, EnrolmentId};
 use crate::store::{ChallengeRecord, Lane, NewChallenge, Stage, StoreError};
 
 /// Seconds that a challenge lives (security.md 2.3).
@@ -31,13 +31,13 @@ impl Challenges {
         &self,
         caller: &Caller,
         purpose: Purpose,
-        accepted: FactorSet,
+        accepted: Accepted,
         journey: Option<&str>,
     ) -> Result<ChallengeView, ChallengeError> {
         if let Some(locked) = self.lock(caller).await? {
             return Err(ChallengeError::Locked(locked));
         }
-        self.enrol_automatically(caller, accepted).await?;
+        self.enrol_automatically(caller, accepted.kinds()).await?;
         let now = self.clock.now();
         let new = NewChallenge {
             id: random_token(),
@@ -45,7 +45,7 @@ impl Challenges {
             binding: caller.identity.binding,
             journey: journey.unwrap_or_default().to_owned(),
             purpose: serde_json::to_string(&purpose).map_err(|_| StoreError::Corrupt("purpose"))?,
-            accepted,
+            accepted: accepted.clone(),
             opened: now,
             expires: now.plus(LIFE),
         };
@@ -210,7 +210,8 @@ impl Challenges {
         let enrolled = self.store.enrolments(&caller.identity.key).await?;
         let default = self.store.person(&caller.identity.key).await?.and_then(|p| p.default_enrolment);
         let taste = Taste {
-            accepted: record.accepted,
+            accepted: &record.accepted,
+            companions: self.settings.factors.companions,
             browser: caller.browser.as_deref().filter(|_| key.lane == Lane::Known),
             default: default.as_ref(),
         };

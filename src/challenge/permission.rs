@@ -1,13 +1,15 @@
-//! May this person add or change factors now? (Decisions 23 and 24, security.md E14.)
+//! May this person add or change factors now? (Decisions 22 to 24, security.md E14.)
 //!
-//! The rule is one pure function; it is asked when a change begins and again, inside the
-//! transaction, when it is made.
+//! The rule is one pure function over what counts for a change and the proofs at hand; it is asked
+//! when a change begins and again, inside the transaction, when it is made. A proof that a trusted
+//! browser brought back never permits anything here.
 
-use super::view::{Caller, ChangePermission};
+use super::view::{Caller, Change, ChangePermission};
 use super::{ChallengeError, Challenges};
 use crate::ambient::UnixTime;
 use crate::config::settings::FirstFactor;
-use crate::policy::Proof;
+use crate::config::{FactorKind, FactorSet, Properties, Settings};
+use crate::policy::{Accepted, Proof};
 use crate::store::{EnrolmentRecord, StoreError, Tx};
 
 /// How old the proof may be. Seconds.
@@ -15,7 +17,7 @@ const FRESH: i64 = 300;
 /// How far in the future a proof may lie: clocks of two replicas.
 const SKEW: i64 = 60;
 
-/// What the rule looks at.
+/// What is known of the person.
 pub(super) struct Facts {
     pub(super) enrolled: Vec<EnrolmentRecord>,
     /// Whether there has ever been a factor, even if none is left.
@@ -24,33 +26,47 @@ pub(super) struct Facts {
     pub(super) invited: bool,
 }
 
+/// What the configuration says about it.
+pub(super) struct Rules<'a> {
+    pub(super) first: &'a FirstFactor,
+    /// Kinds that are switched on.
+    pub(super) enabled: FactorSet,
+    /// Whether a code sent by e-mail lets a person add a factor in place of a lost one.
+    pub(super) email_recovers: bool,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn of(settings: &'a Settings) -> Self {
+        Self {
+            first: &settings.enrolment.first_factor,
+            enabled: settings.factors.enabled,
+            email_recovers: false,
+        }
+    }
+}
+
 /// The rule.
 pub(super) fn judge(
     facts: &Facts,
-    proofs: &[Proof],
-    first: &FirstFactor,
-    trusted_place: bool,
+    rules: &Rules<'_>,
+    caller: &Caller,
+    change: Change,
     now: UnixTime,
 ) -> ChangePermission {
-    if !facts.enrolled.is_empty() {
-        let fresh = proofs.iter().any(|proof| {
-            (-SKEW..=FRESH).contains(&now.since(proof.at))
-                && facts
-                    .enrolled
-                    .iter()
-                    .any(|one| one.id == proof.enrolment && one.factor == proof.factor)
-        });
-        return if fresh {
+    if facts.usable(rules).next().is_some() {
+        let counting = counting(facts, rules, change);
+        return if caller.proofs.iter().any(|proof| permits(facts, proof, &counting, now)) {
             ChangePermission::Granted
         } else {
             ChangePermission::NeedsProof
         };
     }
-    // Once there was a factor, its loss (a reset, a removal) opens nothing: only an invitation does.
+    // Once there was a factor, its loss (a reset, a removal, a switch) opens nothing: only an
+    // invitation does.
     let open = !facts.ever_enrolled
-        && match first {
+        && match rules.first {
             FirstFactor::Open => true,
-            FirstFactor::When(_) => trusted_place,
+            FirstFactor::When(_) => caller.trusted_place,
             FirstFactor::Invitation => false,
         };
     if open || facts.invited {
@@ -60,27 +76,91 @@ pub(super) fn judge(
     }
 }
 
+/// What a fresh proof has to be by, for this change. Whoever has something phishing-resistant uses
+/// it. What was kept for the day everything else is gone adds one factor, and changes nothing else;
+/// so does a code by e-mail, where it is for that or the person has nothing else.
+pub(super) fn counting(facts: &Facts, rules: &Rules<'_>, change: Change) -> Accepted {
+    let resistant = |one: &EnrolmentRecord| one.properties().covers(Properties::PHISHING_RESISTANT);
+    let has_resistant = facts.usable(rules).any(resistant);
+    let email = FactorSet::EMPTY.with(FactorKind::Email);
+    let spare: FactorSet = rules.enabled.iter().filter(|kind| kind.is_spare()).collect();
+    let ordinary = rules.enabled.without(email).without(spare);
+    let needed = if has_resistant {
+        Properties::PHISHING_RESISTANT
+    } else {
+        Properties::EMPTY
+    };
+    let mut entries = vec![(ordinary, needed)];
+    if change == Change::Add {
+        entries.push((spare, Properties::EMPTY));
+        let nothing_else = facts.usable(rules).all(|one| !ordinary.contains(one.factor));
+        if !has_resistant && (rules.email_recovers || nothing_else) {
+            entries.push((email, Properties::EMPTY));
+        }
+    }
+    entries.into_iter().collect()
+}
+
+/// Whether this proof is one of these, fresh, made here, and not spent.
+fn permits(facts: &Facts, proof: &Proof, counting: &Accepted, now: UnixTime) -> bool {
+    let own = |one: &EnrolmentRecord| one.id == proof.enrolment && one.factor == proof.factor;
+    let once = proof.factor.is_spare() || proof.factor == FactorKind::Email;
+    let spent = || facts.enrolled.iter().any(|one| one.created >= proof.at);
+    proof.remembered.is_none()
+        && (-SKEW..=FRESH).contains(&now.since(proof.at))
+        && counting.contains(proof.factor, proof.properties)
+        && facts.enrolled.iter().any(own)
+        && !(once && spent())
+}
+
+impl Facts {
+    /// What the person could prove something with.
+    fn usable(&self, rules: &Rules<'_>) -> impl Iterator<Item = &EnrolmentRecord> {
+        let enabled = rules.enabled;
+        self.enrolled.iter().filter(move |one| enabled.contains(one.factor))
+    }
+}
+
 impl Challenges {
-    /// Whether the caller may add or change factors now.
+    /// Whether the caller may make this change now.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn permission(&self, caller: &Caller) -> Result<ChangePermission, ChallengeError> {
-        let now = self.clock.now();
+    pub async fn permission(
+        &self,
+        caller: &Caller,
+        change: Change,
+    ) -> Result<ChangePermission, ChallengeError> {
+        let facts = self.facts(caller).await?;
+        Ok(judge(&facts, &Rules::of(&self.settings), caller, change, self.clock.now()))
+    }
+
+    /// What a proof has to be by, for the caller to make this change.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn counting_for(&self, caller: &Caller, change: Change) -> Result<Accepted, ChallengeError> {
+        let facts = self.facts(caller).await?;
+        Ok(counting(&facts, &Rules::of(&self.settings), change))
+    }
+
+    async fn facts(&self, caller: &Caller) -> Result<Facts, ChallengeError> {
         let key = &caller.identity.key;
         let person = self.store.person(key).await?;
-        let facts = Facts {
+        Ok(Facts {
             enrolled: self.store.enrolments(key).await?,
             ever_enrolled: person.is_some_and(|person| person.first_enrolled.is_some()),
-            invited: self.store.is_invited(key, &caller.identity.binding, now).await?,
-        };
-        let first = &self.settings.enrolment.first_factor;
-        Ok(judge(&facts, &caller.proofs, first, caller.trusted_place, now))
+            invited: self.store.is_invited(key, &caller.identity.binding, self.clock.now()).await?,
+        })
     }
 
     /// As [`Challenges::permission`], as an error when it is anything but granted.
-    pub(super) async fn require_permission(&self, caller: &Caller) -> Result<(), ChallengeError> {
-        match self.permission(caller).await? {
+    pub(super) async fn require_permission(
+        &self,
+        caller: &Caller,
+        change: Change,
+    ) -> Result<(), ChallengeError> {
+        match self.permission(caller, change).await? {
             ChangePermission::Granted => Ok(()),
             other => Err(ChallengeError::NotPermitted(other)),
         }
@@ -95,63 +175,4 @@ pub(super) async fn facts(tx: &mut Tx, caller: &Caller, now: UnixTime) -> Result
         ever_enrolled: tx.ever_enrolled(key).await?,
         invited: tx.is_invited(key, &caller.identity.binding, now).await?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::FactorKind;
-    use crate::config::settings::When;
-    use crate::policy::EnrolmentId;
-
-    const NOW: UnixTime = UnixTime(10_000);
-
-    fn facts(enrolled: &[&str], ever_enrolled: bool, invited: bool) -> Facts {
-        let record = |id: &&str| EnrolmentRecord {
-            id: EnrolmentId((*id).into()),
-            factor: FactorKind::Totp,
-            name: "Phone".into(),
-            state: 0,
-            about: crate::factors::About::default(),
-            created: UnixTime(0),
-            last_used: None,
-            last_used_by: None,
-            last_browser: None,
-        };
-        Facts { enrolled: enrolled.iter().map(record).collect(), ever_enrolled, invited }
-    }
-
-    fn proof(enrolment: &str, age: i64) -> Vec<Proof> {
-        vec![Proof::new(
-            FactorKind::Totp,
-            EnrolmentId(enrolment.into()),
-            NOW.plus(-age),
-        )]
-    }
-
-    #[test]
-    fn e14_a_change_needs_a_fresh_proof_by_an_own_factor() {
-        let enrolled = facts(&["mine"], true, true);
-        let ask = |proofs: &[Proof]| judge(&enrolled, proofs, &FirstFactor::Open, true, NOW);
-        assert_eq!(ask(&proof("mine", 300)), ChangePermission::Granted);
-        assert_eq!(ask(&proof("mine", 301)), ChangePermission::NeedsProof);
-        assert_eq!(ask(&proof("mine", -61)), ChangePermission::NeedsProof);
-        assert_eq!(ask(&proof("removed", 1)), ChangePermission::NeedsProof);
-        assert_eq!(ask(&[]), ChangePermission::NeedsProof);
-    }
-
-    #[test]
-    fn the_first_factor_needs_what_the_settings_say_and_a_reset_reopens_nothing() {
-        let when = FirstFactor::When(When::Is("office".into()));
-        let ask = |ever, invited, first: &FirstFactor, place| {
-            judge(&facts(&[], ever, invited), &[], first, place, NOW)
-        };
-        assert_eq!(ask(false, false, &FirstFactor::Open, false), ChangePermission::Granted);
-        assert_eq!(ask(true, false, &FirstFactor::Open, false), ChangePermission::NeedsInvitation);
-        assert_eq!(ask(false, false, &when, true), ChangePermission::Granted);
-        assert_eq!(ask(false, false, &when, false), ChangePermission::NeedsInvitation);
-        assert_eq!(ask(true, false, &when, true), ChangePermission::NeedsInvitation);
-        assert_eq!(ask(false, false, &FirstFactor::Invitation, true), ChangePermission::NeedsInvitation);
-        assert_eq!(ask(true, true, &FirstFactor::Invitation, false), ChangePermission::Granted);
-    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, Given, Target};
 use super::sends::{self, Cap, RESEND_AFTER, Reserved};
-use super::view::{Beginning, Caller, Purpose, Start, StartedView, WayBack};
+use super::view::{Beginning, Caller, Change, Purpose, Start, StartedView, WayBack};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::FactorKind;
@@ -82,11 +82,11 @@ impl Challenges {
         if let Some(locked) = self.lock(caller).await? {
             return Err(ChallengeError::Locked(locked));
         }
-        self.require_permission(caller).await?;
         let identity = &caller.identity;
         let Some(pending) = self.store.pending(&identity.key, &identity.binding, id).await? else {
             return Ok(None);
         };
+        self.require_permission(caller, Change::enrolling(pending.factor)).await?;
         let Some(factor) = self.factors.get(pending.factor) else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use super::attempt::{Attempt, Target, browser_token};
 use super::enrol::MAX_ENROLMENTS;
 use super::permission;
-use super::view::{ChangePermission, Outcome, Purpose};
+use super::view::{Change, ChangePermission, Outcome, Purpose};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED, Starts};
 use crate::policy::{EnrolmentId, Proof};
@@ -117,7 +117,7 @@ async fn find_challenge(
     let Some(factor) = attempt
         .factors
         .get(one.factor)
-        .filter(|_| challenge.accepted.contains(one.factor))
+        .filter(|_| challenge.accepted.contains(one.factor, one.properties()))
     else {
         return Ok(UNKNOWN);
     };
@@ -219,9 +219,9 @@ async fn find_pending(
     let Some(waiting) = pending.waiting else {
         return Ok(ended(Outcome::Expired));
     };
-    let first = &attempt.settings.enrolment.first_factor;
-    let permission =
-        permission::judge(&facts, &attempt.caller.proofs, first, attempt.caller.trusted_place, attempt.now);
+    let rules = permission::Rules::of(&attempt.settings);
+    let change = Change::enrolling(pending.factor);
+    let permission = permission::judge(&facts, &rules, &attempt.caller, change, attempt.now);
     if permission != ChangePermission::Granted {
         return Ok(Found::Ended(Judged::NotPermitted(permission)));
     }

@@ -72,8 +72,24 @@ pub struct Way {
     pub last_used: Option<UnixTime>,
     /// Whether it counts for what is missing; if not, the page shows it disabled.
     pub accepted: bool,
+    /// Why it does not.
+    pub why_not: Option<WhyNot>,
     /// Codes left, for recovery codes.
     pub left: Option<u32>,
+}
+
+/// Why an enrolment does not count for a challenge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum WhyNot {
+    /// Another kind of factor is asked for.
+    OtherKind,
+    /// Its proofs do not have what is asked for.
+    Lacks { properties: Vec<&'static str> },
+    /// It counts only beside another factor, and here one is enough.
+    OnlyBeside,
+    /// No code is left.
+    UsedUp,
 }
 
 /// What was begun for a challenge or an enrolment.
@@ -217,6 +233,23 @@ pub struct PendingEnrolment {
     pub expires_at: UnixTime,
 }
 
+/// What somebody wants to do with their own factors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Add one that is there for every day.
+    Add,
+    /// Rename, prefer, remove; or make a new list of codes, which voids the old one.
+    Other,
+}
+
+impl Change {
+    /// The change that enrolling this kind is.
+    #[must_use]
+    pub const fn enrolling(kind: FactorKind) -> Self {
+        if kind.is_spare() { Self::Other } else { Self::Add }
+    }
+}
+
 /// Whether the caller may add or change factors now (decisions 23 and 24).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangePermission {
@@ -224,6 +257,6 @@ pub enum ChangePermission {
     Granted,
     /// No factor yet, and nothing that lets the first one be enrolled: ask for an invitation.
     NeedsInvitation,
-    /// A proof by any own factor, at most five minutes old, is needed first.
+    /// A proof that counts for the change, at most five minutes old, is needed first.
     NeedsProof,
 }

@@ -1,14 +1,16 @@
 //! The ways a person has to prove more, best first (ux.md U-4).
 
-use super::view::Way;
+use super::view::{Way, WhyNot};
 use crate::config::FactorSet;
 use crate::factors::Factors;
-use crate::policy::EnrolmentId;
+use crate::policy::{Accepted, EnrolmentId};
 use crate::store::{EnrolmentRecord, TokenHash};
 
 /// What the order depends on.
 pub(super) struct Taste<'a> {
-    pub(super) accepted: FactorSet,
+    pub(super) accepted: &'a Accepted,
+    /// Kinds that count only beside another.
+    pub(super) companions: FactorSet,
     /// The known browser the person is in, if it is one.
     pub(super) browser: Option<&'a str>,
     pub(super) default: Option<&'a EnrolmentId>,
@@ -22,7 +24,7 @@ pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste:
         let used_here = here.is_some() && one.last_browser == here;
         (
             one.factor.is_spare(),
-            !taste.accepted.contains(one.factor),
+            !taste.accepted.contains(one.factor, one.properties()),
             !used_here,
             Some(&one.id) != taste.default,
             one.factor.rank(),
@@ -30,15 +32,13 @@ pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste:
             one.created,
         )
     });
-    enrolled
-        .into_iter()
-        .filter_map(|one| way(one, factors, taste.accepted))
-        .collect()
+    enrolled.into_iter().filter_map(|one| way(one, factors, taste)).collect()
 }
 
-fn way(one: EnrolmentRecord, factors: &Factors, accepted: FactorSet) -> Option<Way> {
+fn way(one: EnrolmentRecord, factors: &Factors, taste: &Taste<'_>) -> Option<Way> {
     let factor = factors.get(one.factor)?;
     let left = factor.left(one.state);
+    let why_not = why_not(&one, left, taste);
     Some(Way {
         enrolment: one.id,
         factor: one.factor,
@@ -48,8 +48,24 @@ fn way(one: EnrolmentRecord, factors: &Factors, accepted: FactorSet) -> Option<W
         starts: factor.starts(),
         started: None,
         last_used: one.last_used,
-        accepted: accepted.contains(one.factor) && left != Some(0),
+        accepted: why_not.is_none(),
+        why_not,
         left,
+    })
+}
+
+/// Why an enrolment does not count here; `None` if it does.
+fn why_not(one: &EnrolmentRecord, left: Option<u32>, taste: &Taste<'_>) -> Option<WhyNot> {
+    if taste.accepted.contains(one.factor, one.properties()) {
+        return (left == Some(0)).then_some(WhyNot::UsedUp);
+    }
+    let needed = taste.accepted.properties();
+    Some(if !one.properties().covers(needed) {
+        WhyNot::Lacks { properties: needed.names().collect() }
+    } else if taste.companions.contains(one.factor) {
+        WhyNot::OnlyBeside
+    } else {
+        WhyNot::OtherKind
     })
 }
 
@@ -64,7 +80,7 @@ pub(super) fn chosen(ways: &[Way]) -> Option<EnrolmentId> {
 mod tests {
     use super::*;
     use crate::ambient::UnixTime;
-    use crate::config::FactorKind;
+    use crate::config::{FactorKind, Properties};
 
     fn factors() -> Factors {
         crate::factors::all(&crate::policy::tests_support::settings(Vec::new())).unwrap()
@@ -98,9 +114,14 @@ mod tests {
             one("default", FactorKind::Totp, 2, None),
             one("new", FactorKind::Totp, 3, Some("tablet")),
         ];
-        let all: FactorSet = FactorKind::ALL.into_iter().collect();
+        let all = Accepted::kinds_of(FactorKind::ALL.into_iter().collect());
         let default = EnrolmentId("default".into());
-        let taste = |browser| Taste { accepted: all, browser, default: Some(&default) };
+        let taste = |browser| Taste {
+            accepted: &all,
+            companions: FactorSet::EMPTY,
+            browser,
+            default: Some(&default),
+        };
         assert_eq!(
             order(&enrolled, &taste(Some("laptop"))),
             ("old default new codes".into(), Some("old".into()))
@@ -114,8 +135,30 @@ mod tests {
             one("codes", FactorKind::RecoveryCode, 1, None),
             one("app", FactorKind::Totp, 1, None),
         ];
-        let accepted = FactorSet::EMPTY.with(FactorKind::RecoveryCode);
-        let taste = Taste { accepted, browser: None, default: None };
+        let accepted = Accepted::kinds_of(FactorSet::EMPTY.with(FactorKind::RecoveryCode));
+        let taste = taste_of(&accepted);
         assert_eq!(order(&enrolled, &taste), ("app codes".into(), None));
+    }
+
+    fn taste_of(accepted: &Accepted) -> Taste<'_> {
+        let companions = FactorSet::EMPTY.with(FactorKind::RecoveryCode);
+        Taste { accepted, companions, browser: None, default: None }
+    }
+
+    #[test]
+    fn what_does_not_count_says_why() {
+        let reason = |kind: FactorKind, state: i64, accepted: &Accepted| {
+            let one = EnrolmentRecord { state, ..one("x", kind, 1, None) };
+            ways(vec![one], &factors(), &taste_of(accepted)).remove(0).why_not
+        };
+        let strong: FactorSet = [FactorKind::Totp, FactorKind::Passkey].into_iter().collect();
+        let resistant = Accepted::with_properties(strong, Properties::PHISHING_RESISTANT);
+        let lacks = WhyNot::Lacks { properties: vec!["phishing_resistant"] };
+        assert_eq!(reason(FactorKind::Totp, 1, &resistant), Some(lacks));
+        let plain = Accepted::kinds_of(strong);
+        assert_eq!(reason(FactorKind::Totp, 1, &plain), None);
+        assert_eq!(reason(FactorKind::RecoveryCode, 10 << 56, &plain), Some(WhyNot::OnlyBeside));
+        let only_passkey = Accepted::kinds_of(FactorSet::EMPTY.with(FactorKind::Passkey));
+        assert_eq!(reason(FactorKind::Totp, 1, &only_passkey), Some(WhyNot::OtherKind));
     }
 }

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::properties::Properties;
+
 /// A way to prove more than the first factor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +104,26 @@ impl FactorKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// What every proof by this kind is worth.
+    #[must_use]
+    pub const fn always(self) -> Properties {
+        match self {
+            Self::Yubikey | Self::Hotp => Properties::DEVICE_BOUND,
+            _ => Properties::EMPTY,
+        }
+    }
+
+    /// The most that a proof by this kind can be worth.
+    #[must_use]
+    pub const fn at_most(self) -> Properties {
+        match self {
+            Self::Passkey => Properties::PHISHING_RESISTANT
+                .with(Properties::DEVICE_BOUND)
+                .with(Properties::USER_VERIFIED),
+            other => other.always(),
+        }
+    }
+
     /// RFC 8176 authentication method reference.
     #[must_use]
     pub const fn amr(self) -> &'static str {
@@ -149,9 +171,21 @@ impl FactorSet {
         Self(self.0 & other.0)
     }
 
+    /// The kinds that are not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The kinds whose proofs can have all of these properties.
+    #[must_use]
+    pub fn able(self, needed: Properties) -> Self {
+        self.iter().filter(|kind| kind.at_most().covers(needed)).collect()
     }
 
     /// The kinds in it, in their fixed order.

@@ -14,6 +14,7 @@ pub mod factor_kind;
 mod fetch;
 mod grammar;
 mod load;
+pub mod matching;
 mod merge;
 mod node;
 mod overrides;

@@ -19,6 +19,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::factor_kind::FactorSet;
+use super::properties::Properties;
 
 pub use factors::{Factors, RecoveryCodes, Totp};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
@@ -209,6 +210,28 @@ pub struct Level {
     pub slots: Vec<FactorSet>,
     /// `None`: as long as the session. `Some(0)`: for one request alone (decision 8).
     pub valid_for: Option<Duration>,
+    /// What each proof must have to fill a slot.
+    pub properties: Properties,
+    /// For how long a trusted browser stands for a proof; `None`: not at all.
+    pub remember_device: Option<Duration>,
+}
+
+impl Level {
+    /// The slots with only those kinds left that can fill one: switched on, able to have the
+    /// properties, and not by themselves where they count only beside another.
+    #[must_use]
+    pub fn slots_under(&self, factors: &Factors) -> Vec<FactorSet> {
+        let alone = self.slots.len() == 1;
+        let fit = |slot: &FactorSet| {
+            let able = slot.intersection(factors.enabled).able(self.properties);
+            if alone {
+                able.without(factors.companions)
+            } else {
+                able
+            }
+        };
+        self.slots.iter().map(fit).collect()
+    }
 }
 
 /// A requirement as written at one place: the AND of its levels.
@@ -429,16 +452,5 @@ impl Settings {
     #[must_use]
     pub fn level(&self, id: LevelId) -> Option<&Level> {
         self.levels.get(usize::from(id.0))
-    }
-
-    /// Which kinds are on and could count for one of these levels.
-    #[must_use]
-    pub fn kinds_for(&self, levels: &[LevelId]) -> FactorSet {
-        levels
-            .iter()
-            .filter_map(|id| self.level(*id))
-            .flat_map(|level| &level.slots)
-            .fold(FactorSet::EMPTY, |all, slot| all.union(*slot))
-            .intersection(self.factors.enabled)
     }
 }

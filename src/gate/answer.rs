@@ -13,7 +13,7 @@ use serde_json::json;
 use super::client;
 use super::pages::{Page, Pages};
 use crate::ambient;
-use crate::config::Settings;
+use crate::config::{FactorKind, Settings};
 use crate::policy::{CanonicalRequest, LevelSet, Policy};
 use crate::upstream::Body;
 
@@ -148,8 +148,8 @@ impl Answers {
         let level = policy.level_names(next).next().unwrap_or_default();
         let settings = policy.settings();
         let ids: Vec<_> = next.iter().collect();
-        let factors: Vec<&str> =
-            settings.kinds_for(&ids).iter().map(crate::config::FactorKind::name).collect();
+        let accepted = policy.accepted_for(next);
+        let factors: Vec<&str> = accepted.kinds().iter().map(FactorKind::name).collect();
         let max_age = ids.first().and_then(|id| settings.level(*id)).and_then(|level| level.valid_for);
         let mut problem = Problem::new(
             StatusCode::UNAUTHORIZED,
@@ -166,6 +166,10 @@ impl Answers {
             "challenge_url",
             self.portal_url("challenge", "rd", &format!("{origin}{}", request.target)),
         );
+        let properties: Vec<&str> = accepted.properties().names().collect();
+        if !properties.is_empty() {
+            problem = problem.with("properties", properties);
+        }
         let mut challenge =
             format!("Bearer error=\"insufficient_user_authentication\", acr_values=\"{level}\"");
         if let Some(age) = max_age {

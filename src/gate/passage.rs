@@ -16,10 +16,9 @@ use super::{Gate, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::challenge::{ChallengeError, PasswordOutcome};
-use crate::config::FactorSet;
 use crate::config::settings::FirstFactor;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
-use crate::policy::{Facts, Truth};
+use crate::policy::{Accepted, Facts, Truth};
 use crate::session::{Ending, NewPerson, Ours, Remembered};
 use crate::store::{AuditEvent, StoreError};
 
@@ -77,8 +76,8 @@ pub enum Missing {
     Nothing,
     Proof {
         purpose: Purpose,
-        /// Kinds that count for at least one missing level.
-        accepted: FactorSet,
+        /// What counts for at least one missing level.
+        accepted: Accepted,
     },
     /// No proof will help.
     Denied,

@@ -4,8 +4,9 @@
 //! each level. Nothing here may ever lengthen a proof's life.
 
 use crate::ambient::UnixTime;
+use crate::config::matching::fills;
 use crate::config::settings::{self, LevelId, Settings};
-use crate::config::{FactorKind, FactorSet};
+use crate::config::{FactorSet, Properties};
 
 use super::demand::LevelSet;
 use super::proof::Proof;
@@ -30,9 +31,15 @@ pub(super) struct Levels {
 #[derive(Debug)]
 pub(super) struct Level {
     pub(super) name: String,
-    /// Only kinds that are switched on.
+    /// Only kinds that can fill them ([`settings::Level::slots_under`]).
     pub(super) slots: Vec<FactorSet>,
+    /// Kinds that count only beside another.
+    companions: FactorSet,
+    /// What each proof must have.
+    pub(super) properties: Properties,
     pub(super) lifetime: Lifetime,
+    /// Seconds for which a proof counts that a trusted browser brought back; `None`: it does not.
+    pub(super) remember: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +110,7 @@ impl Levels {
             .zip(&self.list)
             .filter(|(_, level)| {
                 let until = match level.lifetime {
-                    Lifetime::Once => level.filled_since(proofs, now).plus(ONCE_WINDOW),
+                    Lifetime::Once => level.filled_until(proofs, now),
                     _ => level.until(proofs, now),
                 };
                 now < until
@@ -120,12 +127,15 @@ impl Level {
             Some(0) => Lifetime::Once,
             Some(seconds) => Lifetime::Seconds(i64::try_from(seconds).unwrap_or(i64::MAX)),
         };
-        let slots = level
-            .slots
-            .iter()
-            .map(|slot| slot.intersection(settings.factors.enabled))
-            .collect();
-        Self { name: level.name.clone(), slots, lifetime }
+        let seconds = |length: std::time::Duration| i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
+        Self {
+            name: level.name.clone(),
+            slots: level.slots_under(&settings.factors),
+            companions: settings.factors.companions,
+            properties: level.properties,
+            lifetime,
+            remember: level.remember_device.map(seconds).filter(|_| lifetime != Lifetime::Once),
+        }
     }
 
     /// The kinds that can fill a slot.
@@ -142,71 +152,50 @@ impl Level {
                 Deadlines::NOT_MET
             };
         }
-        let since = self.filled_since(proofs, now);
-        match self.lifetime {
-            Lifetime::Once => Deadlines::NOT_MET,
-            _ if since == Deadlines::NOT_MET => since,
-            Lifetime::Session => UnixTime::NEVER,
-            Lifetime::Seconds(seconds) => since.plus(seconds),
+        if self.lifetime == Lifetime::Once {
+            return Deadlines::NOT_MET;
         }
+        self.filled_until(proofs, now)
     }
 
-    /// The latest time since which every slot is filled by a proof of its own kind.
-    fn filled_since(&self, proofs: &[Proof], now: UnixTime) -> UnixTime {
-        let credible = |proof: &&Proof| proof.at.since(now) <= TOLERATED_SKEW;
-        let mut times: Vec<UnixTime> =
-            proofs.iter().filter(credible).map(|proof| proof.at.min(now)).collect();
+    /// The latest time until which every slot is filled by a proof of its own kind.
+    fn filled_until(&self, proofs: &[Proof], now: UnixTime) -> UnixTime {
+        let counting: Vec<(FactorSet, UnixTime)> = proofs
+            .iter()
+            .filter_map(|proof| Some((FactorSet::EMPTY.with(proof.factor), self.expiry(proof, now)?)))
+            .collect();
+        let mut times: Vec<UnixTime> = counting.iter().map(|(_, until)| *until).collect();
         times.sort_unstable_by(|a, b| b.cmp(a));
         times.dedup();
-        let filled = |since: &UnixTime| {
-            let recent = |proof: &&Proof| credible(proof) && proof.at.min(now) >= *since;
-            fills(&self.slots, proofs.iter().filter(recent).map(|proof| proof.factor).collect())
+        let filled = |until: &UnixTime| {
+            let lasting = counting.iter().filter(|(_, own)| own >= until);
+            let kinds = lasting.fold(FactorSet::EMPTY, |all, (kind, _)| all.union(*kind));
+            fills(&self.slots, kinds, self.companions)
         };
         times.into_iter().find(filled).unwrap_or(Deadlines::NOT_MET)
     }
-}
 
-/// Whether each slot can have a kind of its own: a bipartite matching by augmenting paths.
-fn fills(slots: &[FactorSet], kinds: FactorSet) -> bool {
-    let kinds: Vec<_> = kinds.iter().collect();
-    let mut holder: Vec<Option<usize>> = vec![None; kinds.len()];
-    (0..slots.len()).all(|slot| {
-        let mut tried = vec![false; kinds.len()];
-        seat(slot, slots, &kinds, &mut holder, &mut tried)
-    })
-}
-
-/// Finds a kind for `slot`, moving other slots to other kinds where that makes room.
-fn seat(
-    slot: usize,
-    slots: &[FactorSet],
-    kinds: &[FactorKind],
-    holder: &mut [Option<usize>],
-    tried: &mut [bool],
-) -> bool {
-    for (at, kind) in kinds.iter().enumerate() {
-        let fits = slots.get(slot).is_some_and(|accepted| accepted.contains(*kind));
-        let Some(tried_here) = tried.get_mut(at).filter(|tried| fits && !**tried) else {
-            continue;
-        };
-        *tried_here = true;
-        let free = match holder.get(at).copied().flatten() {
-            None => true,
-            Some(other) => seat(other, slots, kinds, holder, tried),
-        };
-        if free {
-            if let Some(holder) = holder.get_mut(at) {
-                *holder = Some(slot);
-            }
-            return true;
+    /// Until when this proof counts here; `None` if it does not. One that a trusted browser brought
+    /// back has its own measure, and is nothing to levels that allow none.
+    fn expiry(&self, proof: &Proof, now: UnixTime) -> Option<UnixTime> {
+        if proof.at.since(now) > TOLERATED_SKEW || !proof.properties.covers(self.properties) {
+            return None;
+        }
+        let at = proof.at.min(now);
+        match (&proof.remembered, self.lifetime) {
+            (Some(_), _) => self.remember.map(|seconds| at.plus(seconds)),
+            (None, Lifetime::Session) => Some(UnixTime::NEVER),
+            (None, Lifetime::Seconds(seconds)) => Some(at.plus(seconds)),
+            (None, Lifetime::Once) => Some(at.plus(ONCE_WINDOW)),
         }
     }
-    false
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::FactorKind;
+    use crate::policy::TrustId;
     use crate::policy::tests_support::{BOTH, CRITICAL, SENSITIVE, SIGNED_IN, STANDARD, proof, settings};
 
     const NOW: UnixTime = UnixTime(1_000_000);
@@ -281,5 +270,70 @@ mod tests {
         let asked = LevelSet::EMPTY.with(SENSITIVE);
         assert_eq!(deadlines.met(asked, NOW.plus(899)), asked);
         assert_eq!(deadlines.met(asked, NOW.plus(900)), LevelSet::EMPTY);
+    }
+
+    const DAY: i64 = 86_400;
+
+    fn remembered(factor: FactorKind, age: i64) -> Proof {
+        Proof { remembered: Some(TrustId("b".into())), ..proof(factor, NOW.0 - age) }
+    }
+
+    #[test]
+    fn e25_a_trusted_browser_counts_where_a_level_allows_it_and_from_the_original_time() {
+        let mut settings = settings(vec![]);
+        settings.levels[usize::from(STANDARD.0)].remember_device =
+            Some(std::time::Duration::from_hours(30 * 24));
+        settings.levels[usize::from(CRITICAL.0)].remember_device =
+            Some(std::time::Duration::from_hours(30 * 24));
+        let levels = Levels::compile(&settings);
+        let until = |level, proofs: &[Proof]| {
+            levels.deadlines(proofs, NOW).until(level).map(|until| until.since(NOW))
+        };
+        let old = [remembered(FactorKind::Totp, 5 * DAY)];
+        assert_eq!(until(STANDARD, &old), Some(25 * DAY));
+        assert_eq!(until(SENSITIVE, &old), None);
+        assert_eq!(until(SENSITIVE, &[remembered(FactorKind::Totp, 1)]), None, "however young");
+        assert_eq!(
+            levels
+                .deadlines(&old, NOW.plus(25 * DAY))
+                .met(LevelSet::EMPTY.with(STANDARD), NOW.plus(25 * DAY)),
+            LevelSet::EMPTY
+        );
+        let again = [old[0].clone(), proof(FactorKind::Totp, NOW.0 - 100)];
+        assert_eq!(until(SENSITIVE, &again), Some(800), "a proof made here stands beside it");
+        let at_once = levels.met_at_once(&[remembered(FactorKind::Totp, 0)], NOW);
+        assert!(!at_once.contains(CRITICAL), "what is asked every time is asked");
+    }
+
+    #[test]
+    fn a_proof_without_the_properties_does_not_count() {
+        let mut settings = settings(vec![]);
+        settings.factors.enabled = FactorKind::ALL.into_iter().collect();
+        let strong = &mut settings.levels[usize::from(STANDARD.0)];
+        strong.properties = Properties::PHISHING_RESISTANT;
+        let levels = Levels::compile(&settings);
+        let met = |proof: Proof| levels.deadlines(&[proof], NOW).until(STANDARD).is_some();
+        let plain = proof(FactorKind::Passkey, NOW.0);
+        assert!(!met(plain.clone()));
+        assert!(met(Proof { properties: Properties::PHISHING_RESISTANT, ..plain }));
+        let claimed = Proof { properties: Properties::PHISHING_RESISTANT, ..proof(FactorKind::Totp, NOW.0) };
+        assert!(!met(claimed), "such a kind cannot have it, whatever the proof says");
+    }
+
+    #[test]
+    fn a_companion_needs_another_beside_it() {
+        let mut settings = settings(vec![]);
+        settings.factors.enabled = FactorKind::ALL.into_iter().collect();
+        settings.factors.companions = FactorSet::EMPTY.with(FactorKind::Email);
+        let levels = Levels::compile(&settings);
+        let met = |level, kinds: &[FactorKind]| {
+            let proofs: Vec<Proof> = kinds.iter().map(|kind| proof(*kind, NOW.0)).collect();
+            levels.deadlines(&proofs, NOW).until(level).is_some()
+        };
+        assert!(!met(STANDARD, &[FactorKind::Email]));
+        assert!(met(STANDARD, &[FactorKind::Sms]));
+        assert!(met(BOTH, &[FactorKind::Email, FactorKind::RecoveryCode]));
+        assert!(!levels.get(STANDARD).unwrap().kinds().contains(FactorKind::Email));
+        assert!(levels.get(BOTH).unwrap().kinds().contains(FactorKind::Email));
     }
 }

@@ -3,6 +3,7 @@
 //! No I/O, no clock of its own, no HTTP types beyond method and target. The gate feeds it facts.
 //! This is the only room that can make a [`Permit`], and forwarding takes one by value.
 
+pub mod accepted;
 mod compile;
 mod conditions;
 mod decide;
@@ -30,6 +31,7 @@ use crate::config::{FactorSet, Settings};
 
 use conditions::View;
 
+pub use accepted::Accepted;
 pub use compile::CompileError;
 pub use conditions::Truth;
 pub use decide::{AllowReason, Decision, DenyReason, Enrolled, Missing, Permit, PermitParts, Question};
@@ -117,6 +119,27 @@ impl Policy {
             .iter()
             .filter_map(|id| self.levels.get(id))
             .fold(FactorSet::EMPTY, |all, level| all.union(level.kinds()))
+    }
+
+    /// What counts for one of these levels.
+    #[must_use]
+    pub fn accepted_for(&self, levels: LevelSet) -> Accepted {
+        levels
+            .iter()
+            .filter_map(|id| self.levels.get(id))
+            .map(|level| (level.kinds(), level.properties))
+            .collect()
+    }
+
+    /// For how many seconds a browser may stand for proofs of all of these levels; `None` when one
+    /// of them lets none do so.
+    #[must_use]
+    pub fn remember_for(&self, levels: LevelSet) -> Option<i64> {
+        levels
+            .iter()
+            .map(|id| self.levels.get(id)?.remember)
+            .try_fold(i64::MAX, |least, remember| remember.map(|seconds| least.min(seconds)))
+            .filter(|seconds| *seconds < i64::MAX)
     }
 
     /// How old, in seconds, a proof may be for this level; `None`: as old as the session.

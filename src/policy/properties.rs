@@ -6,15 +6,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::ambient::UnixTime;
-use crate::config::settings::{Floor, LevelId, Raise, Requirement, Route, Rule, When};
-use crate::config::{FactorKind, FactorSet};
+use crate::config::settings::{Floor, Level, LevelId, Raise, Requirement, Route, Rule, When};
+use crate::config::{FactorKind, FactorSet, Properties, Settings};
 
-use super::tests_support::{
-    anna, asks, deny, optionally, policy, proof, public, request, route, rule, settings,
-};
+use super::tests_support::{anna, asks, deny, optionally, proof, public, request, route, rule, settings};
 use super::{
     AllowReason, CanonicalRequest, Decision, Demand, Enrolled, Facts, Identity, LevelSet, Policy, Proof,
-    Question, Reading, Readings,
+    Question, Reading, Readings, TrustId,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -134,30 +132,77 @@ fn any_identity() -> impl Strategy<Value = Identity> {
     )
 }
 
+fn any_properties() -> impl Strategy<Value = Properties> {
+    prop::sample::subsequence(&Properties::NAMES[..], 0..=3)
+        .prop_map(|names| names.into_iter().filter_map(Properties::from_name).collect())
+}
+
 fn any_proofs() -> impl Strategy<Value = Vec<Proof>> {
     let kind = prop::sample::select(&FactorKind::ALL[..]);
-    prop::collection::vec((kind, -200..50_000_i64), 0..5)
-        .prop_map(|proofs| proofs.into_iter().map(|(kind, age)| proof(kind, NOW - age)).collect())
+    prop::collection::vec((kind, -200..50_000_i64, any_properties(), prop::option::of(Just("browser"))), 0..5)
+        .prop_map(|proofs| {
+            let one = |(kind, age, properties, browser): (_, _, _, Option<&str>)| Proof {
+                properties,
+                remembered: browser.map(|id| TrustId(id.into())),
+                ..proof(kind, NOW - age)
+            };
+            proofs.into_iter().map(one).collect()
+        })
+}
+
+prop_compose! {
+    /// The levels of the tests, each asking for properties and trusting browsers or not, some kinds
+    /// off and some that count only beside another.
+    fn any_levels()(
+        asks in prop::collection::vec((any_properties(), prop::option::of(0..40_000_u64)), 5),
+        narrow in prop::collection::vec(prop::sample::subsequence(&FactorKind::ALL[..], 0..4), 5),
+        companions in prop::sample::subsequence(&FactorKind::ALL[..], 0..5),
+        off in prop::sample::subsequence(&FactorKind::ALL[..], 0..3),
+    ) -> Arc<Settings> {
+        let mut settings = settings(vec![route(public())]);
+        settings.factors.companions = companions.into_iter().collect();
+        settings.factors.enabled =
+            FactorKind::ALL.into_iter().collect::<FactorSet>().without(off.into_iter().collect());
+        for (level, ((properties, remember), narrow)) in settings.levels.iter_mut().zip(asks.into_iter().zip(narrow)) {
+            level.properties = properties;
+            level.remember_device = remember.map(std::time::Duration::from_secs);
+            if let Some(slot) = level.slots.last_mut().filter(|_| !narrow.is_empty()) {
+                *slot = narrow.into_iter().collect();
+            }
+        }
+        Arc::new(settings)
+    }
 }
 
 /// Whether these proofs meet this level, by trying every assignment of proofs to slots.
-fn meets(level: &crate::config::settings::Level, proofs: &[Proof]) -> bool {
-    fn fill(slots: &[FactorSet], proofs: &[&Proof], used: FactorSet) -> bool {
-        let [slot, rest @ ..] = slots else { return true };
+fn meets(settings: &Settings, level: &Level, proofs: &[Proof]) -> bool {
+    fn fill(slots: &[FactorSet], proofs: &[&Proof], used: FactorSet, beside: FactorSet) -> bool {
+        let [slot, rest @ ..] = slots else {
+            return !used.without(beside).is_empty();
+        };
         proofs.iter().any(|proof| {
             slot.contains(proof.factor)
                 && !used.contains(proof.factor)
-                && fill(rest, proofs, used.with(proof.factor))
+                && fill(rest, proofs, used.with(proof.factor), beside)
         })
     }
-    let fresh = |proof: &&Proof| {
+    let factors = &settings.factors;
+    let seconds = |length: std::time::Duration| i64::try_from(length.as_secs()).unwrap();
+    let counts = |proof: &&Proof| {
         let age = NOW - proof.at.0;
+        let young = match (&proof.remembered, level.valid_for, level.remember_device) {
+            (Some(_), Some(std::time::Duration::ZERO), _) | (Some(_), _, None) => false,
+            (Some(_), _, Some(remember)) => age.max(0) < seconds(remember),
+            (None, valid_for, _) => valid_for.is_none_or(|valid_for| age.max(0) < seconds(valid_for)),
+        };
         age >= -60
-            && level
-                .valid_for
-                .is_none_or(|valid_for| age.max(0) < i64::try_from(valid_for.as_secs()).unwrap())
+            && young
+            && factors.enabled.contains(proof.factor)
+            && proof.factor.at_most().covers(level.properties)
+            && proof.properties.covers(level.properties)
     };
-    fill(&level.slots, &proofs.iter().filter(fresh).collect::<Vec<_>>(), FactorSet::EMPTY)
+    let counting: Vec<&Proof> = proofs.iter().filter(counts).collect();
+    level.slots.is_empty() || fill(&level.slots, &counting, FactorSet::EMPTY, factors.companions)
 }
 
 proptest! {
@@ -287,7 +332,7 @@ proptest! {
         prop_assert_eq!(&permit.request().target, &request.target);
         prop_assert_eq!(permit.identity().is_some(), !demand.is_public());
         prop_assert!(!demand.is_deny());
-        let met = |level: LevelId| meets(policy.settings().level(level).unwrap(), &proofs);
+        let met = |level: LevelId| meets(policy.settings(), policy.settings().level(level).unwrap(), &proofs);
         let missing: Vec<LevelId> = demand.required().iter().filter(|level| !met(*level)).collect();
         if permit.reason() == AllowReason::Grace {
             prop_assert!(grace && enrolled == Some(FactorSet::EMPTY));
@@ -303,25 +348,56 @@ proptest! {
     }
 
     #[test]
-    fn deadlines_are_what_trying_everything_says(proofs in any_proofs()) {
-        let policy = policy(route(public()));
+    fn deadlines_are_what_trying_everything_says(settings in any_levels(), proofs in any_proofs()) {
+        let policy = Policy::compile(&settings).unwrap();
         let deadlines = policy.deadlines(&proofs, UnixTime(NOW));
         for (id, level) in (0..).map(LevelId).zip(&policy.settings().levels) {
             let met = !deadlines.met(LevelSet::EMPTY.with(id), UnixTime(NOW)).is_empty();
-            prop_assert_eq!(met, meets(level, &proofs), "{}", &level.name);
+            prop_assert_eq!(met, meets(&settings, level, &proofs), "{}", &level.name);
         }
     }
 
     #[test]
     fn more_proofs_never_meet_less_and_time_never_meets_more(
-        proofs in any_proofs(), more in any_proofs(), later in 0..100_000_i64,
+        settings in any_levels(), proofs in any_proofs(), more in any_proofs(), later in 0..100_000_i64,
     ) {
-        let policy = policy(route(public()));
+        let policy = Policy::compile(&settings).unwrap();
         let all = LevelSet::from_bits(0b11111);
         let now = UnixTime(NOW);
         let met = policy.deadlines(&proofs, now).met(all, now);
         prop_assert!(met.covers(policy.deadlines(&proofs, now).met(all, now.plus(later))));
         let together: Vec<Proof> = proofs.into_iter().chain(more).collect();
         prop_assert!(policy.deadlines(&together, now).met(all, now).covers(met));
+    }
+
+    #[test]
+    fn e25_without_leave_a_trusted_browser_is_as_if_it_were_not(
+        settings in any_levels(), proofs in any_proofs(),
+    ) {
+        let mut strict = (*settings).clone();
+        strict.levels.iter_mut().for_each(|level| level.remember_device = None);
+        let policy = Policy::compile(&Arc::new(strict)).unwrap();
+        let own: Vec<Proof> = proofs.iter().filter(|proof| proof.remembered.is_none()).cloned().collect();
+        let now = UnixTime(NOW);
+        prop_assert_eq!(policy.deadlines(&proofs, now), policy.deadlines(&own, now));
+        // And with leave, what is asked every time is asked all the same.
+        let lenient = Policy::compile(&settings).unwrap();
+        let once = lenient.once();
+        prop_assert_eq!(
+            lenient.met_at_once(&proofs, now).intersection(once),
+            lenient.met_at_once(&own, now).intersection(once)
+        );
+    }
+
+    #[test]
+    fn what_is_accepted_for_a_level_is_what_can_help_to_meet_it(
+        settings in any_levels(), kind in prop::sample::select(&FactorKind::ALL[..]), properties in any_properties(),
+    ) {
+        let policy = Policy::compile(&settings).unwrap();
+        for (id, level) in (0..).map(LevelId).zip(&settings.levels).filter(|(_, level)| level.slots.len() == 1) {
+            let alone = proof(kind, NOW);
+            let met = meets(&settings, &Level { valid_for: None, ..level.clone() }, &[Proof { properties, ..alone }]);
+            prop_assert_eq!(policy.accepted_for(LevelSet::EMPTY.with(id)).contains(kind, properties), met);
+        }
     }
 }

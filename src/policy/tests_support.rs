@@ -11,7 +11,7 @@ use crate::config::settings::{
     Limits, LogFormat, Logging, MessageLimits, PublicUrl, RecoveryCodes, Require, Requirement, Route,
     RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
 };
-use crate::config::{FactorKind, FactorSet};
+use crate::config::{FactorKind, FactorSet, Properties};
 
 use super::{Binding, CanonicalRequest, Door, EnrolmentId, Identity, Proof, Readings, SubjectKey};
 
@@ -136,6 +136,8 @@ fn levels() -> Vec<Level> {
         name: name.to_owned(),
         slots: slots.to_vec(),
         valid_for: valid_for.map(Duration::from_secs),
+        properties: Properties::EMPTY,
+        remember_device: None,
     };
     vec![
         level("signed-in", &[], None),

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::detour::{Detour, Reply, page, see_other};
+use super::enrol::change_at;
 use super::fields::{Fields, Posted};
 use super::onward::{Onward, Params};
 use super::state::Portal;
@@ -16,7 +17,7 @@ use super::views::Hidden;
 use super::views::challenge::{Challenge, Confirmed, Ways};
 use super::{pages, text};
 use crate::api::{Failure, Standing, Visit};
-use crate::challenge::view::{Beginning, Caller, ChallengeView, Outcome, Start, Way};
+use crate::challenge::view::{Beginning, Caller, ChallengeView, Change, Outcome, Start, Way};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Starts};
 use crate::gate::passage::{Arrival, Journey};
@@ -150,7 +151,7 @@ async fn ask(portal: &Portal, visit: &Visit, onward: &Onward) -> Result<Asked, D
     let caller = portal.signed_in(visit, onward)?;
     let journey = portal.journey(onward).await?;
     let view = match (&onward.to, journey) {
-        (Some(_), _) => own_change(portal, caller).await?,
+        (Some(to), _) => own_change(portal, caller, change_at(to)).await?,
         (None, Some(journey)) => match portal.services.standing(caller, &journey).await? {
             Standing::Asked(view) => view,
             Standing::Clear => {
@@ -167,8 +168,11 @@ async fn ask(portal: &Portal, visit: &Visit, onward: &Onward) -> Result<Asked, D
     Ok(Asked::Challenge(view))
 }
 
-async fn own_change(portal: &Portal, caller: &Caller) -> Result<Box<ChallengeView>, Detour> {
-    let view = portal.services.fresh_proof(caller, text::SETTINGS, text::CHANGE_REASON).await?;
+async fn own_change(portal: &Portal, caller: &Caller, change: Change) -> Result<Box<ChallengeView>, Detour> {
+    let view = portal
+        .services
+        .fresh_proof(caller, change, text::SETTINGS, text::CHANGE_REASON)
+        .await?;
     Ok(Box::new(view))
 }
 

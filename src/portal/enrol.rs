@@ -22,7 +22,7 @@ use super::views::notice::{ConfirmAct, Notice};
 use super::views::{Hidden, Link, Problem};
 use crate::api::{Failure, Visit};
 use crate::challenge::ChallengeError;
-use crate::challenge::view::{Beginning, Caller, ChangePermission, Outcome, PendingEnrolment, Start};
+use crate::challenge::view::{Beginning, Caller, Change, ChangePermission, Outcome, PendingEnrolment, Start};
 use crate::config::FactorKind;
 use crate::delivery::numbers;
 use crate::factors::{Answer, EnrolError, SAVED, Setup};
@@ -65,7 +65,7 @@ pub async fn redeem(State(portal): State<Portal>, params: Params, posted: Posted
     portal.services.passage.admit(visit.visitor.address)?;
     let challenges = &portal.services.challenges;
     let taken = challenges.redeem_invitation(caller, fields.get("invitation")).await?;
-    if taken || challenges.permission(caller).await? == ChangePermission::Granted {
+    if taken || challenges.permission(caller, Change::Add).await? == ChangePermission::Granted {
         return Err(Detour::To(onward.on(&portal.frame.url("enrol"))));
     }
     let view = Notice {
@@ -82,9 +82,9 @@ pub async fn begin(State(portal): State<Portal>, params: Params, posted: Posted)
     let onward = params.onward.journey_only();
     let caller = portal.signed_in(&visit, &onward.toward("enrol"))?;
     portal.services.passage.admit(visit.visitor.address)?;
-    may_change(&portal, caller, &onward, "enrol").await?;
     let kind = FactorKind::from_name(fields.get("factor"));
     let kind = kind.ok_or(Failure::BadRequest("there is no such way to confirm"))?;
+    may_change(&portal, caller, &onward, place_of(kind)).await?;
     let challenges = &portal.services.challenges;
     let addable = challenges.addable().into_iter().find(|one| one.factor == kind);
     let needed = addable.map(|one| one.details).unwrap_or_default();
@@ -342,10 +342,27 @@ fn going_on(portal: &Portal, onward: &Onward, page: &str) -> String {
 /// # Errors
 /// When a proof or an invitation is needed first.
 pub async fn may_change(portal: &Portal, caller: &Caller, onward: &Onward, page: &str) -> Result<(), Detour> {
-    match portal.services.challenges.permission(caller).await? {
+    match portal.services.challenges.permission(caller, change_at(page)).await? {
         ChangePermission::Granted => Ok(()),
         ChangePermission::NeedsProof => Err(needs_proof(portal, onward, page)),
         ChangePermission::NeedsInvitation => Err(Failure::InvitationNeeded.into()),
+    }
+}
+
+/// What a page of ours is there to change.
+pub fn change_at(page: &str) -> Change {
+    if page.starts_with("enrol") {
+        Change::Add
+    } else {
+        Change::Other
+    }
+}
+
+/// Where a person asks for this kind of factor.
+fn place_of(kind: FactorKind) -> &'static str {
+    match Change::enrolling(kind) {
+        Change::Add => "enrol",
+        Change::Other => "my-mfa/recovery-codes",
     }
 }
 

@@ -13,7 +13,7 @@ use super::views::sign_in::SignIn;
 use super::views::{Hidden, Link, Problem};
 use super::{pages, text};
 use crate::ambient::UnixTime;
-use crate::challenge::view::{EnrolmentView, Locked, Purpose, Way};
+use crate::challenge::view::{EnrolmentView, Locked, Purpose, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::Prompt;
 use crate::policy::EnrolmentId;
@@ -50,6 +50,7 @@ fn way(factor: FactorKind, name: &str) -> Way {
         started: None,
         last_used: (name == "Phone").then_some(NOW.plus(-86_400)),
         accepted: true,
+        why_not: None,
         left: codes.then_some(8),
     }
 }
@@ -90,6 +91,7 @@ fn sign_in(frame: &Frame, problem: Option<Problem>) -> Page {
 fn ways(frame: &Frame) -> Page {
     let mut other = way(FactorKind::Totp, "Tablet");
     other.accepted = false;
+    other.why_not = Some(WhyNot::OtherKind);
     let ways = [
         way(FactorKind::Totp, "Phone"),
         other,

@@ -9,6 +9,8 @@ mod factors;
 pub use countries::country;
 pub use factors::*;
 
+use crate::challenge::view::WhyNot;
+
 pub const LANG: &str = "en";
 pub const DIR: &str = "ltr";
 
@@ -86,8 +88,28 @@ pub const NO_WAY_HELP: &str =
 pub const NEVER_USED: &str = "Not used yet";
 pub const ADD_ANOTHER: &str = "Add another way";
 
-pub fn not_accepted(app: &str) -> String {
-    format!("{app} doesn't accept this way.")
+/// Why a way does not count here.
+pub fn not_accepted(app: &str, why: &WhyNot) -> String {
+    match why {
+        WhyNot::OtherKind => format!("{app} doesn't accept this way."),
+        WhyNot::Lacks { properties } => needs(app, properties),
+        WhyNot::OnlyBeside => "This counts only together with another way.".to_owned(),
+        WhyNot::UsedUp => codes_left(0),
+    }
+}
+
+/// What the app asks for beyond a kind.
+fn needs(app: &str, properties: &[&str]) -> String {
+    match properties {
+        ["device_bound"] => {
+            format!("{app} needs something that stays on one device, such as a security key.")
+        }
+        [.., "user_verified"] => {
+            format!("{app} needs a passkey that makes sure it's you, by fingerprint, face or PIN.")
+        }
+        [_, "device_bound"] => format!("{app} needs a security key, or a passkey that stays on one device."),
+        _ => format!("{app} needs a passkey."),
+    }
 }
 
 pub fn last_used(when: &str) -> String {

@@ -3,8 +3,7 @@
 use super::transaction::within;
 use super::{Store, StoreError, Tx};
 use crate::ambient::UnixTime;
-use crate::config::{FactorKind, FactorSet};
-use crate::policy::{Binding, Proof, SubjectKey};
+use crate::policy::{Accepted, Binding, Proof, SubjectKey};
 
 /// Challenges kept for one person; beyond that the oldest go.
 const MAX_PER_PERSON: i64 = 20;
@@ -19,7 +18,7 @@ pub struct NewChallenge {
     pub journey: String,
     /// What it is for, as JSON of the challenge room.
     pub purpose: String,
-    pub accepted: FactorSet,
+    pub accepted: Accepted,
     pub opened: UnixTime,
     pub expires: UnixTime,
 }
@@ -49,7 +48,7 @@ pub struct ChallengeRecord {
     pub id: String,
     pub journey: Option<String>,
     pub purpose: String,
-    pub accepted: FactorSet,
+    pub accepted: Accepted,
     pub expires: UnixTime,
     pub stage: Stage,
     /// The answer that passed it, as a keyed hash, and the proof it made.
@@ -86,16 +85,12 @@ impl TryFrom<Row> for ChallengeRecord {
             id: row.id,
             journey: Some(row.journey).filter(|journey| !journey.is_empty()),
             purpose: row.purpose,
-            accepted: row.accepted.split(',').filter_map(FactorKind::from_name).collect(),
+            accepted: Accepted::from_stored(&row.accepted).ok_or(StoreError::Corrupt("accepted factors"))?,
             expires: UnixTime(row.expires),
             stage,
             passed,
         })
     }
-}
-
-fn names(set: FactorSet) -> String {
-    set.iter().map(FactorKind::name).collect::<Vec<_>>().join(",")
 }
 
 const GET: &str = "SELECT id, journey, purpose, accepted, expires, stage, answer_mac, proof \
@@ -144,7 +139,7 @@ impl Store {
             .bind(like.binding.0.to_vec())
             .bind(&like.journey)
             .bind(&like.purpose)
-            .bind(names(like.accepted))
+            .bind(like.accepted.to_string())
             .bind(until.0)
             .fetch_optional(self.readers())
             .await?;
@@ -197,7 +192,7 @@ impl Tx {
         .bind(challenge.binding.0.to_vec())
         .bind(&challenge.journey)
         .bind(&challenge.purpose)
-        .bind(names(challenge.accepted))
+        .bind(challenge.accepted.to_string())
         .bind(challenge.opened.0)
         .bind(challenge.expires.0)
         .execute(self.sql())

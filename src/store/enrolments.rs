@@ -8,7 +8,7 @@ use super::seal::Place;
 use super::transaction::within;
 use super::{AuditEvent, RevocationKind, Store, StoreError, TokenHash, Tx};
 use crate::ambient::{UnixTime, random_bytes};
-use crate::config::FactorKind;
+use crate::config::{FactorKind, Properties};
 use crate::factors::{About, Material};
 use crate::policy::{EnrolmentId, SubjectKey};
 
@@ -34,6 +34,14 @@ pub struct EnrolmentRecord {
     pub last_used_by: Option<String>,
     /// The known browser in which it was last used.
     pub last_browser: Option<TokenHash>,
+}
+
+impl EnrolmentRecord {
+    /// The most that a proof by it can be worth.
+    #[must_use]
+    pub fn properties(&self) -> Properties {
+        self.about.properties.union(self.factor.always())
+    }
 }
 
 #[derive(sqlx::FromRow)]

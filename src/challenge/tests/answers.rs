@@ -239,7 +239,7 @@ async fn a_way_that_does_not_count_is_shown_and_never_judged() {
     let app = world.app("anna").await;
     let (codes_id, codes) = world.recovery_codes("anna").await;
     let anna = caller("anna");
-    let totp = FactorSet::EMPTY.with(FactorKind::Totp);
+    let totp = Accepted::kinds_of(FactorSet::EMPTY.with(FactorKind::Totp));
     let view = world.challenges.open(&anna, purpose(), totp, None).await.unwrap();
     assert_eq!(view.chosen, Some(app.id.clone()));
     let shown: Vec<_> = view.ways.iter().map(|way| (way.factor, way.accepted, way.left)).collect();

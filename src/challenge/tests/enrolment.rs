@@ -1,7 +1,7 @@
 //! Enrolling and changing factors: who may, and what becomes of it.
 
 use super::*;
-use crate::challenge::view::{ChangePermission, Outcome, PendingEnrolment};
+use crate::challenge::view::{Change, ChangePermission, Outcome, PendingEnrolment};
 use crate::config::settings::When;
 use crate::factors::SAVED;
 use crate::store::RevocationKind;
@@ -186,7 +186,10 @@ async fn e14_changes_need_a_fresh_proof() {
     assert!(world.challenges.remove(&fresh, &app.id).await.unwrap());
     let feed = world.store.revocations_after(0).await.unwrap();
     assert!(feed.iter().any(|r| r.kind == RevocationKind::Enrolment && r.key == *app.id.0));
-    assert_eq!(world.challenges.permission(&fresh).await.unwrap(), ChangePermission::NeedsInvitation);
+    assert_eq!(
+        world.challenges.permission(&fresh, Change::Other).await.unwrap(),
+        ChangePermission::NeedsInvitation
+    );
 }
 
 #[tokio::test]
@@ -209,7 +212,10 @@ async fn the_first_factor_needs_an_invitation_used_in_this_session() {
     assert!(world.challenges.redeem_invitation(&anna, "token").await.unwrap());
     assert!(!world.challenges.redeem_invitation(&anna, "token").await.unwrap(), "one use");
     let elsewhere = in_session("anna", "s2");
-    assert_eq!(world.challenges.permission(&elsewhere).await.unwrap(), ChangePermission::NeedsInvitation);
+    assert_eq!(
+        world.challenges.permission(&elsewhere, Change::Other).await.unwrap(),
+        ChangePermission::NeedsInvitation
+    );
     let pending = world
         .challenges
         .begin_enrolment(&anna, FactorKind::Totp, &none())
@@ -218,7 +224,10 @@ async fn the_first_factor_needs_an_invitation_used_in_this_session() {
     let right = code(&app_code(&key_of(&pending), world.now()));
     let outcome = world.challenges.confirm_enrolment(&anna, &pending.id, "", right).await.unwrap();
     assert!(matches!(outcome, Some(Outcome::Passed { .. })), "{outcome:?}");
-    assert_eq!(world.challenges.permission(&anna).await.unwrap(), ChangePermission::NeedsProof);
+    assert_eq!(
+        world.challenges.permission(&anna, Change::Other).await.unwrap(),
+        ChangePermission::NeedsProof
+    );
 }
 
 #[tokio::test]
@@ -226,13 +235,19 @@ async fn a_reset_removes_everything_and_reopens_nothing() {
     let world = world_with(FirstFactor::When(When::Is("office".into()))).await;
     let mut anna = caller("anna");
     anna.trusted_place = true;
-    assert_eq!(world.challenges.permission(&anna).await.unwrap(), ChangePermission::Granted);
+    assert_eq!(
+        world.challenges.permission(&anna, Change::Other).await.unwrap(),
+        ChangePermission::Granted
+    );
     let app = world.app("anna").await;
     let id = world.open(&anna).await;
     assert_eq!(world.store.reset_person(&anna.identity.key, world.now(), None).await.unwrap(), 1);
     let right = code(&app.code(world.now()));
     assert!(world.challenges.answer(&anna, &id, &app.id, right).await.unwrap().is_none());
-    assert_eq!(world.challenges.permission(&anna).await.unwrap(), ChangePermission::NeedsInvitation);
+    assert_eq!(
+        world.challenges.permission(&anna, Change::Other).await.unwrap(),
+        ChangePermission::NeedsInvitation
+    );
 }
 
 #[tokio::test]

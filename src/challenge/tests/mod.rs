@@ -12,7 +12,7 @@ use crate::config::{FactorKind, FactorSet};
 use crate::factors::testing::enrolling;
 use crate::factors::{Answer, Setup};
 use crate::policy::tests_support;
-use crate::policy::{Binding, EnrolmentId, Identity, Proof, SubjectKey};
+use crate::policy::{Accepted, Binding, EnrolmentId, Identity, Proof, SubjectKey};
 use crate::store::Store;
 
 mod answers;
@@ -20,6 +20,7 @@ mod enrolment;
 mod notices;
 mod passwords;
 mod services;
+mod permission;
 
 /// A gate with nobody in it, at a time that stands still.
 struct World {
@@ -54,8 +55,8 @@ fn purpose() -> Purpose {
     Purpose { levels: vec!["sensitive".into()], app: "Payroll".into(), reason: None }
 }
 
-fn every_kind() -> FactorSet {
-    FactorKind::ALL.into_iter().collect()
+fn every_kind() -> Accepted {
+    Accepted::kinds_of(FactorKind::ALL.into_iter().collect())
 }
 
 fn code(text: &str) -> Answer {

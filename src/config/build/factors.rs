@@ -12,9 +12,11 @@ pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
     let section = root.get("factors");
     let factor = |key| section.and_then(|node| node.get(key));
     let on = |key| factor(key).is_some_and(|node| node.is_true("enabled"));
+    let beside = |key| factor(key).and_then(|node| node.text_of("standalone")) == Some("false");
     let count = factor("recovery_codes").and_then(|node| node.text_of("count")?.parse().ok());
     Factors {
         enabled: FactorKind::ALL.into_iter().filter(|kind| on(kind.section())).collect(),
+        companions: FactorKind::ALL.into_iter().filter(|kind| beside(kind.section())).collect(),
         totp: Totp { issuer: issuer(root, factor("totp"), problems) },
         recovery_codes: RecoveryCodes { count: count.unwrap_or_default() },
         email: factor("email").map(email).unwrap_or_default(),

@@ -1,35 +1,38 @@
-//! Levels by name, requirements that use them, and whether anyone could pass.
+//! Levels by name, and requirements that use them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Label, Problems};
 use super::super::factor_kind::{FactorKind, FactorSet};
 use super::super::node::{Kind, Node};
-use super::super::settings::{Level, LevelId, Require, Requirement};
+use super::super::properties::Properties;
+use super::super::settings::{Factors, Level, LevelId, Require, Requirement};
 use super::super::source::Span;
-use super::super::values::quantity;
-use super::{Build, value};
+use super::super::values::{BadValue, quantity};
+use super::{Build, value, values};
 
 /// A set of levels is one word.
 const MOST_LEVELS: usize = 64;
+/// The longest `remember_device` (security.md 2.3).
+const LONGEST_TRUST: Duration = Duration::from_hours(30 * 24);
 
 /// The levels there are, where they were written, and where they are used.
 pub(in super::super) struct LevelTable {
-    levels: Vec<Level>,
+    pub(super) levels: Vec<Level>,
     /// `None` for those built in.
-    written: Vec<Option<Span>>,
-    uses: BTreeMap<LevelId, Vec<Label>>,
+    pub(super) written: Vec<Option<Span>>,
+    pub(super) uses: BTreeMap<LevelId, Vec<Label>>,
     /// Levels with a factor that could not be read, which is reported already.
-    unread: BTreeSet<String>,
-    enabled: FactorSet,
+    pub(super) unread: BTreeSet<String>,
 }
 
 impl LevelTable {
-    pub fn build(root: &Node, enabled: FactorSet, problems: &mut Problems) -> Self {
-        let levels = built_in(enabled);
+    pub fn build(root: &Node, factors: &Factors, problems: &mut Problems) -> Self {
+        let levels = built_in(factors);
         let written = vec![None; levels.len()];
-        let mut table = Self { levels, written, uses: BTreeMap::new(), unread: BTreeSet::new(), enabled };
+        let mut table = Self { levels, written, uses: BTreeMap::new(), unread: BTreeSet::new() };
         for node in root.get("levels").map(Node::items).unwrap_or_default() {
             table.add(node, problems);
         }
@@ -51,10 +54,13 @@ impl LevelTable {
         if !is_read(node) {
             self.unread.insert(text.to_owned());
         }
+        let valid_for = value(node, "valid_for", quantity::duration);
         let level = Level {
             name: text.to_owned(),
-            slots: slots(node),
-            valid_for: value(node, "valid_for", quantity::duration),
+            slots: slots(node, problems),
+            valid_for,
+            properties: values(node, "properties", property).into_iter().collect(),
+            remember_device: remember_device(node, valid_for, problems),
         };
         match self.levels.iter().position(|level| level.name == text) {
             Some(at) => match self.written.get_mut(at) {
@@ -103,19 +109,49 @@ impl LevelTable {
     }
 }
 
-fn built_in(enabled: FactorSet) -> Vec<Level> {
-    let totp = vec![FactorSet::EMPTY.with(FactorKind::Totp)];
+/// The levels that every configuration has; a file may give them another meaning.
+fn built_in(factors: &Factors) -> Vec<Level> {
+    let on = |kind| factors.enabled.contains(kind);
+    let alone = factors.enabled.without(factors.companions);
+    let best = if on(FactorKind::Passkey) {
+        FactorKind::Passkey
+    } else {
+        FactorKind::Totp
+    };
     let level = |name: &str, slots: Vec<FactorSet>, seconds: Option<u64>| Level {
         name: name.to_owned(),
         slots,
-        valid_for: seconds.map(std::time::Duration::from_secs),
+        valid_for: seconds.map(Duration::from_secs),
+        properties: Properties::EMPTY,
+        remember_device: None,
     };
     vec![
         level("signed-in", Vec::new(), None),
-        level("standard", vec![enabled], Some(12 * 3_600)),
-        level("sensitive", totp.clone(), Some(15 * 60)),
-        level("critical", totp, Some(0)),
+        level("standard", vec![alone], Some(12 * 3_600)),
+        level("sensitive", vec![strong(factors.enabled)], Some(15 * 60)),
+        level("critical", vec![FactorSet::EMPTY.with(best)], Some(0)),
     ]
+}
+
+/// Kinds that are neither sent over a channel that others may read nor kept for a rainy day.
+fn strong(enabled: FactorSet) -> FactorSet {
+    let strong: FactorSet = [
+        FactorKind::Passkey,
+        FactorKind::Totp,
+        FactorKind::Duo,
+        FactorKind::Yubikey,
+        FactorKind::Hotp,
+        FactorKind::Radius,
+    ]
+    .into_iter()
+    .collect();
+    let on = strong.intersection(enabled);
+    // With none of them on, the level says so by the one that is on by default.
+    if on.is_empty() {
+        FactorSet::EMPTY.with(FactorKind::Totp)
+    } else {
+        on
+    }
 }
 
 /// Whether every factor of a level could be read.
@@ -125,22 +161,68 @@ fn is_read(node: &Node) -> bool {
         Kind::List(items) => items.as_slice(),
         _ => std::slice::from_ref(group),
     });
-    (node.get("any_of").is_some() || node.get("all_of").is_some()) && items.all(|item| item.text().is_some())
+    let says = ["any_of", "all_of", "properties"].iter().any(|key| node.get(key).is_some());
+    let properties = node.get("properties").map(Node::items).unwrap_or_default();
+    says && items.all(|item| item.text().is_some()) && properties.iter().all(|one| one.text().is_some())
 }
 
-fn slots(node: &Node) -> Vec<FactorSet> {
+fn slots(node: &Node, problems: &mut Problems) -> Vec<FactorSet> {
     let set = |node: &Node| -> FactorSet {
         node.items()
             .iter()
             .filter_map(|item| FactorKind::from_name(item.text()?))
             .collect()
     };
-    match (node.get("any_of"), node.get("all_of")) {
-        (Some(any), _) if any.items().is_empty() => Vec::new(),
-        (Some(any), _) => vec![set(any)],
-        (None, Some(all)) => all.items().iter().map(set).collect(),
-        (None, None) => Vec::new(),
+    match (node.get("any_of"), node.get("all_of"), node.get("properties")) {
+        (Some(_), Some(_), _) => {
+            exclusive(node, "any_of", "all_of", "write one of `any_of` and `all_of`", problems);
+            Vec::new()
+        }
+        (Some(any), None, Some(_)) if any.items().is_empty() => {
+            exclusive(node, "any_of", "properties", "an empty `any_of` asks for no proof at all", problems);
+            Vec::new()
+        }
+        (Some(any), None, _) if any.items().is_empty() => Vec::new(),
+        (Some(any), None, _) => vec![set(any)],
+        (None, Some(all), _) => all.items().iter().map(set).collect(),
+        (None, None, Some(_)) => vec![FactorKind::ALL.into_iter().collect()],
+        (None, None, None) => Vec::new(),
     }
+}
+
+fn exclusive(node: &Node, first: &str, second: &str, why: &str, problems: &mut Problems) {
+    if let (Some(first), Some(other)) = (node.entry(first), node.entry(second)) {
+        problems.push(
+            Diagnostic::error(
+                Code::Combination,
+                format!("`{}` and `{second}` exclude each other", first.key),
+            )
+            .at(other.key_span, why)
+            .and_at(first.key_span, "the other"),
+        );
+    }
+}
+
+fn property(name: &str) -> Result<Properties, BadValue> {
+    Properties::from_name(name).ok_or_else(|| BadValue::new("this is no property", String::new()))
+}
+
+/// For how long a browser may be trusted. What is asked every time is asked of everyone.
+fn remember_device(node: &Node, valid_for: Option<Duration>, problems: &mut Problems) -> Option<Duration> {
+    let remember = value(node, "remember_device", quantity::duration)?;
+    let at = node.get("remember_device")?.span;
+    if valid_for == Some(Duration::ZERO) {
+        problems.push(
+            Diagnostic::error(Code::Combination, "`remember_device` cannot stand beside `valid_for: 0s`")
+                .at(at, "this level is asked every time; remove it, or give `valid_for` a length"),
+        );
+    } else if remember > LONGEST_TRUST || remember.is_zero() {
+        problems.push(
+            Diagnostic::error(Code::Bound, "a browser is trusted for at most 30 days")
+                .at(at, "write at most 30d, or remove it so that no browser is trusted"),
+        );
+    }
+    Some(remember)
 }
 
 /// The same name twice.
@@ -186,92 +268,4 @@ fn unknown_level(build: &mut Build<'_>, name: &str, span: Span) {
     let label = format!("levels are: {}{defined}", build.levels.names());
     let message = format!("there is no level named `{name}`");
     build.report(Diagnostic::error(Code::UnknownName, message).at(span, label));
-}
-
-/// Reports every level that nobody could pass: those that are used, and those that are written.
-pub(super) fn passable(build: &mut Build<'_>) {
-    let enabled = build.levels.enabled;
-    for (at, level) in build.levels.levels.iter().enumerate() {
-        let id = LevelId(u8::try_from(at).unwrap_or(u8::MAX));
-        let uses = build.levels.uses.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let written = build.levels.written.get(at).copied().flatten();
-        let unused = uses.is_empty() && written.is_none();
-        if unused || build.levels.unread.contains(&level.name) || can_be_met(&level.slots, enabled) {
-            continue;
-        }
-        build.problems.push(impossible(build.root, level, enabled, uses, written));
-    }
-}
-
-/// Whether each slot can be given a kind of its own.
-fn can_be_met(slots: &[FactorSet], enabled: FactorSet) -> bool {
-    let Some((first, rest)) = slots.split_first() else {
-        return true;
-    };
-    first.intersection(enabled).iter().any(|kind| {
-        let others: FactorSet = enabled.iter().filter(|other| *other != kind).collect();
-        can_be_met(rest, others)
-    })
-}
-
-fn impossible(
-    root: &Node,
-    level: &Level,
-    enabled: FactorSet,
-    uses: &[Label],
-    written: Option<Span>,
-) -> Diagnostic {
-    let mut problem =
-        Diagnostic::error(Code::Impossible, format!("nobody could pass level `{}`", level.name));
-    let places: Vec<&str> = uses.iter().take(5).map(|label| label.text.as_str()).collect();
-    let needed = if places.is_empty() {
-        "nothing uses it yet".to_owned()
-    } else {
-        format!("needed by {}", places.join(", "))
-    };
-    let span = factors_of(root, &level.name)
-        .or(written)
-        .or_else(|| uses.first().map(|label| label.span));
-    if let Some(span) = span {
-        problem = problem.at(span, needed);
-    }
-    let off: Vec<FactorKind> = level
-        .slots
-        .iter()
-        .flat_map(|slot| slot.iter())
-        .filter(|kind| !enabled.contains(*kind))
-        .collect();
-    for kind in FactorKind::ALL.into_iter().filter(|kind| off.contains(kind)) {
-        if let Some(span) = switched_off(root, kind) {
-            let only = level.slots.iter().flat_map(|slot| slot.iter()).all(|accepted| accepted == kind);
-            let text = if only {
-                "the only factor it accepts is off"
-            } else {
-                "this factor is off"
-            };
-            problem = problem.and_at(span, text);
-        }
-    }
-    match off.first() {
-        Some(kind) => problem.fix(format!("enable {}, or add a factor here", kind.name())),
-        None if enabled.is_empty() => problem.fix("enable a factor"),
-        None => problem.fix("each group needs a kind of factor of its own"),
-    }
-}
-
-/// Where the factors of a written level stand.
-fn factors_of(root: &Node, name: &str) -> Option<Span> {
-    let node = root
-        .get("levels")?
-        .items()
-        .iter()
-        .find(|node| node.text_of("name") == Some(name))?;
-    node.get("any_of").or_else(|| node.get("all_of")).map(Node::pointer)
-}
-
-fn switched_off(root: &Node, kind: FactorKind) -> Option<Span> {
-    root.get("factors")?
-        .get(kind.section())
-        .filter(|node| !node.is_true("enabled"))
-        .map(|node| node.get("enabled").map_or(node.span, |enabled| enabled.span))
 }

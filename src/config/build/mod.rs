@@ -9,6 +9,7 @@ mod factors;
 mod front;
 mod identity;
 mod levels;
+mod passable;
 mod process;
 mod reach;
 mod routes;
@@ -54,7 +55,7 @@ pub(super) fn build(
     problems: &mut Problems,
 ) -> Option<Settings> {
     let factors = factors::factors(root, problems);
-    let levels = LevelTable::build(root, factors.enabled, problems);
+    let levels = LevelTable::build(root, &factors, problems);
     let conditions = conditions::conditions(root, problems);
     let mut build = Build { root, sources, problems, levels, conditions };
     let identity = identity::sources(&mut build);
@@ -64,7 +65,7 @@ pub(super) fn build(
     let enrolment = process::enrolment(&mut build);
     let sessions = process::sessions(&mut build);
     let storage = process::storage(&mut build, environment);
-    levels::passable(&mut build);
+    passable::passable(&mut build, &factors);
     let server = process::server(&mut build);
     if let Some(server) = &server {
         sites::check(&mut build, server, &identity, &routes);

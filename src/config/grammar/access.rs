@@ -1,5 +1,6 @@
 //! Grammar of the sections about access: levels, conditions, the floor, routes and their rules.
 
+use super::super::properties::Properties;
 use super::upstream::{TIMEOUTS, UPSTREAM};
 use super::{Choice, Key, Map, Scalar, Shape, Table};
 
@@ -20,10 +21,19 @@ pub(super) static LEVEL: Map = Map::new(
             Shape::Scalar(Scalar::Duration),
             "How fresh the proof must be. `0s`: asked every time, for that one request. Without it: as long as the session.",
         ),
+        Key::new(
+            "properties",
+            Shape::List(&Shape::Scalar(Scalar::Word(&Properties::NAMES, &[]))),
+            "What every proof that counts must have. Without `any_of` and `all_of`: any factor that has them.",
+        ),
+        Key::new(
+            "remember_device",
+            Shape::Scalar(Scalar::Duration),
+            "Lets people choose not to be asked again in the same browser for this long, at most `30d`. Without it: asked as `valid_for` says.",
+        ),
     ],
 )
-.choices(&[Choice { keys: &["any_of", "all_of"], exclusive: true }])
-.later(&["properties", "remember_device"]);
+.choices(&[Choice { keys: &["any_of", "all_of"], exclusive: true }]);
 
 /// One named condition.
 pub(super) static CONDITION: Map = Map::new(

@@ -23,11 +23,28 @@ pub(super) static FACTORS: Map = Map::new(
 )
 .later(&super::scalar::LATER_FACTORS);
 
+/// For kinds that are off unless the file says otherwise.
+const ENABLED: Key = Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used.");
+
+const STANDALONE: Key = standalone("true");
+/// Whoever reads somebody's mail can usually reset their password as well.
+const STANDALONE_EMAIL: Key = standalone("false");
+
+const fn standalone(default: &'static str) -> Key {
+    Key::default(
+        "standalone",
+        Scalar::Bool,
+        default,
+        "Whether it counts by itself. `false`: only in a level with several groups, beside a factor that does.",
+    )
+}
+
 static TOTP: Map = Map::new(
     "`totp`",
     "Codes from an authenticator app.",
     &[
         Key::default("enabled", Scalar::Bool, "true", "Whether it can be enrolled and used."),
+        STANDALONE,
         Key::new(
             "issuer",
             Shape::Scalar(Scalar::Text),
@@ -41,6 +58,7 @@ static RECOVERY_CODES: Map = Map::new(
     "A printed list of codes, each of which counts once.",
     &[
         Key::default("enabled", Scalar::Bool, "true", "Whether they can be made and used."),
+        STANDALONE,
         Key::default("count", Scalar::Int(4, 20), "10", "How many codes a list has."),
     ],
 );
@@ -48,19 +66,15 @@ static RECOVERY_CODES: Map = Map::new(
 static PASSKEY: Map = Map::new(
     "`passkey`",
     "A passkey: on this device, on a phone, or a security key.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
+    &[ENABLED, STANDALONE],
 );
 
 static EMAIL: Map = Map::new(
     "`email`",
     "A code sent by e-mail.",
     &[
-        Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
+        ENABLED,
+        STANDALONE_EMAIL,
         SENDER_OF_FACTOR,
         Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
         Key::default(
@@ -95,7 +109,8 @@ static SMS: Map = Map::new(
     "`sms`",
     "A code sent by text message.",
     &[
-        Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
+        ENABLED,
+        STANDALONE,
         SENDER_OF_FACTOR,
         Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
         COUNTRIES,
@@ -107,7 +122,8 @@ static VOICE: Map = Map::new(
     "`voice`",
     "A code read out in a telephone call.",
     &[
-        Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used."),
+        ENABLED,
+        STANDALONE,
         SENDER_OF_FACTOR,
         Key::default("digits", Scalar::Int(6, 8), "8", "Digits of a code."),
         COUNTRIES,
@@ -121,57 +137,21 @@ static VOICE: Map = Map::new(
     ],
 );
 
-static DUO: Map = Map::new(
-    "`duo`",
-    "Duo Security.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
-);
+static DUO: Map = Map::new("`duo`", "Duo Security.", &[ENABLED, STANDALONE]);
 
-static RADIUS: Map = Map::new(
-    "`radius`",
-    "Codes that a RADIUS server judges.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
-);
+static RADIUS: Map = Map::new("`radius`", "Codes that a RADIUS server judges.", &[ENABLED, STANDALONE]);
 
 static YUBIKEY: Map = Map::new(
     "`yubikey`",
     "The one-time password that a YubiKey types when touched.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
+    &[ENABLED, STANDALONE],
 );
 
-static HOTP: Map = Map::new(
-    "`hotp`",
-    "Tokens that count (RFC 4226); they are imported.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
-);
+static HOTP: Map =
+    Map::new("`hotp`", "Tokens that count (RFC 4226); they are imported.", &[ENABLED, STANDALONE]);
 
 static TEMPORARY_CODES: Map = Map::new(
     "`temporary_codes`",
     "One-time codes that an administrator issues with `stepgate users temporary-code`.",
-    &[Key::default(
-        "enabled",
-        Scalar::Bool,
-        "false",
-        "Whether it can be enrolled and used.",
-    )],
+    &[ENABLED, STANDALONE],
 );

@@ -7,6 +7,8 @@ use super::{Email, Telephone};
 pub struct Factors {
     /// The kinds that are switched on.
     pub enabled: FactorSet,
+    /// The kinds that count only beside one that is not in here (`standalone: false`).
+    pub companions: FactorSet,
     pub totp: Totp,
     pub recovery_codes: RecoveryCodes,
     pub email: Email,

@@ -174,7 +174,7 @@ impl Passage {
         let demand = policy.demand(route, &request, &Facts { identity: Some(&caller.identity), now });
         let completed = |level: &LevelId| {
             let alone = LevelSet::EMPTY.with(*level);
-            policy.kinds_for(alone).contains(proof.factor)
+            policy.accepted_for(alone).contains(proof.factor, proof.properties)
         };
         let earned: LevelSet = fresh.intersection(demand.levels()).iter().filter(completed).collect();
         for level in policy.level_names(earned) {

@@ -112,8 +112,7 @@ impl Passage {
             Decision::Challenge(_, missing) => {
                 let levels = gate.policy.level_names(missing.levels).map(str::to_owned).collect();
                 let reason = judged.route.reason(&missing.demand).map(ToString::to_string);
-                let accepted = gate.policy.kinds_for(missing.levels);
-                let accepted = accepted.intersection(gate.policy.settings().factors.enabled);
+                let accepted = gate.policy.accepted_for(missing.levels);
                 Missing::Proof {
                     purpose: Purpose { levels, app: judged.route.name.to_string(), reason },
                     accepted,

@@ -109,8 +109,8 @@ impl Ways {
 
 impl WayRow {
     fn new(way: &Way, app: &str) -> Self {
-        let note = if !way.accepted {
-            text::not_accepted(app).into()
+        let note = if let Some(why) = &way.why_not {
+            text::not_accepted(app, why).into()
         } else if let Some(left) = way.left {
             text::codes_left(left).into()
         } else if let Some(at) = way.last_used {
