@@ -40,7 +40,7 @@ impl<'a> Rules<'a> {
         Self {
             first: &settings.enrolment.first_factor,
             enabled: settings.factors.enabled,
-            email_recovers: false,
+            email_recovers: settings.factors.email.as_recovery,
         }
     }
 }

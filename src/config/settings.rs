@@ -222,8 +222,9 @@ impl Level {
     #[must_use]
     pub fn slots_under(&self, factors: &Factors) -> Vec<FactorSet> {
         let alone = self.slots.len() == 1;
+        let counting = factors.counting();
         let fit = |slot: &FactorSet| {
-            let able = slot.intersection(factors.enabled).able(self.properties);
+            let able = slot.intersection(counting).able(self.properties);
             if alone {
                 able.without(factors.companions)
             } else {

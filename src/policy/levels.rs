@@ -325,6 +325,7 @@ mod tests {
         let mut settings = settings(vec![]);
         settings.factors.enabled = FactorKind::ALL.into_iter().collect();
         settings.factors.companions = FactorSet::EMPTY.with(FactorKind::Email);
+        settings.factors.email.as_factor = true;
         let levels = Levels::compile(&settings);
         let met = |level, kinds: &[FactorKind]| {
             let proofs: Vec<Proof> = kinds.iter().map(|kind| proof(*kind, NOW.0)).collect();

@@ -161,6 +161,7 @@ prop_compose! {
     ) -> Arc<Settings> {
         let mut settings = settings(vec![route(public())]);
         settings.factors.companions = companions.into_iter().collect();
+        settings.factors.email.as_factor = true;
         settings.factors.enabled =
             FactorKind::ALL.into_iter().collect::<FactorSet>().without(off.into_iter().collect());
         for (level, ((properties, remember), narrow)) in settings.levels.iter_mut().zip(asks.into_iter().zip(narrow)) {

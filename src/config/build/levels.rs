@@ -112,7 +112,7 @@ impl LevelTable {
 /// The levels that every configuration has; a file may give them another meaning.
 fn built_in(factors: &Factors) -> Vec<Level> {
     let on = |kind| factors.enabled.contains(kind);
-    let alone = factors.enabled.without(factors.companions);
+    let alone = factors.counting().without(factors.companions);
     let best = if on(FactorKind::Passkey) {
         FactorKind::Passkey
     } else {

@@ -1,6 +1,6 @@
 //! The factors as configured: which are on, and what each needs.
 
-use super::super::factor_kind::FactorSet;
+use super::super::factor_kind::{FactorKind, FactorSet};
 use super::{Email, Telephone};
 
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,18 @@ pub struct Factors {
     pub email: Email,
     pub sms: Telephone,
     pub voice: Telephone,
+}
+
+impl Factors {
+    /// The kinds that count at levels. A code by e-mail may be there for recovery alone.
+    #[must_use]
+    pub fn counting(&self) -> FactorSet {
+        if self.email.as_factor {
+            self.enabled
+        } else {
+            self.enabled.without(FactorSet::EMPTY.with(FactorKind::Email))
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
