@@ -25,7 +25,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of the steps.
-pub const OPERATIONS: [Operation; 12] = [
+pub const OPERATIONS: [Operation; 14] = [
     Operation {
         method: "post",
         path: "/sign-in",
@@ -35,6 +35,26 @@ pub const OPERATIONS: [Operation; 12] = [
         answers: &[(200, "Session")],
         problems: &[400, 401, 403, 404, 415, 429, 503],
         handler: || post(session::sign_in),
+    },
+    Operation {
+        method: "post",
+        path: "/sign-in/passkey/start",
+        id: "beginPasskeySignIn",
+        summary: "Begin to sign in with a passkey alone",
+        body: Some("Empty"),
+        answers: &[(200, "PasskeySignIn")],
+        problems: &[400, 403, 404, 415, 429, 503],
+        handler: || post(session::begin_passkey),
+    },
+    Operation {
+        method: "post",
+        path: "/sign-in/passkey",
+        id: "signInByPasskey",
+        summary: "Sign in with a passkey; this proves it, too",
+        body: Some("PasskeyAnswer"),
+        answers: &[(200, "Session")],
+        problems: &[400, 401, 403, 404, 415, 429, 503],
+        handler: || post(session::sign_in_by_passkey),
     },
     Operation {
         method: "get",

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::services::Services;
 use super::visit::Visit;
 use crate::challenge::view::Caller;
+use crate::factors::Answer;
 use crate::gate::passage::SignIn;
 
 /// `POST sign-in`
@@ -18,6 +19,20 @@ use crate::gate::passage::SignIn;
 pub struct Credentials {
     username: String,
     password: String,
+}
+
+/// `POST sign-in/passkey/start`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// `POST sign-in/passkey`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyAnswer {
+    ceremony: String,
+    /// The browser's credential, as its `toJSON` makes it.
+    credential: serde_json::Value,
 }
 
 /// `POST sign-out`
@@ -37,7 +52,39 @@ pub async fn sign_in(State(services): State<Services>, call: Call<Credentials>) 
     }
     match services.passage.sign_in(&visit.visitor, &body.username, &body.password).await? {
         SignIn::Welcome { cookies, caller } => Ok(json(StatusCode::OK, &person(&caller), cookies)),
-        SignIn::Refused => Err(Failure::SignInFailed.into()),
+        SignIn::Refused { .. } | SignIn::Stale => Err(Failure::SignInFailed.into()),
+        SignIn::Locked(locked) => Err(Failure::Locked(locked).into()),
+    }
+}
+
+/// Begins a sign-in by passkey, in the browser whose cookie this sets or finds.
+pub async fn begin_passkey(State(services): State<Services>, call: Call<Nothing>) -> Reply {
+    services.passage.admit(call.visit.visitor.address)?;
+    let (visitor, cookie) = services.passage.pre_session(call.visit.visitor);
+    let begun = services.passage.begin_passkey_sign_in(&visitor)?.ok_or(Failure::NotFound)?;
+    let body = json!({
+        "ceremony": begun.ceremony,
+        "options": begun.options,
+        "expires_at": begun.expires_at,
+    });
+    Ok(json(StatusCode::OK, &body, cookie.into_iter().collect()))
+}
+
+/// The first factor and a proof in one.
+pub async fn sign_in_by_passkey(State(services): State<Services>, call: Call<PasskeyAnswer>) -> Reply {
+    let Call { visit, body } = call;
+    services.passage.admit(visit.visitor.address)?;
+    if !services.passage.has_local_sign_in() {
+        return Err(Failure::NotFound.into());
+    }
+    let answer = Answer::Ceremony(body.credential.to_string());
+    match services
+        .passage
+        .sign_in_by_passkey(&visit.visitor, &body.ceremony, answer)
+        .await?
+    {
+        SignIn::Welcome { cookies, caller } => Ok(json(StatusCode::OK, &person(&caller), cookies)),
+        SignIn::Refused { .. } | SignIn::Stale => Err(Failure::SignInFailed.into()),
         SignIn::Locked(locked) => Err(Failure::Locked(locked).into()),
     }
 }

@@ -24,6 +24,7 @@ mod password;
 mod permission;
 mod sends;
 mod settle;
+mod sign_in;
 mod start;
 mod target;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub mod view;
 mod ways;
 
 pub use password::{BadPassword, PasswordOutcome, hash_password};
+pub use sign_in::{PasskeyAnswer, PasskeyOutcome, PasskeySignIn};
 
 use limits::Figures;
 use notice::Teller;

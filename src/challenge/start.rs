@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, Given, Target};
 use super::sends::{self, Cap, RESEND_AFTER, Reserved};
-use super::view::{Beginning, Caller, Change, Purpose, Start, StartedView, WayBack};
+use super::view::{Beginning, Caller, Change, Purpose, Start, StartedView, Way, WayBack};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::FactorKind;
 use crate::delivery::{Channel, Code, Content, Language, Message};
 use crate::factors::{
-    Answer, Dispatch, Factor, Material, Right, Shows, StartError, Started, Starting, Unavailable, Verdict,
+    Answer, Dispatch, Factor, Material, Right, Shows, StartError, Started, Starting, Starts, Unavailable,
+    Verdict,
 };
 use crate::policy::EnrolmentId;
 use crate::store::{NewStarted, StartedRecord};
 
+/// Seconds that must be left for a person to answer what was begun before.
+const LEAST_LEFT: i64 = 120;
 /// A service may be slow to begin.
 const LONGEST_START: Duration = Duration::from_secs(35);
 
@@ -32,6 +35,8 @@ struct Question<'a> {
     /// `None` for an enrolment that waits.
     enrolment: Option<EnrolmentId>,
     material: Material,
+    /// The person's others of the kind that may be answered with as well.
+    others: Vec<Material>,
     app: String,
 }
 
@@ -64,8 +69,13 @@ impl Challenges {
         let Some(material) = self.material(caller, &way.enrolment).await? else {
             return Ok(None);
         };
+        let mut others = Vec::new();
+        let same = |one: &&Way| one.factor == way.factor && one.accepted && one.enrolment != way.enrolment;
+        for one in view.ways.iter().filter(same).filter(|_| factor.asks_for_any()) {
+            others.extend(self.material(caller, &one.enrolment).await?);
+        }
         let Purpose { app, .. } = view.purpose.clone();
-        let question = Question { id, enrolment: Some(enrolment.clone()), material, app };
+        let question = Question { id, enrolment: Some(enrolment.clone()), material, others, app };
         self.begin_question(caller, factor, question, start).await.map(Some)
     }
 
@@ -94,7 +104,7 @@ impl Challenges {
             return Ok(Some(Beginning::Expired));
         };
         let app = self.settings.branding.name.clone();
-        let question = Question { id, enrolment: None, material: waiting.material, app };
+        let question = Question { id, enrolment: None, material: waiting.material, others: Vec::new(), app };
         self.begin_question(caller, factor, question, start).await.map(Some)
     }
 
@@ -141,8 +151,16 @@ impl Challenges {
         if let Some(until) = again_at.filter(|until| *until > now) {
             return Ok(Beginning::NotYet { until, capped: false });
         }
+        // What is begun by showing it stays as it is in every tab, until it is answered.
+        let keeps = |one: &&StartedRecord| {
+            factor.starts() == Starts::WhenShown && one.expires.since(now) >= LEAST_LEFT
+        };
+        if let Some(record) = before.as_ref().filter(keeps) {
+            return Ok(Beginning::Begun(started_view(record)));
+        }
         let starting = Starting {
             material: &question.material,
+            others: &question.others,
             before: before.as_ref().map(|before| &before.payload),
             choice: &start.choice,
             account: &caller.identity.subject,

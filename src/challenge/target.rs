@@ -111,7 +111,7 @@ async fn find_challenge(
         return Ok(UNKNOWN);
     };
     let enrolled = tx.enrolments(&identity.key).await?;
-    let Some(one) = enrolled.into_iter().find(|one| one.id == *enrolment) else {
+    let Some(one) = enrolled.iter().find(|one| one.id == *enrolment) else {
         return Ok(UNKNOWN);
     };
     let Some(factor) = attempt
@@ -142,7 +142,14 @@ async fn find_challenge(
     let app = serde_json::from_str::<Purpose>(&challenge.purpose)
         .ok()
         .map(|purpose| purpose.app);
-    let candidates = vec![Candidate { enrolment: Some(one.id), material, begun }];
+    let mut candidates = vec![Candidate { enrolment: Some(one.id.clone()), material, begun: begun.clone() }];
+    let same = |other: &&EnrolmentRecord| other.factor == one.factor && other.id != one.id;
+    for other in enrolled.iter().filter(same).filter(|_| factor.asks_for_any()) {
+        if let Some(material) = tx.material(&identity.key, &other.id).await? {
+            let enrolment = Some(other.id.clone());
+            candidates.push(Candidate { enrolment, material, begun: begun.clone() });
+        }
+    }
     Ok(Found::Question(Question { app, ..Question::new(one.factor, answer, mac, candidates) }))
 }
 

@@ -25,6 +25,7 @@ pub enum Code {
     ReservedPath,
     ReservedName,
     YamlFeature,
+    RelyingParty,
     PlainHttp,
     Bound,
     AnyoneTrusted,
@@ -34,6 +35,7 @@ pub enum Code {
     PortalShared,
     NoZone,
     CertificateSoon,
+    NoPasskeys,
     NobodyAsks,
     ReadableSecret,
     Unfetched,
@@ -47,7 +49,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 38] = [
+    pub const ALL: [(Self, &'static str, &'static str); 40] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -101,6 +103,11 @@ impl Code {
             "Anchors, aliases, tags, merge keys and several documents are not accepted.",
         ),
         (
+            Self::RelyingParty,
+            "SG-C021",
+            "Passkeys for a domain that does not cover the portal's address.",
+        ),
+        (
             Self::PlainHttp,
             "SG-C022",
             "A plain http address where only https is safe, or mail to another machine without TLS.",
@@ -128,6 +135,11 @@ impl Code {
             Self::CertificateSoon,
             "SG-C036",
             "Warning: a certificate has run out or will within 14 days, or none covers a host that is served.",
+        ),
+        (
+            Self::NoPasskeys,
+            "SG-C037",
+            "Warning: passkeys are switched on and cannot be used, or not be trusted to be what they say.",
         ),
         (
             Self::NobodyAsks,

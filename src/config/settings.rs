@@ -21,7 +21,7 @@ use secrecy::SecretString;
 use super::factor_kind::FactorSet;
 use super::properties::Properties;
 
-pub use factors::{Factors, RecoveryCodes, Totp};
+pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};

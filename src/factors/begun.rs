@@ -75,6 +75,8 @@ pub struct Question<'a> {
 /// What there is to begin with.
 pub struct Starting<'a> {
     pub material: &'a Material,
+    /// The person's others of the kind, where [`super::Factor::asks_for_any`].
+    pub others: &'a [Material],
     /// What was begun before for the same challenge.
     pub before: Option<&'a SecretSlice<u8>>,
     /// What the person chose of the ways within the way; empty for the usual one.

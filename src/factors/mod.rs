@@ -15,12 +15,14 @@ use crate::delivery::{BoxFuture, Channel};
 mod begun;
 mod code;
 mod material;
+mod passkey;
 mod recovery_code;
 mod sent;
 mod totp;
 
 pub use begun::{Asking, Dispatch, Question, Shows, StartError, Started, Starting, Starts, Unavailable};
 pub use material::{About, Material, Right, Verdict};
+pub use passkey::{SignIn, SignInBegun};
 
 /// What the person is asked for. Serialised as it stands for the API; the page has one partial
 /// per variant.
@@ -201,6 +203,16 @@ pub trait Factor: Send + Sync {
         None
     }
 
+    /// Whether one question takes an answer by any of the person's enrolments of this kind.
+    fn asks_for_any(&self) -> bool {
+        false
+    }
+
+    /// The sign-in without a name that it can do, if it can.
+    fn sign_in(&self) -> Option<&dyn SignIn> {
+        None
+    }
+
     /// What has to happen before there can be an answer.
     fn starts(&self) -> Starts {
         Starts::Never
@@ -333,6 +345,9 @@ pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
         Box::new(sent::Sent::sms(&factors.sms)),
         Box::new(sent::Sent::voice(&factors.voice)),
     ];
+    if factors.enabled.contains(FactorKind::Passkey) {
+        list.push(Box::new(passkey::Passkeys::new(&factors.passkey)?));
+    }
     list.retain(|factor| factors.enabled.contains(factor.kind()));
     Ok(Factors { list })
 }

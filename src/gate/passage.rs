@@ -9,21 +9,20 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use http::{HeaderMap, HeaderValue};
-use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
 
 use super::{Gate, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
-use crate::challenge::{ChallengeError, PasswordOutcome};
 use crate::config::settings::FirstFactor;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
 use crate::policy::{Accepted, Facts, Truth};
-use crate::session::{Ending, NewPerson, Ours, Remembered};
+use crate::session::{Ending, Ours, Remembered};
 use crate::store::{AuditEvent, StoreError};
 
 mod arrival;
 mod journey;
+mod sign_in;
 
 pub use super::limits::TooMany;
 
@@ -42,15 +41,19 @@ pub struct Visitor {
     browser_cookie: Option<String>,
 }
 
-/// What became of a user name and a password.
+/// What became of a sign-in.
 pub enum SignIn {
     /// Set these cookies; the person is signed in from the next request on.
     Welcome {
         cookies: Vec<HeaderValue>,
         caller: Caller,
     },
-    /// One text for every failure.
-    Refused,
+    /// One text for every failure. `gone`: id of a passkey that is nobody's, for the browser to forget.
+    Refused {
+        gone: Option<String>,
+    },
+    /// The page was open for too long, or was another browser's.
+    Stale,
     Locked(Locked),
 }
 
@@ -206,72 +209,6 @@ impl Passage {
     #[must_use]
     pub fn has_local_sign_in(&self) -> bool {
         self.gate.has_local_sign_in()
-    }
-
-    /// The first factor, counted and checked (own counters, decision 18).
-    ///
-    /// # Errors
-    /// When the store cannot be asked.
-    pub async fn sign_in(
-        &self,
-        visitor: &Visitor,
-        name: &str,
-        password: &str,
-    ) -> Result<SignIn, PassageError> {
-        let gate = &*self.gate;
-        let browser = visitor.browser_cookie.as_deref();
-        let outcome = gate
-            .challenges
-            .check_password(name, SecretString::from(password), browser, visitor.address)
-            .await;
-        let user = match outcome {
-            Ok(PasswordOutcome::Right(user)) => user,
-            Ok(PasswordOutcome::Wrong) => return Ok(SignIn::Refused),
-            Ok(PasswordOutcome::Locked(locked)) | Err(ChallengeError::Locked(locked)) => {
-                return Ok(SignIn::Locked(locked));
-            }
-            Err(error) => return Err(PassageError::Unavailable(error.to_string())),
-        };
-        let source = gate.policy.settings().local_source().unwrap_or_default().to_owned();
-        let person = NewPerson {
-            source,
-            subject: user.name.clone(),
-            name: user.display_name.clone(),
-            email: user.email.clone(),
-            groups: user.groups.clone(),
-            attributes: std::collections::BTreeMap::new(),
-        };
-        let now = gate.now();
-        let key = crate::policy::SubjectKey::new(&person.source, &person.subject);
-        let event = AuditEvent::new(now, "session.started", "ok")
-            .who(key.as_str())
-            .from(visitor.address);
-        let token = gate.shared.sessions.start(&person, self.portal_host(), event, now).await?;
-        let Some(session) = gate.shared.sessions.resolve(&token, self.portal_host(), now).await? else {
-            return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
-        };
-        // Whoever was disabled while the password was compared: their sessions were ended before
-        // this one was there.
-        if gate.shared.store.user(&user.name).await?.is_none_or(|user| user.disabled) {
-            let event = AuditEvent::new(now, "session.ended", "disabled")
-                .who(key.as_str())
-                .from(visitor.address);
-            gate.shared.sessions.end(Ending::One(&session.id), event, now).await?;
-            return Ok(SignIn::Refused);
-        }
-        let established = Established {
-            identity: Arc::clone(&session.identity),
-            session: Some(Arc::clone(&session.id)),
-            expires: session.expires,
-            live: Some(Arc::clone(&session)),
-        };
-        let signed_in = Visitor { claim: None, ..visitor.clone() };
-        let caller = self.caller(&established, &signed_in, now);
-        let cookies = vec![
-            gate.shared.mode.set(Ours::Id, &token, None),
-            gate.shared.mode.clear(Ours::Claim),
-        ];
-        Ok(SignIn::Welcome { cookies, caller })
     }
 
     /// Ends this session, or all of the person's; on every site within a second. Returns cookies to clear.

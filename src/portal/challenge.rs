@@ -25,6 +25,8 @@ use crate::policy::{EnrolmentId, Proof};
 
 /// From how many recovery codes left on the person is told.
 const FEW_CODES: u32 = 3;
+/// How many passkeys are named.
+const NAMED: usize = 3;
 
 /// Asks for the way that was chosen, or the best one.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
@@ -209,12 +211,23 @@ fn form(
         start: onward.on(&portal.frame.url("challenge/start")),
         purpose: view.purpose.clone(),
         way: way.clone(),
+        passkeys: passkeys(view),
         value,
         said,
         ways_url: onward.on(&portal.frame.url("challenge/ways")),
         problem,
     };
     page(portal.frame.page(status, &view), Vec::new())
+}
+
+/// Names of the first few that will do.
+fn passkeys(view: &ChallengeView) -> Vec<String> {
+    view.ways
+        .iter()
+        .filter(|way| way.factor == FactorKind::Passkey && way.accepted)
+        .map(|way| way.name.clone())
+        .take(NAMED)
+        .collect()
 }
 
 fn ways_page(portal: &Portal, visit: &Visit, onward: &Onward, view: &ChallengeView) -> Response {

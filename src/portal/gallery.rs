@@ -6,16 +6,16 @@ use http::StatusCode;
 use super::frame::{Frame, Page};
 use super::qr::Qr;
 use super::views::challenge::{Challenge, Confirmed, Ways};
-use super::views::enrol::{Choose, Offer, RecoveryCodes, Totp};
+use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
 use super::views::my_mfa::{MyMfa, Rename, Row};
 use super::views::notice::{ConfirmAct, Notice};
-use super::views::sign_in::SignIn;
+use super::views::sign_in::{PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
 use super::{pages, text};
 use crate::ambient::UnixTime;
-use crate::challenge::view::{EnrolmentView, Locked, Purpose, Way, WhyNot};
+use crate::challenge::view::{EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
 use crate::config::FactorKind;
-use crate::factors::Prompt;
+use crate::factors::{Prompt, Setup, Shows, Starts};
 use crate::policy::EnrolmentId;
 
 const NOW: UnixTime = UnixTime(1_795_327_500);
@@ -46,7 +46,7 @@ fn way(factor: FactorKind, name: &str) -> Way {
             Prompt::Code { digits: 6 }
         },
         hint: None,
-        starts: crate::factors::Starts::Never,
+        starts: Starts::Never,
         started: None,
         last_used: (name == "Phone").then_some(NOW.plus(-86_400)),
         accepted: true,
@@ -62,11 +62,47 @@ fn challenge(frame: &Frame, way: Way, problem: Option<Problem>, value: &str) -> 
         hidden: hidden(),
         purpose: purpose(),
         way,
+        passkeys: vec!["1Password".to_owned(), "YubiKey 5".to_owned()],
         value: value.to_owned(),
         start: frame.url("challenge/start?j=j1"),
         said: None,
         ways_url: frame.url("challenge/ways?j=j1"),
         problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn ceremony() -> serde_json::Value {
+    serde_json::json!({ "publicKey": { "challenge": "AAAA", "rpId": "example.com" } })
+}
+
+fn passkey() -> Way {
+    let shows = Shows::Passkey { options: ceremony() };
+    Way {
+        prompt: Prompt::Passkey,
+        starts: Starts::WhenShown,
+        started: Some(StartedView { shows, at: NOW, again_at: None, expires_at: NOW.plus(300) }),
+        ..way(FactorKind::Passkey, "1Password")
+    }
+}
+
+fn enrol_passkey(frame: &Frame) -> Page {
+    let view = Confirm {
+        shell: frame.shell(text::adding(FactorKind::Passkey)).of(Some(NAME)),
+        title: text::adding(FactorKind::Passkey),
+        kind: FactorKind::Passkey,
+        action: frame.url("enrol/e1"),
+        start: frame.url("enrol/e1/start"),
+        hidden: hidden(),
+        setup: Setup::Passkey { options: ceremony() },
+        prompt: Prompt::Passkey,
+        started: None,
+        resend: false,
+        to: String::new(),
+        said: None,
+        value: String::new(),
+        back: frame.url("my-mfa"),
+        problem: None,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -83,6 +119,7 @@ fn sign_in(frame: &Frame, problem: Option<Problem>) -> Page {
         },
         app: Some("Payroll".to_owned()),
         invited: false,
+        passkey: Some(PasskeyForm { options: ceremony(), ceremony: "c3ealed".to_owned(), gone: None }),
         problem,
     };
     frame.page(StatusCode::OK, &view)
@@ -242,6 +279,12 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("challenge", challenge(frame, phone(), None, "")),
         ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
         ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),
+        ("challenge-passkey", challenge(frame, passkey(), None, "")),
+        (
+            "challenge-passkey-wrong",
+            challenge(frame, passkey(), wrong("code", text::wrong(FactorKind::Passkey)), ""),
+        ),
+        ("enrol-passkey", enrol_passkey(frame)),
         ("ways", ways(frame)),
         ("confirmed", confirmed(frame, None)),
         ("confirmed-few-codes", confirmed(frame, Some(2))),

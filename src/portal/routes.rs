@@ -25,6 +25,7 @@ pub fn router(portal: Portal) -> Router {
     let api = api::router(portal.services.clone());
     let drawn = Router::new()
         .route("/", get(front))
+        .route("/.well-known/webauthn", get(related_origins))
         .route(&prefix, get(front))
         .nest(prefix.trim_end_matches('/'), pages_router())
         .fallback(nothing)
@@ -62,6 +63,14 @@ fn pages_router() -> Router<Portal> {
 
 async fn front(State(portal): State<Portal>) -> Detour {
     Detour::To(portal.frame.url("my-mfa"))
+}
+
+/// Which other origins may use the passkeys of this host (WebAuthn L3 5.11.1).
+async fn related_origins(State(portal): State<Portal>) -> Result<Response, Failure> {
+    if portal.related_origins.is_empty() {
+        return Err(Failure::NotFound);
+    }
+    Ok(axum::Json(serde_json::json!({ "origins": &*portal.related_origins })).into_response())
 }
 
 async fn nothing() -> Failure {

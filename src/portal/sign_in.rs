@@ -4,7 +4,6 @@
 //! be signed in as somebody else from another page (security.md G05).
 
 use axum::extract::State;
-use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 
 use super::detour::{Detour, Reply, page, see_other};
@@ -12,10 +11,11 @@ use super::fields::{Posted, Unproven};
 use super::onward::{Onward, Params};
 use super::state::Portal;
 use super::views::notice::{ConfirmAct, Notice};
-use super::views::sign_in::SignIn;
+use super::views::sign_in::{PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
 use super::{pages, text};
 use crate::api::{Failure, Visit};
+use crate::factors::Answer;
 use crate::gate::passage::{self, Visitor};
 
 /// The form; or on, for those who are signed in already.
@@ -27,7 +27,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     if !portal.services.passage.has_local_sign_in() {
         return Ok(page(elsewhere(&portal), Vec::new()));
     }
-    Ok(form(&portal, visit.visitor, &onward, String::new(), None).await)
+    form(&portal, visit.visitor, &onward, Told::default()).await
 }
 
 /// A name and a password.
@@ -36,8 +36,26 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
     let passage = &portal.services.passage;
     passage.admit(visit.visitor.address)?;
     let (name, password) = (fields.get("username"), fields.get("password"));
+    let credential = fields.get("credential");
+    let mut forget = None;
     let problem = if !fields.is_ours(&portal.services, &visit.visitor) {
         text::SIGN_IN_STALE
+    } else if !credential.is_empty() {
+        let answer = Answer::Ceremony(credential.to_owned());
+        match passage
+            .sign_in_by_passkey(&visit.visitor, fields.get("ceremony"), answer)
+            .await?
+        {
+            passage::SignIn::Welcome { cookies, .. } => {
+                return Ok(see_other(&portal.next_page(&params.onward), cookies));
+            }
+            passage::SignIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
+            passage::SignIn::Stale => text::SIGN_IN_STALE,
+            passage::SignIn::Refused { gone } => {
+                forget = gone;
+                text::SIGN_IN_PASSKEY_FAILED
+            }
+        }
     } else if name.is_empty() || password.is_empty() {
         text::SIGN_IN_EMPTY
     } else {
@@ -46,11 +64,15 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
                 return Ok(see_other(&portal.next_page(&params.onward), cookies));
             }
             passage::SignIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
-            passage::SignIn::Refused => text::SIGN_IN_FAILED,
+            passage::SignIn::Refused { .. } | passage::SignIn::Stale => text::SIGN_IN_FAILED,
         }
     };
-    let problem = Problem::new("username", problem);
-    Ok(form(&portal, visit.visitor, &params.onward, name.to_owned(), Some(problem)).await)
+    let told = Told {
+        username: name.to_owned(),
+        problem: Some(Problem::new("username", problem)),
+        forget,
+    };
+    form(&portal, visit.visitor, &params.onward, told).await
 }
 
 /// Asks before it acts; where nobody is signed in, as after a sign-out from another site, says so.
@@ -78,14 +100,21 @@ pub async fn sign_out(State(portal): State<Portal>, posted: Posted) -> Reply {
     Ok(page(done, cookies))
 }
 
-async fn form(
-    portal: &Portal,
-    visitor: Visitor,
-    onward: &Onward,
+/// What the form shows of the last try.
+#[derive(Default)]
+struct Told {
     username: String,
     problem: Option<Problem>,
-) -> Response {
+    /// Id of a passkey for the browser to forget.
+    forget: Option<String>,
+}
+
+async fn form(portal: &Portal, visitor: Visitor, onward: &Onward, told: Told) -> Reply {
+    let Told { username, problem, forget } = told;
     let (visitor, cookie) = portal.services.passage.pre_session(visitor);
+    let begun = portal.services.passage.begin_passkey_sign_in(&visitor)?;
+    let passkey =
+        begun.map(|begun| PasskeyForm { options: begun.options, ceremony: begun.ceremony, gone: forget });
     let status = if problem.is_some() {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
@@ -98,9 +127,10 @@ async fn form(
         username,
         app: portal.app_of(onward).await,
         invited: onward.invitation.is_some(),
+        passkey,
         problem,
     };
-    page(portal.frame.page(status, &view), cookie.into_iter().collect::<Vec<HeaderValue>>())
+    Ok(page(portal.frame.page(status, &view), cookie.into_iter().collect::<Vec<HeaderValue>>()))
 }
 
 fn elsewhere(portal: &Portal) -> super::frame::Page {

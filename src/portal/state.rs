@@ -1,5 +1,7 @@
 //! What every handler of the portal has at hand.
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 
 use super::detour::Detour;
@@ -16,6 +18,8 @@ pub struct Portal {
     pub frame: Frame,
     /// Whether signing out may clear this origin's storage: only where no app lives on it.
     pub clear_storage: bool,
+    /// Origins that may use the passkeys made here, for `/.well-known/webauthn`; usually none.
+    pub related_origins: Arc<[String]>,
 }
 
 impl FromRef<Portal> for Services {

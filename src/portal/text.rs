@@ -5,9 +5,11 @@
 
 mod countries;
 mod factors;
+mod passkeys;
 
 pub use countries::country;
 pub use factors::*;
+pub use passkeys::*;
 
 use crate::challenge::view::WhyNot;
 

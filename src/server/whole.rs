@@ -116,7 +116,12 @@ impl Generation {
         let services = Services::new(Passage::new(Arc::clone(&gate)), challenges, settings);
         let host = &settings.server.public_url.host;
         let clear_storage = gate.policy().route_for(host).is_none();
-        let router = portal::router(Portal { services, frame: frame.clone(), clear_storage });
+        let router = portal::router(Portal {
+            services,
+            frame: frame.clone(),
+            clear_storage,
+            related_origins: settings.factors.passkey.related_origins.as_slice().into(),
+        });
         let rules = Arc::new(Rules::new(settings, before.map(|before| &*before.rules))?);
         Ok(Self { settings: Arc::clone(settings), gate, rules, router, frame })
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 mod audit;
 mod browsers;
+mod ceremonies;
 mod challenges;
 mod counters;
 mod enrolments;

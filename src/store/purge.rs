@@ -17,7 +17,7 @@ const STRAY_KEPT: i64 = 86_400;
 const SENDS_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
-const STATEMENTS: [(&str, i64); 13] = [
+const STATEMENTS: [(&str, i64); 14] = [
     (
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
         0,
@@ -34,6 +34,11 @@ const STATEMENTS: [(&str, i64); 13] = [
     (
         "DELETE FROM started WHERE question IN (SELECT question FROM started WHERE expires <= $1 LIMIT 1000) \
          AND expires <= $1",
+        0,
+    ),
+    (
+        "DELETE FROM used_ceremonies WHERE id IN \
+         (SELECT id FROM used_ceremonies WHERE expires <= $1 LIMIT 1000)",
         0,
     ),
     (

@@ -106,3 +106,28 @@ fn a_newcomer_tries_the_demo() {
         ],
     );
 }
+
+/// The variables of a script about a person of their own.
+fn passkeys(name: &str) {
+    let upstream = upstream();
+    let gate = gate(&upstream);
+    script(
+        name,
+        &[
+            ("PAGE", &gate.url("payroll.localhost", "/report")),
+            ("PORTAL", &gate.url("localhost", "/.stepgate")),
+            ("USERNAME", "anna"),
+            ("PASSWORD", &Setup::password("anna")),
+        ],
+    );
+}
+
+#[test]
+fn e18_e19_passkeys_are_made_used_and_refused() {
+    passkeys("passkeys.mjs");
+}
+
+#[test]
+fn a_passkey_alone_signs_in() {
+    passkeys("passkey_sign_in.mjs");
+}

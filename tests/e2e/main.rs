@@ -50,6 +50,7 @@ mod mail;
 mod main_job;
 mod operations;
 mod packaging;
+mod passkeys;
 mod proxies;
 mod recovery;
 mod relay;

@@ -19,8 +19,8 @@ mod answers;
 mod enrolment;
 mod notices;
 mod passwords;
-mod services;
 mod permission;
+mod services;
 
 /// A gate with nobody in it, at a time that stands still.
 struct World {

@@ -6,12 +6,15 @@ use super::super::factor_kind::FactorKind;
 use super::super::node::Node;
 use super::super::settings::{Email, Factors, Language, RecoveryCodes, Telephone, Totp};
 use super::super::values::{address, country};
-use super::{value, values};
+use super::{passkey, value, values};
 
 pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
     let section = root.get("factors");
     let factor = |key| section.and_then(|node| node.get(key));
-    let on = |key| factor(key).is_some_and(|node| node.is_true("enabled"));
+    let passkey = passkey::passkey(root, factor("passkey"), problems);
+    let on = |key| {
+        factor(key).is_some_and(|node| node.is_true("enabled")) && (key != "passkey" || passkey.is_some())
+    };
     let beside = |key| factor(key).and_then(|node| node.text_of("standalone")) == Some("false");
     let count = factor("recovery_codes").and_then(|node| node.text_of("count")?.parse().ok());
     Factors {
@@ -22,6 +25,7 @@ pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
         email: factor("email").map(email).unwrap_or_default(),
         sms: telephone(factor("sms"), "sms", problems),
         voice: telephone(factor("voice"), "voice", problems),
+        passkey: passkey.unwrap_or_default(),
     }
 }
 

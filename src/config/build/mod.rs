@@ -10,6 +10,7 @@ mod front;
 mod identity;
 mod levels;
 mod passable;
+mod passkey;
 mod process;
 mod reach;
 mod routes;

@@ -65,8 +65,42 @@ static RECOVERY_CODES: Map = Map::new(
 
 static PASSKEY: Map = Map::new(
     "`passkey`",
-    "A passkey: on this device, on a phone, or a security key.",
-    &[ENABLED, STANDALONE],
+    "Passkeys: of this device, of a phone, of a password manager, or on a security key.",
+    &[
+        Key::default(
+            "enabled",
+            Scalar::Bool,
+            "true",
+            "Whether they can be enrolled and used. Browsers know none for a portal that is reached by an IP address: there they are off.",
+        ),
+        STANDALONE,
+        Key::new(
+            "relying_party",
+            Shape::Scalar(Scalar::ServerName),
+            "The domain that passkeys are made for: the host of `server.public_url`, which is the default, or a parent of it. Choose once: passkeys made for another domain stop working.",
+        ),
+        Key::default(
+            "user_verification",
+            Scalar::Word(&["required", "preferred"], &[]),
+            "required",
+            "Whether the authenticator must make sure of its user by PIN, finger or face, or only where it can. A sign-in by passkey alone always asks for it.",
+        ),
+        Key::new(
+            "models",
+            Shape::List(&Shape::Scalar(Scalar::Model)),
+            "Makes of authenticators that are accepted, by AAGUID. Without it every one is.",
+        ),
+        Key::new(
+            "attestation_roots",
+            Shape::Scalar(Scalar::PemFile),
+            "Certificates of the makers. With them an authenticator must prove its make by an attestation that leads to one; synced passkeys cannot. Needs `models`.",
+        ),
+        Key::new(
+            "related_origins",
+            Shape::Many(&Shape::Scalar(Scalar::PublicUrl)),
+            "Further origins whose pages may use these passkeys. The portal lists them at `/.well-known/webauthn`, where browsers look if the relying party is the portal's own host.",
+        ),
+    ],
 );
 
 static EMAIL: Map = Map::new(

@@ -34,7 +34,7 @@ pub(in super::super) static ROOT: Map = Map::new(
         Key::new(
             "levels",
             Shape::Named(&Shape::Map(&LEVEL)),
-            "Named requirements. They are sets, not a ladder. Built in, and replaced by a level of the same name: `signed-in` (an identity, nothing more), `standard` (any factor, 12h), `sensitive` (totp, 15m), `critical` (totp, every time). `public` (nobody is asked anything) and `deny` are fixed.",
+            "Named requirements. They are sets, not a ladder. Built in, and replaced by a level of the same name: `signed-in` (an identity, nothing more), `standard` (any factor, 12h), `sensitive` (whatever is neither sent nor written down, 15m), `critical` (a passkey, or totp where passkeys are off, every time). `public` (nobody is asked anything) and `deny` are fixed.",
         ),
         Key::new(
             "conditions",

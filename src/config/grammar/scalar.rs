@@ -68,6 +68,8 @@ pub(in super::super) enum Scalar {
     PemFile,
     /// A name in a certificate.
     ServerName,
+    /// An AAGUID.
+    Model,
     /// A path on disk, of a file that nobody else may read; `{ file: … }` means the same.
     KeyFile,
 }
@@ -110,6 +112,7 @@ impl Scalar {
             Self::TimeOfDay => time::time_of_day(text).map(drop),
             Self::Zone => time::zone(text).map(drop),
             Self::ServerName => host::exact(text).map(drop),
+            Self::Model => model(text),
             Self::Text
             | Self::TextOrTrue
             | Self::Level
@@ -196,6 +199,7 @@ impl Scalar {
             Self::File => "a file",
             Self::PemFile => "a PEM file",
             Self::ServerName => "a host name",
+            Self::Model => "an AAGUID",
             Self::KeyFile => "a key file",
         };
         text.to_owned()
@@ -221,6 +225,7 @@ impl Scalar {
             Self::Method => pattern("^[A-Z-]+$"),
             Self::Country => pattern("^[A-Z]{2}$"),
             Self::TimeOfDay => pattern("^[0-9]{2}:[0-9]{2}$"),
+            Self::Model => pattern("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
             Self::Name => pattern("^[A-Za-z0-9][A-Za-z0-9._-]*$"),
             _ => json!({"type": "string", "minLength": 1}),
         }
@@ -321,6 +326,13 @@ fn header(text: &str) -> Result<(), BadValue> {
 
 fn cookie(text: &str) -> Result<(), BadValue> {
     header(text).map_err(|_| BadValue::new("this is no cookie's name", "letters, digits, `-`, `_` and `.`"))
+}
+
+fn model(text: &str) -> Result<(), BadValue> {
+    if text.len() == 36 && uuid::Uuid::try_parse(text).is_ok() {
+        return Ok(());
+    }
+    Err(BadValue::new("this is no AAGUID", "write it as `08987058-cadc-4b81-b6e1-30de50dcbe96`"))
 }
 
 fn prefix(text: &str) -> Result<(), BadValue> {

@@ -14,6 +14,7 @@ pub struct Factors {
     pub email: Email,
     pub sms: Telephone,
     pub voice: Telephone,
+    pub passkey: Passkey,
 }
 
 impl Factors {
@@ -43,4 +44,29 @@ impl Default for RecoveryCodes {
     fn default() -> Self {
         Self { count: 10 }
     }
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Passkey {
+    /// The domain that passkeys are made for.
+    pub relying_party: String,
+    /// What browsers show beside it.
+    pub name: String,
+    /// Origins whose pages may hold the ceremonies, the portal's own first.
+    pub origins: Vec<String>,
+    /// Those of them that `/.well-known/webauthn` lists; empty: it does not exist.
+    pub related_origins: Vec<String>,
+    pub user_verification: UserVerification,
+    /// AAGUIDs that are accepted; empty: every one.
+    pub models: Vec<uuid::Uuid>,
+    /// DER certificates that an attestation must lead to; empty: none is asked for.
+    pub attestation_roots: Vec<Vec<u8>>,
+}
+
+/// What an authenticator must do to make sure of its user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UserVerification {
+    #[default]
+    Required,
+    Preferred,
 }

@@ -31,9 +31,9 @@ fn built_in_levels() {
     assert!(level("signed-in").slots.is_empty());
     assert!(level("standard").slots[0].contains(FactorKind::RecoveryCode));
     assert_eq!(level("standard").valid_for, Some(Duration::from_hours(12)));
-    for strong in ["sensitive", "critical"] {
-        assert_eq!(level(strong).slots, [FactorSet::EMPTY.with(FactorKind::Totp)]);
-    }
+    let passkey = FactorSet::EMPTY.with(FactorKind::Passkey);
+    assert_eq!(level("sensitive").slots, [passkey.with(FactorKind::Totp)]);
+    assert_eq!(level("critical").slots, [passkey]);
     assert_eq!(level("critical").valid_for, Some(Duration::ZERO));
 }
 

@@ -6,6 +6,7 @@
 mod front;
 mod meaning;
 mod outside;
+mod passkeys;
 mod schema;
 
 use std::fs;

@@ -52,6 +52,7 @@ fn sms() -> Sent {
 fn start(factor: &Sent, material: &Material, before: Option<&SecretSlice<u8>>, now: i64) -> Started {
     let starting = Starting {
         material,
+        others: &[],
         before,
         choice: "",
         account: "alice",

@@ -92,7 +92,7 @@ pub async fn world_with(first_factor: FirstFactor) -> World {
     let frame = Frame::new(&settings);
     let gate = Gate::new(shared, &settings, Arc::new(frame.clone())).unwrap();
     let services = Services::new(Passage::new(Arc::new(gate)), challenges, &settings);
-    let router = router(Portal { services, frame, clear_storage: true });
+    let router = router(Portal { services, frame, clear_storage: true, related_origins: Vec::new().into() });
     let user = NewUser {
         name: "maja".to_owned(),
         display_name: Some("Maja Berg".to_owned()),

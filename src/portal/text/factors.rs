@@ -66,6 +66,7 @@ pub fn malformed(factor: FactorKind, why: &Malformed) -> String {
         (FactorKind::Totp, Malformed::Empty) => "Enter the 6 digits from your app".to_owned(),
         (FactorKind::RecoveryCode, Malformed::Empty) => "Enter one of your recovery codes".to_owned(),
         (FactorKind::RecoveryCode, _) => "Enter one whole code from your list".to_owned(),
+        (FactorKind::Passkey, _) => "Nothing was confirmed. Try again or choose another way".to_owned(),
         (_, Malformed::Empty) => "Enter the code".to_owned(),
         (_, Malformed::Length { expected, got }) => {
             format!("The code has {expected} digits. You entered {got}")
@@ -206,8 +207,6 @@ pub const TOO_MANY_MESSAGES: &str = "That's enough messages for now. Choose anot
 pub const LEAVING: &str = "Taking you there";
 pub const LEAVING_TEXT: &str = "You confirm on the other page, and it brings you back here.";
 pub const LEAVING_BUTTON: &str = "Continue";
-pub const USE_PASSKEY: &str = "Use passkey";
-pub const PASSKEY_LEAD: &str = "Your device asks for your fingerprint, face, PIN or security key.";
 pub const CHECK_NOW: &str = "Check now";
 pub const APPROVE_LEAD: &str = "Confirm it on your phone. This page goes on by itself.";
 pub const APPROVE_NUMBER: &str = "Type this number there:";
@@ -223,7 +222,6 @@ pub const NUMBER: &str = "Phone number";
 pub const NUMBER_HINT: &str = "We send a code there when you confirm. Nothing else, and nobody else sees it.";
 pub const ADDRESS: &str = "E-mail address";
 pub const ADDRESS_HINT: &str = "We send a code there when you confirm.";
-pub const MAKE_PASSKEY: &str = "Create a passkey";
 
 /// Heading of the page that adds one.
 pub fn adding(factor: FactorKind) -> &'static str {

@@ -20,6 +20,8 @@ pub struct Challenge {
     pub hidden: Hidden,
     pub purpose: Purpose,
     pub way: Way,
+    /// Names of the passkeys that will do; the first few.
+    pub passkeys: Vec<String>,
     /// How things stand, where nothing is wrong.
     pub said: Option<Line>,
     /// What was typed, where it may be shown again.

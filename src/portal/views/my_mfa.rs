@@ -26,6 +26,8 @@ pub struct Row {
     pub id: String,
     pub title: String,
     pub kind: &'static str,
+    /// A model, a serial number, whether it is synced.
+    pub note: Option<String>,
     pub left: Option<String>,
     pub added: Timed,
     pub used: Line,
@@ -49,6 +51,7 @@ impl From<&EnrolmentView> for Row {
                 enrolment.name.clone()
             },
             kind,
+            note: enrolment.note.clone(),
             left: enrolment.left.map(text::codes_left),
             added: Timed::new(enrolment.added, text::added),
             used,

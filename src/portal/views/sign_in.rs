@@ -16,5 +16,16 @@ pub struct SignIn {
     pub app: Option<String>,
     /// Whether they come with an invitation.
     pub invited: bool,
+    /// A sign-in by passkey alone, where there is one.
+    pub passkey: Option<PasskeyForm>,
     pub problem: Option<Problem>,
+}
+
+/// What the browser needs to sign somebody in by passkey.
+pub struct PasskeyForm {
+    /// Of `navigator.credentials.get`.
+    pub options: serde_json::Value,
+    pub ceremony: String,
+    /// Id of a passkey that is nobody's any more, for the browser to forget.
+    pub gone: Option<String>,
 }

@@ -12,6 +12,7 @@ mod http;
 mod http2;
 mod proxy;
 mod raw;
+mod soft_passkey;
 mod tools;
 mod upstream;
 
@@ -23,6 +24,7 @@ pub use http::{Reply, read_reply};
 pub use http2::{Field, Http2, Outcome};
 pub use proxy::{Kind, Proxy, Reserved, tool};
 pub use raw::Raw;
+pub use soft_passkey::SoftPasskey;
 pub use tools::{Finished, peers_python, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
 

@@ -172,6 +172,13 @@ CREATE TABLE started (
 CREATE INDEX started_by_subject ON started (subject_key);
 CREATE INDEX started_by_expiry ON started (expires);
 
+-- Sign-in ceremonies that have been used; those not used are only in the browser, sealed.
+CREATE TABLE used_ceremonies (
+    id      BLOB NOT NULL PRIMARY KEY,
+    expires BIGINT NOT NULL
+);
+CREATE INDEX used_ceremonies_by_expiry ON used_ceremonies (expires);
+
 CREATE TABLE counters (
     subject_key  TEXT NOT NULL,
     kind         TEXT NOT NULL,

@@ -1,0 +1,129 @@
+// Passkeys as people use them: made, used, a second one, one that is there already; and everything that must not
+// count: no passkey, nobody verified, a wrong signature, a copy.
+import { authenticator } from './authenticator.mjs';
+import { assert, keeps, look, main, profile, signIn, untilAt } from './lib.mjs';
+
+const { PAGE, PORTAL, USERNAME, PASSWORD } = process.env;
+const origins = [new URL(PAGE).origin, new URL(PORTAL).origin];
+
+const start = '[data-start]';
+const press = (page) => Promise.all([page.waitForNavigation(), page.click(start)]);
+
+// What the page says after the browser refused.
+async function refused(page, name) {
+  await page.click(start);
+  const said = page.locator('[data-says]:visible');
+  await said.waitFor();
+  assert((await said.getAttribute('data-says')) === name, `not ${name}: ${await said.innerText()}`);
+  assert((await page.locator('a[href*="challenge/ways"], main a.button.quiet').count()) > 0, 'no other way is offered');
+}
+
+// What the page says after the server refused.
+async function wrong(page) {
+  await press(page);
+  assert((await page.title()).startsWith('Error:'), 'it counted');
+  const summary = await page.locator('.summary').innerText();
+  assert(/didn't work/.test(summary), summary);
+}
+
+async function add(page) {
+  await page.goto(`${PORTAL}/enrol`);
+  await Promise.all([page.waitForNavigation(), page.click('button[value=passkey]')]);
+  await page.locator(start).waitFor();
+}
+
+async function skipCodes(page) {
+  if ((await page.locator('input[name=saved]').count()) === 0) return;
+  await page.check('input[name=saved]');
+  await Promise.all([page.waitForNavigation(), page.locator('main form button[type=submit]').first().click()]);
+}
+
+async function newcomer(browser, watch) {
+  const fresh = await profile(browser, { origins });
+  const page = await fresh.context.newPage();
+  watch(page);
+  return { page, faults: fresh.faults, context: fresh.context };
+}
+
+await main(async (browser, watch) => {
+  // Made on the way to the app.
+  const { page, faults, context } = await newcomer(browser, watch);
+  const phone = await authenticator(page, { transport: 'internal', defaultBackupEligibility: true, defaultBackupState: true });
+  await page.goto(PAGE);
+  await signIn(page, USERNAME, PASSWORD);
+  await Promise.all([page.waitForNavigation(), page.click('button[value=passkey]')]);
+  await keeps(page, 'enrol-passkey');
+  // Whoever cannot be verified makes none.
+  await phone.verified(false);
+  await refused(page, 'NotAllowedError');
+  await look(page, 'enrol-passkey-cancelled');
+  await phone.verified(true);
+  await press(page);
+  await skipCodes(page);
+  if (page.url() !== PAGE) await page.goto(PAGE);
+  await untilAt(page, PAGE);
+  const [synced] = await phone.all();
+  assert(synced.isResidentCredential, 'it cannot be found without a name');
+
+  // The same device again is told so, in words of its own.
+  await add(page);
+  await refused(page, 'InvalidStateError');
+  await look(page, 'enrol-passkey-twice');
+
+  // A second one, on a key.
+  await phone.remove();
+  const key = await authenticator(page);
+  await add(page);
+  await press(page);
+  const [bound] = await key.all();
+  await page.goto(`${PORTAL}/my-mfa`);
+  await keeps(page, 'my-mfa-passkeys');
+  const list = await page.locator('.rows').innerText();
+  assert(/synced/i.test(list) && /Security key/.test(list), list);
+  assert(faults.length === 0, faults.join('\n'));
+  await context.close();
+
+  // Another browser, the key alone: whichever is asked for first, the key will do.
+  const { page: next, faults: more, context: second } = await newcomer(browser, watch);
+  const carried = await authenticator(next);
+  await next.goto(PAGE);
+  await signIn(next, USERNAME, PASSWORD);
+  await keeps(next, 'challenge-passkey');
+  // No passkey of ours in it.
+  await refused(next, 'NotAllowedError');
+  await look(next, 'challenge-passkey-cancelled');
+  await carried.carry([bound]);
+  await carried.lies({ isBogusSignature: true });
+  await wrong(next);
+  await keeps(next, 'challenge-passkey-wrong');
+  await carried.lies({ isBadUV: true });
+  await wrong(next);
+  await carried.lies({});
+  await press(next);
+  await untilAt(next, PAGE);
+  const [used] = await carried.all();
+  assert(used.signCount > bound.signCount, 'it was not used');
+  assert(more.length === 0, more.join('\n'));
+  await second.close();
+
+  // A copy of the key, whose counter stands where it stood before.
+  const { page: third, faults: last, context: other } = await newcomer(browser, watch);
+  const copy = await authenticator(third);
+  await copy.carry([{ ...used, signCount: 1 }]);
+  await third.goto(PAGE);
+  await signIn(third, USERNAME, PASSWORD);
+  await wrong(third);
+  assert(last.length === 0, last.join('\n'));
+  await other.close();
+
+  // Without script the page says so, and leads to the other ways.
+  const plain = await profile(browser, { script: false, origins });
+  const quiet = await plain.context.newPage();
+  watch(quiet);
+  await quiet.goto(PAGE);
+  await signIn(quiet, USERNAME, PASSWORD);
+  assert(/JavaScript/.test(await quiet.locator('noscript').first().innerText()), 'it is not said why');
+  assert(!(await quiet.locator(start).isVisible()), 'a button that does nothing');
+  await Promise.all([quiet.waitForNavigation(), quiet.click('a[href*="challenge/ways"]')]);
+  assert((await quiet.locator('.ways button:enabled').count()) >= 2, 'no ways');
+});
