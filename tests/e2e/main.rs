@@ -16,6 +16,7 @@
 mod lenient;
 mod support;
 
+mod abuse;
 mod acme;
 mod api;
 mod back_channel;
