@@ -8,6 +8,7 @@ mod front;
 mod senders;
 mod sent;
 mod upstream;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,12 +22,19 @@ use secrecy::SecretString;
 use super::factor_kind::FactorSet;
 use super::properties::Properties;
 
+pub use super::values::pointer::Pointer;
+pub use super::values::template::{Context, Placeholder, Template};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
+};
+pub use vendors::{
+    Accepted, Aws, AwsSms, AwsSns, HttpAuth, HttpBody, HttpErrors, HttpGateway, HttpReceipts, Login,
+    MessageBird, Plivo, SignatureMethod, Twilio, TwilioFrom, TwilioVerify, Vendor, Vonage, VonageSecret,
+    VonageVerify,
 };
 
 /// A whole configuration.

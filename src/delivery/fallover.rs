@@ -11,8 +11,10 @@ use secrecy::ExposeSecret as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::https::Https;
 use super::smtp::Smtp;
 use super::{Channel, Content, Message, NotSent, Reason, Sender, masked};
+use super::{receipts, sms};
 use crate::config::Settings;
 use crate::config::settings::{self, SenderKind};
 use crate::observe::metrics;
@@ -61,7 +63,7 @@ impl Delivery {
     pub fn new(settings: &Settings) -> Result<Self, DeliveryError> {
         let mut all = Vec::new();
         for sender in &settings.senders.list {
-            all.push(Carrier { sender: made(sender)?, patience: sender.timeout });
+            all.push(Carrier { sender: made(settings, sender)?, patience: sender.timeout });
         }
         let named = |name: &String| all.iter().find(|carrier| carrier.sender.name() == name).cloned();
         let routes = settings
@@ -128,11 +130,15 @@ impl Delivery {
 }
 
 /// The one place where senders are listed.
-fn made(settings: &settings::Sender) -> Result<Arc<dyn Sender>, DeliveryError> {
-    let settings::Sender { name, timeout, kind } = settings;
+fn made(settings: &Settings, sender: &settings::Sender) -> Result<Arc<dyn Sender>, DeliveryError> {
+    let settings::Sender { name, timeout, kind } = sender;
     let broken = |why: String| DeliveryError { name: name.clone(), why };
     Ok(match kind {
         SenderKind::Smtp(smtp) => Arc::new(Smtp::new(name, smtp, *timeout).map_err(broken)?),
+        SenderKind::Vendor { api, authority } => {
+            let client = Https::new(authority.as_deref()).map_err(|error| broken(error.to_string()))?;
+            sms::sender(name, api, receipts::wanted_at(settings, name, api), client)
+        }
     })
 }
 

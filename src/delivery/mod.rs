@@ -13,9 +13,12 @@ pub mod https;
 mod mail;
 pub mod notices;
 pub mod numbers;
+pub mod receipts;
+pub mod sms;
 mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
+mod vendor;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -121,6 +124,22 @@ impl Reason {
             Self::Misconfigured => "misconfigured",
             Self::Unavailable => "unavailable",
         }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let all = [
+            Self::InvalidDestination,
+            Self::NotMobile,
+            Self::OptedOut,
+            Self::RegionBlocked,
+            Self::Blocked,
+            Self::Throttled,
+            Self::Misconfigured,
+            Self::Unavailable,
+        ];
+        all.into_iter().find(|reason| reason.name() == name)
     }
 
     /// Whether it lies with the destination. Then no other sender is asked: what one vendor blocks as

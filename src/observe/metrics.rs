@@ -79,6 +79,17 @@ pub struct MessageLabels {
     pub reason: &'static str,
 }
 
+/// Labels of `stepgate_receipts_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct ReceiptLabels {
+    /// Its name in the configuration.
+    pub sender: String,
+    /// `delivered`, `failed`, `underway`, `repeated` or `refused`.
+    pub outcome: &'static str,
+    /// `none`, or one of `delivery::Reason`.
+    pub reason: &'static str,
+}
+
 /// Labels of `stepgate_message_duration_seconds`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct SenderLabels {
@@ -112,6 +123,7 @@ pub struct Metrics {
     pub acme_orders: Family<OutcomeLabels, Counter>,
     pub messages: Family<MessageLabels, Counter>,
     pub message_seconds: Seconds,
+    pub receipts: Family<ReceiptLabels, Counter>,
 }
 
 /// The metrics of this process.
@@ -148,6 +160,7 @@ impl Metrics {
             acme_orders: Family::default(),
             messages: Family::default(),
             message_seconds: Family::new_with_constructor(message_buckets),
+            receipts: Family::default(),
         };
         all.register();
         all
@@ -224,6 +237,7 @@ impl Metrics {
             "How long senders take for a message",
             self.message_seconds.clone(),
         );
+        registry.register("receipts", "Delivery receipts of vendors by outcome", self.receipts.clone());
         registry.register(
             "certificate_last_reload_successful",
             "Whether the certificates on disk are the ones in use",
@@ -251,6 +265,12 @@ impl Metrics {
     pub fn certificate(&self, name: &str, not_after: i64) {
         let labels = CertificateLabels { certificate: name.to_owned() };
         self.certificate_expiry.get_or_create(&labels).set(not_after);
+    }
+
+    /// Counts one delivery receipt of a configured sender.
+    pub fn receipt(&self, sender: &str, outcome: &'static str, reason: &'static str) {
+        let labels = ReceiptLabels { sender: sender.to_owned(), outcome, reason };
+        self.receipts.get_or_create(&labels).inc();
     }
 
     /// Counts one message and how long its sender took.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::codes::Code;
 use super::super::factor_kind::FactorKind;
 use super::super::pattern;
-use super::super::values::{BadValue, address, country, host, quantity, time};
+use super::super::values::{BadValue, address, country, host, pointer, quantity, template, time};
 
 /// Kinds of factor that are designed but not built yet.
 pub(in super::super) const LATER_FACTORS: [&str; 1] = ["push"];
@@ -45,6 +45,16 @@ pub(in super::super) enum Scalar {
     Mailbox,
     /// ISO 3166.
     Country,
+    /// A service's API.
+    ServiceUrl,
+    /// The same, with placeholders behind the host.
+    UrlTemplate,
+    /// Text with placeholders.
+    Template,
+    /// A place in a JSON answer.
+    Pointer,
+    /// US dollars.
+    Price,
     Link,
     Upstream,
     Database,
@@ -100,6 +110,11 @@ impl Scalar {
             Self::Mail => address::mail(text).map(drop),
             Self::Mailbox => address::mailbox(text).map(drop),
             Self::Country => country::country(text).map(drop),
+            Self::ServiceUrl => address::service_url(text).map(drop),
+            Self::UrlTemplate => address::url_template(text).map(drop),
+            Self::Template => not_blank(text).and_then(|()| template::template(text).map(drop)),
+            Self::Pointer => pointer::pointer(text).map(drop),
+            Self::Price => price(text),
             Self::Link => address::link(text).map(drop),
             Self::Upstream => address::upstream(text).map(drop),
             Self::Database => database(text),
@@ -178,10 +193,14 @@ impl Scalar {
             Self::Path => "a path pattern",
             Self::Prefix => "a path prefix",
             Self::PublicUrl => "an https origin",
-            Self::KeyUrl | Self::Directory => "an https URL",
+            Self::KeyUrl | Self::Directory | Self::ServiceUrl => "an https URL",
             Self::Mail => "a mail address",
             Self::Mailbox => "a mail address, perhaps with a name",
             Self::Country => "a country's ISO 3166 code",
+            Self::UrlTemplate => "an https URL, perhaps with placeholders",
+            Self::Template => "text, perhaps with placeholders",
+            Self::Pointer => "a JSON pointer",
+            Self::Price => "an amount of money, in quotes",
             Self::Link => "a link",
             Self::Upstream => "an upstream address",
             Self::Database => "a database",
@@ -220,7 +239,9 @@ impl Scalar {
             Self::Size => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),
             Self::Rate => pattern("^[0-9]+ per [0-9]+[smhd]$"),
             Self::Path | Self::Prefix => pattern("^/"),
-            Self::PublicUrl | Self::KeyUrl | Self::Directory => pattern("^https?://"),
+            Self::PublicUrl | Self::KeyUrl | Self::Directory | Self::ServiceUrl | Self::UrlTemplate => {
+                pattern("^https?://")
+            }
             Self::Upstream => pattern("^(https?://|h2c://|unix:/)"),
             Self::Method => pattern("^[A-Z-]+$"),
             Self::Country => pattern("^[A-Z]{2}$"),
@@ -253,6 +274,15 @@ fn secret(text: &str) -> Result<(), BadValue> {
         return Err(BadValue::coded(Code::WeakSecret, "this secret is empty", "nothing would be secret"));
     }
     Ok(())
+}
+
+fn price(text: &str) -> Result<(), BadValue> {
+    let digits = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, cents) = text.split_once('.').unwrap_or((text, "0"));
+    if digits(whole) && digits(cents) {
+        return Ok(());
+    }
+    Err(BadValue::new("this is no amount of money", "write it as `\"0.10\"`"))
 }
 
 fn word(text: &str, words: &[&str], later: &[&str]) -> Result<(), BadValue> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::vendors::Vendor;
+
 /// How a message reaches a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
@@ -48,6 +50,11 @@ pub struct Sender {
 #[derive(Debug, Clone)]
 pub enum SenderKind {
     Smtp(Smtp),
+    Vendor {
+        api: Box<Vendor>,
+        /// PEM of the authorities that count; `None`: the system's.
+        authority: Option<String>,
+    },
 }
 
 impl SenderKind {
@@ -56,6 +63,7 @@ impl SenderKind {
     pub const fn channels(&self) -> &'static [Channel] {
         match self {
             Self::Smtp(_) => &[Channel::Email],
+            Self::Vendor { api, .. } => api.channels(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::super::codes::Code;
 use super::super::settings::{Address, Endpoint, ListenAddress, PublicUrl};
 use super::BadValue;
 use super::host;
+use super::template::{Context, Template, template};
 
 /// `:8080`, `127.0.0.1:8080`, `[::]:8080`, `localhost:8080`. Without an address it is every IPv4 one.
 pub fn listen(text: &str) -> Result<SocketAddr, BadValue> {
@@ -98,6 +99,42 @@ pub fn key_url(text: &str) -> Result<String, BadValue> {
         Code::PlainHttp,
         "keys must come over https",
         "whoever can change this answer can sign in as anyone",
+    ))
+}
+
+/// Where a service's API is, without the slash at its end; http only where it does not leave the machine.
+pub fn service_url(text: &str) -> Result<String, BadValue> {
+    let example = "write it as `https://api.example.com`";
+    let url = fetched(text, example)?;
+    if text.contains('?') {
+        return Err(BadValue::new("no query belongs here", example));
+    }
+    secure(&url)?;
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A URL with placeholders, all of them behind the host.
+pub fn url_template(text: &str) -> Result<Template, BadValue> {
+    let example = "write it as `https://sms.example.com/send?to={{ to }}`";
+    let template = template(text)?;
+    let url = fetched(&template.fill(Context::Url, |_| "x"), example)?;
+    let behind_scheme = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+    let authority = behind_scheme.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains("{{") {
+        return Err(BadValue::new("the host is fixed", "placeholders stand behind it"));
+    }
+    secure(&url)?;
+    Ok(template)
+}
+
+fn secure(url: &PublicUrl) -> Result<(), BadValue> {
+    if url.https || is_loopback(&url.host) {
+        return Ok(());
+    }
+    Err(BadValue::coded(
+        Code::PlainHttp,
+        "a service is reached over https",
+        "http is accepted for localhost, 127.0.0.1 and [::1] only: codes would travel in the clear",
     ))
 }
 
@@ -243,6 +280,19 @@ mod tests {
         assert_eq!(listener("unix:/run/a.sock").unwrap().to_string(), "unix:/run/a.sock");
         assert_eq!(listener(":1").unwrap().tcp(), Some("0.0.0.0:1".parse().unwrap()));
         assert!(listener("unix:a.sock").is_err() && listener(&format!("unix:/{}", "a".repeat(107))).is_err());
+    }
+
+    #[test]
+    fn services() {
+        assert_eq!(service_url("https://api.example.com/").unwrap(), "https://api.example.com");
+        assert_eq!(service_url("http://127.0.0.1:4010/x").unwrap(), "http://127.0.0.1:4010/x");
+        assert_eq!(service_url("http://api.example.com").unwrap_err().code, Code::PlainHttp);
+        assert!(service_url("https://api.example.com?x").is_err() && service_url("api.example.com").is_err());
+        assert!(url_template("https://sms.example.com/{{ digits }}?t={{ text }}").is_ok());
+        assert!(url_template("https://sms.example.com").is_ok());
+        assert!(url_template("https://{{ to }}.example.com/").is_err());
+        assert!(url_template("https://u:p@sms.example.com/").is_err());
+        assert_eq!(url_template("http://sms.example.com/").unwrap_err().code, Code::PlainHttp);
     }
 
     #[test]

@@ -6,7 +6,9 @@
 pub(super) mod address;
 pub(super) mod country;
 pub(super) mod host;
+pub(super) mod pointer;
 pub(super) mod quantity;
+pub(super) mod template;
 pub(super) mod time;
 
 use super::codes::Code;

@@ -1,6 +1,8 @@
 //! Senders by name, and which of them each channel uses.
 
+mod gateway;
 mod smtp;
+mod vendors;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +35,7 @@ fn sender(build: &mut Build<'_>, entry: &Entry) -> Option<Sender> {
     let node = &entry.value;
     let kind = match node.text_of("type")? {
         "smtp" => smtp::smtp(build, node).map(SenderKind::Smtp),
-        _ => None,
+        kind => vendors::vendor(build, node, kind),
     };
     let timeout = timeout(build, node);
     Some(Sender { name: entry.key.clone(), timeout: timeout?, kind: kind? })

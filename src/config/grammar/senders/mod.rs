@@ -1,6 +1,8 @@
 //! Grammar of senders: the services that messages leave through. One file per family of vendors.
 
+pub(in super::super) mod http;
 mod smtp;
+mod vendors;
 
 use super::{Absent, Key, Scalar, Shape, Table, Tagged};
 
@@ -11,19 +13,19 @@ static SENDER: Tagged = Tagged {
     what: "a sender",
     tag: "type",
     tag_doc: "What kind of service.",
-    variants: &[("smtp", &smtp::SMTP)],
-    later: &[
-        "twilio",
-        "twilio-verify",
-        "vonage",
-        "vonage-verify",
-        "aws-sms",
-        "aws-sns",
-        "plivo",
-        "messagebird",
-        "http",
-        "smpp",
+    variants: &[
+        ("smtp", &smtp::SMTP),
+        ("twilio", &vendors::TWILIO),
+        ("twilio-verify", &vendors::TWILIO_VERIFY),
+        ("vonage", &vendors::VONAGE),
+        ("vonage-verify", &vendors::VONAGE_VERIFY),
+        ("aws-sms", &vendors::AWS_SMS),
+        ("aws-sns", &vendors::AWS_SNS),
+        ("plivo", &vendors::PLIVO),
+        ("messagebird", &vendors::MESSAGEBIRD),
+        ("http", &http::HTTP),
     ],
+    later: &["smpp"],
 };
 
 /// For every sender.

@@ -1,0 +1,82 @@
+//! Twilio Verify v2 as a carrier of our own codes: `POST …/Verifications` with `CustomCode`.
+//!
+//! Twilio writes the text and chooses the sender; the code is judged here and never sent back to
+//! Twilio. Notices cannot be sent this way.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use secrecy::ExposeSecret as _;
+
+use super::super::vendor::{Vendor, basic, form, get, not_carried};
+use super::super::{Accepted, Channel, Content, Message, NotSent};
+use super::{text, twilio};
+use crate::ambient::UnixTime;
+use crate::config::settings::TwilioVerify as Settings;
+
+pub(in super::super) struct TwilioVerify {
+    pub settings: Settings,
+}
+
+impl TwilioVerify {
+    fn service(&self) -> String {
+        format!("{}/v2/Services/{}", self.settings.url, self.settings.service_sid)
+    }
+}
+
+impl Vendor for TwilioVerify {
+    fn request(&self, message: &Message, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
+        let Content::Code(code) = &message.content else {
+            return Err(not_carried("notices"));
+        };
+        let channel = match message.channel {
+            Channel::Sms if self.settings.whatsapp => "whatsapp",
+            Channel::Sms => "sms",
+            Channel::Voice => "call",
+            Channel::Email => return Err(not_carried("e-mail")),
+        };
+        let name = text::name(&code.brand);
+        let mut fields = vec![
+            ("To", message.to.as_str()),
+            ("Channel", channel),
+            ("CustomCode", code.code.expose_secret()),
+        ];
+        fields.extend(name.as_deref().map(|name| ("CustomFriendlyName", name)));
+        form(&format!("{}/Verifications", self.service()), Some(basic(&self.settings.login)?), &fields)
+    }
+
+    fn judge(&self, answer: &Response<Bytes>) -> Result<Accepted, NotSent> {
+        twilio::judge(answer)
+    }
+
+    fn probe(&self, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
+        get(&self.service(), Some(basic(&self.settings.login)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{code, fields, notice};
+    use super::*;
+    use crate::config::settings::Login;
+
+    #[test]
+    fn our_own_code_goes_by_the_channel_asked_for() {
+        let sender = |whatsapp| TwilioVerify {
+            settings: Settings {
+                url: "https://verify.twilio.com".into(),
+                service_sid: "VA1".into(),
+                login: Login { user: "SK1".into(), password: "s".into() },
+                whatsapp,
+            },
+        };
+        let request = sender(false).request(&code(), UnixTime(0)).unwrap();
+        assert_eq!(request.uri(), "https://verify.twilio.com/v2/Services/VA1/Verifications");
+        let sent = fields(&request);
+        assert_eq!((sent["Channel"].as_str(), sent["CustomCode"].as_str()), ("sms", "12345678"));
+        assert_eq!(sent["CustomFriendlyName"], "Example Ltd");
+        assert_eq!(fields(&sender(true).request(&code(), UnixTime(0)).unwrap())["Channel"], "whatsapp");
+        let call = Message { channel: Channel::Voice, ..code() };
+        assert_eq!(fields(&sender(true).request(&call, UnixTime(0)).unwrap())["Channel"], "call");
+        assert!(sender(false).request(&notice(), UnixTime(0)).is_err());
+    }
+}
