@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::ambient::Clock;
 use crate::config::Settings;
 use crate::delivery::notices::Notices;
+use crate::delivery::receipts::Receipts;
 use crate::delivery::{Delivery, DeliveryError};
 use crate::factors::{self, EnrolError, Factors, FactorsError};
 use crate::policy::SubjectKey;
@@ -22,6 +23,7 @@ mod limits;
 mod notice;
 mod password;
 mod permission;
+mod receipts;
 mod sends;
 mod settle;
 mod sign_in;
@@ -47,6 +49,7 @@ pub struct Challenges {
     clock: Clock,
     factors: Arc<Factors>,
     delivery: Delivery,
+    receipts: Receipts,
     hashing: password::Hashing,
     notices: Notices,
 }
@@ -97,6 +100,7 @@ impl Challenges {
     pub fn new(store: Store, settings: Arc<Settings>, clock: Clock) -> Result<Self, BuildError> {
         let factors = Arc::new(factors::all(&settings)?);
         let delivery = Delivery::new(&settings)?;
+        let receipts = Receipts::new(&settings);
         let notices = Notices::new(store.clone(), clock.clone());
         Ok(Self {
             store,
@@ -104,6 +108,7 @@ impl Challenges {
             clock,
             factors,
             delivery,
+            receipts,
             hashing: password::Hashing::new(),
             notices,
         })
@@ -116,7 +121,8 @@ impl Challenges {
     pub fn with_settings(&self, settings: Arc<Settings>) -> Result<Self, BuildError> {
         let factors = Arc::new(factors::all(&settings)?);
         let delivery = Delivery::new(&settings)?;
-        Ok(Self { settings, factors, delivery, ..self.clone() })
+        let receipts = Receipts::new(&settings);
+        Ok(Self { settings, factors, delivery, receipts, ..self.clone() })
     }
 
     /// The same room with other factors, for tests.

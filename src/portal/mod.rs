@@ -19,6 +19,7 @@ mod my_mfa;
 mod onward;
 pub mod pages;
 mod qr;
+mod receipts;
 mod routes;
 mod sign_in;
 mod state;

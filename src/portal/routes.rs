@@ -11,7 +11,7 @@ use super::detour::{Detour, page};
 use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
-use super::{assets, begin, challenge, enrol, my_mfa, pages, sign_in, text};
+use super::{assets, begin, challenge, enrol, my_mfa, pages, receipts, sign_in, text};
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 
@@ -58,6 +58,7 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
         .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
         .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))
+        .route("/receipts/{sender}", get(receipts::take).post(receipts::take))
         .route("/assets/{version}/{name}", get(asset))
 }
 

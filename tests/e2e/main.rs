@@ -57,6 +57,7 @@ mod recovery;
 mod relay;
 mod sessions;
 mod streaming;
+mod text_messages;
 mod threats;
 mod totp;
 mod websocket;

@@ -16,6 +16,7 @@ mod raw;
 mod soft_passkey;
 mod tools;
 mod upstream;
+mod vendors;
 
 pub use authenticator::Authenticator;
 pub use browser::{Ask, Browser};
@@ -29,6 +30,7 @@ pub use raw::Raw;
 pub use soft_passkey::SoftPasskey;
 pub use tools::{Finished, peers_python, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
+pub use vendors::{Vendors, peer, post, vendors_python};
 
 use std::time::Duration;
 
