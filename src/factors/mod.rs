@@ -317,6 +317,12 @@ impl Factors {
         self.list.iter().map(|factor| &**factor)
     }
 
+    /// The kinds that everybody has without enrolling.
+    #[must_use]
+    pub fn automatic(&self) -> FactorSet {
+        self.iter().filter(|factor| factor.is_automatic()).map(Factor::kind).collect()
+    }
+
     /// The kinds that are on.
     #[must_use]
     pub fn kinds(&self) -> FactorSet {

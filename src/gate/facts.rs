@@ -22,12 +22,14 @@ pub struct People {
     revocations: Arc<Revocations>,
     /// What was enrolled, and the row of the feed up to which that is known.
     enrolled: Cache<SubjectKey, (i64, FactorSet)>,
+    /// What everybody has without enrolling.
+    automatic: FactorSet,
 }
 
 impl People {
     #[must_use]
-    pub fn new(store: Store, revocations: Arc<Revocations>) -> Self {
-        Self { store, revocations, enrolled: Cache::new(REMEMBERED) }
+    pub fn new(store: Store, revocations: Arc<Revocations>, automatic: FactorSet) -> Self {
+        Self { store, revocations, enrolled: Cache::new(REMEMBERED), automatic }
     }
 
     /// Which kinds of factor the person has, among those that are switched on.
@@ -41,6 +43,7 @@ impl People {
         match self.store.enrolments(person).await {
             Ok(enrolments) => {
                 let kinds: FactorSet = enrolments.iter().map(|enrolment| enrolment.factor).collect();
+                let kinds = kinds.union(self.automatic);
                 self.enrolled.insert(person.clone(), (version, kinds));
                 Enrolled::Kinds(kinds.intersection(on))
             }

@@ -113,15 +113,17 @@ impl Gate {
         pages: Arc<dyn pages::Pages>,
     ) -> Result<Self, GateError> {
         let policy = Arc::new(Policy::compile(settings)?);
+        let challenges = shared.challenges.with_settings(Arc::clone(settings))?;
+        let automatic = challenges.factors().automatic();
         Ok(Self {
-            challenges: shared.challenges.with_settings(Arc::clone(settings))?,
+            challenges,
             sources: Sources::new(&settings.identity, &shared.sessions)?,
             claims: Claims::new(
                 Arc::clone(&shared.ring),
                 Arc::clone(&shared.revocations),
                 Arc::clone(&policy),
             ),
-            people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations)),
+            people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations), automatic),
             informer: outgoing::Informer::new(&settings.to_upstream, &settings.server.public_url)?,
             faces: familiar::Faces::new(),
             answers: answer::Answers::new(pages, settings),
