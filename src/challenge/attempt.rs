@@ -192,7 +192,8 @@ async fn passed(
     };
     let left = attempt.factors.get(question.kind).and_then(|factor| factor.left(state));
     let told = attempt.notice(&mut tx, question.kind, &enrolment, left).await?;
-    let proof = Proof { properties, ..Proof::new(question.kind, enrolment, attempt.now) };
+    let waived = attempt.is_waived();
+    let proof = Proof { properties, waived, ..Proof::new(question.kind, enrolment, attempt.now) };
     let proof = (!question.saved).then_some(proof);
     let ended = match (&attempt.target, &proof) {
         (Target::Challenge { id, .. }, Some(proof)) => {
@@ -210,12 +211,17 @@ async fn passed(
     if let Some(id) = attempt.target.question() {
         tx.drop_started(subject, id, None).await?;
     }
-    let waived = attempt.given.as_ref().is_some_and(|given| given.waived);
     tx.audit(attempt.event(if waived { "waived" } else { "passed" }, question))
         .await?;
     let Some(proof) = proof else {
         return tell(tx.commit(Judged::Outcome(Outcome::Saved)).await, told);
     };
+    if waived {
+        // Nobody has shown anything: no browser becomes known, and no count is forgiven.
+        return tx
+            .commit(Judged::Outcome(Outcome::Passed { proof, browser: None, recovery_codes_left: None }))
+            .await;
+    }
     let browser = remember(&mut tx, attempt, question, count).await?;
     let used_in = browser.as_deref().or(attempt.caller.browser.as_deref());
     tx.note_use(subject, &proof.enrolment, attempt.now, &attempt.caller.agent, used_in)
@@ -379,6 +385,11 @@ async fn wrong(
 }
 
 impl Attempt {
+    /// Whether this goes without anybody's judgement.
+    pub(super) fn is_waived(&self) -> bool {
+        self.given.as_ref().is_some_and(|given| given.waived)
+    }
+
     async fn count(&self, tx: &mut Tx) -> Result<Count, StoreError> {
         let subject = self.caller.identity.key.clone();
         let lane = match &self.caller.browser {

@@ -107,6 +107,7 @@ fn permits(facts: &Facts, proof: &Proof, counting: &Accepted, now: UnixTime) -> 
     let once = proof.factor.is_spare() || proof.factor == FactorKind::Email;
     let spent = || facts.enrolled.iter().any(|one| one.created >= proof.at);
     proof.remembered.is_none()
+        && !proof.waived
         && (-SKEW..=FRESH).contains(&now.since(proof.at))
         && counting.contains(proof.factor, proof.properties)
         && facts.enrolled.iter().any(own)

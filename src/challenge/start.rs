@@ -25,7 +25,9 @@ const LONGEST_START: Duration = Duration::from_secs(35);
 
 /// What is shown of something that has begun.
 pub(super) fn started_view(record: &StartedRecord) -> StartedView {
-    let again_at = matches!(record.shows, Shows::Sent { .. }).then(|| record.at.plus(RESEND_AFTER));
+    // What rings a phone disturbs as much as a message does (security.md E21).
+    let again_at = matches!(record.shows, Shows::Sent { .. } | Shows::Approve { .. })
+        .then(|| record.at.plus(RESEND_AFTER));
     StartedView { shows: record.shows.clone(), at: record.at, again_at, expires_at: record.expires }
 }
 
@@ -38,6 +40,8 @@ struct Question<'a> {
     /// The person's others of the kind that may be answered with as well.
     others: Vec<Material>,
     app: String,
+    /// Names of the levels that are missing; none where a change of factors is what it is for.
+    levels: Vec<String>,
 }
 
 impl Challenges {
@@ -74,8 +78,8 @@ impl Challenges {
         for one in view.ways.iter().filter(same).filter(|_| factor.asks_for_any()) {
             others.extend(self.material(caller, &one.enrolment).await?);
         }
-        let Purpose { app, .. } = view.purpose.clone();
-        let question = Question { id, enrolment: Some(enrolment.clone()), material, others, app };
+        let Purpose { app, levels, .. } = view.purpose.clone();
+        let question = Question { id, enrolment: Some(enrolment.clone()), material, others, app, levels };
         self.begin_question(caller, factor, question, start).await.map(Some)
     }
 
@@ -104,7 +108,14 @@ impl Challenges {
             return Ok(Some(Beginning::Expired));
         };
         let app = self.settings.branding.name.clone();
-        let question = Question { id, enrolment: None, material: waiting.material, others: Vec::new(), app };
+        let question = Question {
+            id,
+            enrolment: None,
+            material: waiting.material,
+            others: Vec::new(),
+            app,
+            levels: Vec::new(),
+        };
         self.begin_question(caller, factor, question, start).await.map(Some)
     }
 
@@ -285,10 +296,24 @@ impl Challenges {
         }
     }
 
+    /// Whether every missing level lets a service that is away be done without: none asks for a proof
+    /// of this very moment, or for properties, which nobody has shown.
+    fn may_be_waived(&self, levels: &[String]) -> bool {
+        let all = &self.settings.levels;
+        !levels.is_empty()
+            && levels.iter().all(|name| {
+                let level = all.iter().find(|level| level.name == *name);
+                level.is_some_and(|level| {
+                    level.valid_for != Some(Duration::ZERO) && level.properties.is_empty()
+                })
+            })
+    }
+
     /// The operator does without a service that is away: a proof without properties, told as such.
     async fn waive(&self, caller: &Caller, question: &Question<'_>) -> Result<Beginning, ChallengeError> {
-        let Some(enrolment) = &question.enrolment else {
-            // Nothing is enrolled on the word of nobody.
+        let enrolment = question.enrolment.as_ref().filter(|_| self.may_be_waived(&question.levels));
+        let Some(enrolment) = enrolment else {
+            // Nothing is enrolled or changed on the word of nobody.
             return Ok(Beginning::Refused(crate::delivery::Reason::Unavailable));
         };
         tracing::warn!(person = %caller.identity.key, "a challenge goes without a service that is away");

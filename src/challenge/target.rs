@@ -8,9 +8,10 @@ use super::attempt::{Attempt, Target, browser_token};
 use super::enrol::MAX_ENROLMENTS;
 use super::permission;
 use super::view::{Change, ChangePermission, Outcome, Purpose};
+use super::ways::is_overshadowed;
 use crate::config::FactorKind;
 use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED, Starts};
-use crate::policy::{EnrolmentId, Proof};
+use crate::policy::{Accepted, EnrolmentId, Proof};
 use crate::store::{ChallengeRecord, EnrolmentRecord, Stage, StoreError, Tx};
 
 /// What became of an attempt.
@@ -118,14 +119,18 @@ async fn find_challenge(
         .factors
         .get(one.factor)
         .filter(|_| challenge.accepted.contains(one.factor, one.properties()))
+        .filter(|factor| !is_overshadowed(*factor, &enrolled, &attempt.factors, &challenge.accepted))
     else {
         return Ok(UNKNOWN);
     };
+    let one = one.clone();
     if challenge.expires <= attempt.now {
         return Ok(ended(Outcome::Expired));
     }
     let answer = match factor.normal_form(&attempt.answer) {
         Ok(answer) => answer,
+        // There is none: nobody was asked.
+        Err(_) if attempt.is_waived() => NormalForm(String::new().into()),
         Err(malformed) => return Ok(ended(Outcome::Malformed(malformed))),
     };
     let mac = answer_mac(tx, id, &enrolment.0, &answer);
@@ -173,8 +178,17 @@ async fn settled(
 
 async fn find_inline(tx: &mut Tx, attempt: &Attempt, kind: FactorKind) -> Result<Found, StoreError> {
     let subject = &attempt.caller.identity.key;
+    let enrolled = tx.enrolments(subject).await?;
     // What must be begun first belongs to a challenge.
-    let factor = attempt.factors.get(kind).filter(|factor| !factor.needs_start(&attempt.answer));
+    let factor = attempt.factors.get(kind).filter(|factor| {
+        !factor.needs_start(&attempt.answer)
+            && !is_overshadowed(
+                *factor,
+                &enrolled,
+                &attempt.factors,
+                &Accepted::kinds_of(attempt.factors.kinds()),
+            )
+    });
     let Some(factor) = factor else {
         return Ok(UNKNOWN);
     };
@@ -183,7 +197,7 @@ async fn find_inline(tx: &mut Tx, attempt: &Attempt, kind: FactorKind) -> Result
         Err(malformed) => return Ok(ended(Outcome::Malformed(malformed))),
     };
     let mut candidates = Vec::new();
-    for one in tx.enrolments(subject).await?.into_iter().filter(|one| one.factor == kind) {
+    for one in enrolled.into_iter().filter(|one| one.factor == kind) {
         if let Some(material) = tx.material(subject, &one.id).await? {
             candidates.push(Candidate { enrolment: Some(one.id), material, begun: None });
         }

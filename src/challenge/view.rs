@@ -67,6 +67,10 @@ pub struct Way {
     /// Whether it has to be begun by POST before there can be an answer.
     #[serde(rename = "must_start")]
     pub starts: Starts,
+    /// The ways within it, for `choice`; empty where there is only one.
+    pub choices: &'static [&'static str],
+    /// Whether a code can be typed as well, without anything begun.
+    pub takes_code_at_once: bool,
     /// What was begun for this very challenge.
     pub started: Option<StartedView>,
     pub last_used: Option<UnixTime>,
@@ -88,6 +92,8 @@ pub enum WhyNot {
     Lacks { properties: Vec<&'static str> },
     /// It counts only beside another factor, and here one is enough.
     OnlyBeside,
+    /// It counts only for people who have nothing else.
+    LastResort,
     /// No code is left.
     UsedUp,
 }

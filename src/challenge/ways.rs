@@ -2,7 +2,7 @@
 
 use super::view::{Way, WhyNot};
 use crate::config::FactorSet;
-use crate::factors::Factors;
+use crate::factors::{Answer, Factor, Factors, Prompt};
 use crate::policy::{Accepted, EnrolmentId};
 use crate::store::{EnrolmentRecord, TokenHash};
 
@@ -32,13 +32,31 @@ pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste:
             one.created,
         )
     });
-    enrolled.into_iter().filter_map(|one| way(one, factors, taste)).collect()
+    let all = enrolled.clone();
+    enrolled.into_iter().filter_map(|one| way(one, &all, factors, taste)).collect()
 }
 
-fn way(one: EnrolmentRecord, factors: &Factors, taste: &Taste<'_>) -> Option<Way> {
+/// Whether a last resort is none here, because the person has something better that is accepted.
+pub(super) fn is_overshadowed(
+    factor: &dyn Factor,
+    enrolled: &[EnrolmentRecord],
+    factors: &Factors,
+    accepted: &Accepted,
+) -> bool {
+    let better = |one: &EnrolmentRecord| {
+        one.factor != factor.kind()
+            && !one.factor.is_spare()
+            && accepted.contains(one.factor, one.properties())
+            && factors.get(one.factor).is_some()
+    };
+    factor.is_last_resort() && enrolled.iter().any(better)
+}
+
+fn way(one: EnrolmentRecord, all: &[EnrolmentRecord], factors: &Factors, taste: &Taste<'_>) -> Option<Way> {
     let factor = factors.get(one.factor)?;
     let left = factor.left(one.state);
-    let why_not = why_not(&one, left, taste);
+    let overshadowed = is_overshadowed(factor, all, factors, taste.accepted);
+    let why_not = why_not(&one, left, taste).or(overshadowed.then_some(WhyNot::LastResort));
     Some(Way {
         enrolment: one.id,
         factor: one.factor,
@@ -48,6 +66,9 @@ fn way(one: EnrolmentRecord, factors: &Factors, taste: &Taste<'_>) -> Option<Way
         starts: factor.starts(),
         started: None,
         last_used: one.last_used,
+        choices: factor.choices(),
+        takes_code_at_once: factor.prompt() == Prompt::Approve
+            && !factor.needs_start(&Answer::Code(String::new())),
         accepted: why_not.is_none(),
         why_not,
         left,

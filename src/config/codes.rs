@@ -42,6 +42,7 @@ pub enum Code {
     InlineSecret,
     WeakSecret,
     Certificate,
+    FailsOpen,
     UnknownVariable,
     Unreadable,
     Internal,
@@ -49,7 +50,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 40] = [
+    pub const ALL: [(Self, &'static str, &'static str); 41] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -151,6 +152,11 @@ impl Code {
         (Self::InlineSecret, "SG-C042", "Warning: a secret is written in the file itself."),
         (Self::WeakSecret, "SG-C043", "A secret or key that is too short or not of the right form."),
         (Self::Certificate, "SG-C044", "A certificate or key file that cannot be served with."),
+        (
+            Self::FailsOpen,
+            "SG-C050",
+            "Warning: a factor counts as proved while the service behind it cannot be reached.",
+        ),
         (Self::UnknownVariable, "SG-C060", "A `STEPGATE__…` variable that names no setting."),
         (
             Self::Unreadable,

@@ -3,6 +3,7 @@
 //! Rooms above read these types and never see YAML. A value of [`Settings`] exists only when the
 //! whole file was free of errors.
 
+mod duo;
 mod factors;
 mod front;
 mod senders;
@@ -24,6 +25,7 @@ use super::properties::Properties;
 
 pub use super::values::pointer::Pointer;
 pub use super::values::template::{Context, Placeholder, Template};
+pub use duo::{Duo, DuoApplication};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};

@@ -14,6 +14,7 @@ use crate::delivery::{BoxFuture, Channel};
 
 mod begun;
 mod code;
+mod duo;
 mod material;
 mod passkey;
 mod recovery_code;
@@ -171,6 +172,11 @@ pub trait Factor: Send + Sync {
         false
     }
 
+    /// Whether it counts only for people who have nothing else that would.
+    fn is_last_resort(&self) -> bool {
+        false
+    }
+
     /// Makes the secret for a new enrolment and what to show of it.
     ///
     /// # Errors
@@ -221,6 +227,11 @@ pub trait Factor: Send + Sync {
     /// Whether this answer is to something that must have been begun.
     fn needs_start(&self, _answer: &Answer) -> bool {
         self.starts() != Starts::Never
+    }
+
+    /// The ways within this way, where a person chooses among several; the first is the usual one.
+    fn choices(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Begins what has to happen first: makes a code, a ceremony, or asks a service for one.
@@ -353,6 +364,13 @@ pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
     ];
     if factors.enabled.contains(FactorKind::Passkey) {
         list.push(Box::new(passkey::Passkeys::new(&factors.passkey)?));
+    }
+    if let Some(settings) = &factors.duo {
+        let failed = |why: crate::delivery::https::HttpsError| FactorsError {
+            factor: FactorKind::Duo,
+            why: why.to_string(),
+        };
+        list.push(Box::new(duo::Duo::new(settings).map_err(failed)?));
     }
     list.retain(|factor| factors.enabled.contains(factor.kind()));
     Ok(Factors { list })

@@ -33,12 +33,23 @@ pub struct Proof {
     /// one, and only levels with `remember_device` look at it.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub remembered: Option<TrustId>,
+    /// Nobody proved it: the service was away, and the operator does without it then. It permits no
+    /// change of factors.
+    #[serde(rename = "w", default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
 }
 
 impl Proof {
     /// A proof made here and now, without properties.
     #[must_use]
     pub const fn new(factor: FactorKind, enrolment: EnrolmentId, at: UnixTime) -> Self {
-        Self { factor, enrolment, at, properties: Properties::EMPTY, remembered: None }
+        Self {
+            factor,
+            enrolment,
+            at,
+            properties: Properties::EMPTY,
+            remembered: None,
+            waived: false,
+        }
     }
 }

@@ -47,6 +47,8 @@ fn way(factor: FactorKind, name: &str) -> Way {
         },
         hint: None,
         starts: Starts::Never,
+        choices: &[],
+        takes_code_at_once: false,
         started: None,
         last_used: (name == "Phone").then_some(NOW.plus(-86_400)),
         accepted: true,

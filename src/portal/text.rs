@@ -96,6 +96,7 @@ pub fn not_accepted(app: &str, why: &WhyNot) -> String {
         WhyNot::OtherKind => format!("{app} doesn't accept this way."),
         WhyNot::Lacks { properties } => needs(app, properties),
         WhyNot::OnlyBeside => "This counts only together with another way.".to_owned(),
+        WhyNot::LastResort => "This counts only where you have no other way.".to_owned(),
         WhyNot::UsedUp => codes_left(0),
     }
 }

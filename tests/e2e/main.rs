@@ -31,6 +31,7 @@ mod decisions;
 mod differential;
 mod doors;
 mod drain;
+mod duo;
 mod ending;
 mod enrolment;
 mod entrances;

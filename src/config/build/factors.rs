@@ -6,7 +6,7 @@ use super::super::factor_kind::FactorKind;
 use super::super::node::Node;
 use super::super::settings::{Email, Factors, Language, RecoveryCodes, Telephone, Totp};
 use super::super::values::{address, country};
-use super::{passkey, value, values};
+use super::{duo, passkey, value, values};
 
 pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
     let section = root.get("factors");
@@ -26,6 +26,7 @@ pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
         sms: telephone(factor("sms"), "sms", problems),
         voice: telephone(factor("voice"), "voice", problems),
         passkey: passkey.unwrap_or_default(),
+        duo: factor("duo").and_then(|node| duo::duo(node, problems)),
     }
 }
 

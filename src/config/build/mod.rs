@@ -5,6 +5,7 @@
 //! parts are reported. Nothing is ever replaced by a guess: with any error there are no settings.
 
 mod conditions;
+mod duo;
 mod factors;
 mod front;
 mod identity;

@@ -1,5 +1,6 @@
 //! Grammar of `factors`: one map for each kind.
 
+use super::duo::DUO;
 use super::senders::SENDER_OF_FACTOR;
 use super::{Absent, Key, Map, Scalar, Shape};
 
@@ -24,11 +25,12 @@ pub(super) static FACTORS: Map = Map::new(
 .later(&super::scalar::LATER_FACTORS);
 
 /// For kinds that are off unless the file says otherwise.
-const ENABLED: Key = Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used.");
+pub(super) const ENABLED: Key =
+    Key::default("enabled", Scalar::Bool, "false", "Whether it can be enrolled and used.");
 
-const STANDALONE: Key = standalone("true");
+pub(super) const STANDALONE: Key = standalone("true");
 /// Whoever reads somebody's mail can usually reset their password as well.
-const STANDALONE_EMAIL: Key = standalone("false");
+pub(super) const STANDALONE_EMAIL: Key = standalone("false");
 
 const fn standalone(default: &'static str) -> Key {
     Key::default(
@@ -170,8 +172,6 @@ static VOICE: Map = Map::new(
         ),
     ],
 );
-
-static DUO: Map = Map::new("`duo`", "Duo Security.", &[ENABLED, STANDALONE]);
 
 static RADIUS: Map = Map::new("`radius`", "Codes that a RADIUS server judges.", &[ENABLED, STANDALONE]);
 

@@ -5,6 +5,7 @@
 //! not said here but in `build`.
 
 mod access;
+mod duo;
 mod factors;
 mod front;
 mod gateway;

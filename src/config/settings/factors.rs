@@ -1,7 +1,7 @@
 //! The factors as configured: which are on, and what each needs.
 
 use super::super::factor_kind::{FactorKind, FactorSet};
-use super::{Email, Telephone};
+use super::{Duo, Email, Telephone};
 
 #[derive(Debug, Clone, Default)]
 pub struct Factors {
@@ -15,6 +15,8 @@ pub struct Factors {
     pub sms: Telephone,
     pub voice: Telephone,
     pub passkey: Passkey,
+    /// There when it is on.
+    pub duo: Option<Duo>,
 }
 
 impl Factors {

@@ -49,6 +49,14 @@
     for (const field of all("input[autocomplete=one-time-code], input[type=password]")) field.value = "";
   });
 
+  // What is decided on another device is asked for again by itself, unless somebody is typing.
+  const asks = document.querySelector("button[data-asks]");
+  if (asks) {
+    setTimeout(() => {
+      if (![...all("input.code")].some((field) => field.value !== "")) asks.click();
+    }, 2000);
+  }
+
   // A confirmation in one tab moves the others on: they ask the server again, which knows.
   if ("BroadcastChannel" in window) {
     const channel = new BroadcastChannel("stepgate");

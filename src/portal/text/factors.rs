@@ -124,11 +124,27 @@ pub fn start_button(factor: FactorKind) -> &'static str {
     }
 }
 
+/// One of the ways within a way.
+pub fn choice(name: &str) -> &'static str {
+    match name {
+        "push" => "Send a push",
+        "phone" => "Call me",
+        "text" => "Text me passcodes",
+        _ => "Continue",
+    }
+}
+
+/// Before the ways within a way.
+pub const CHOICES_LEAD: &str = "How do you want to confirm?";
+pub const PASSCODE: &str = "Or a passcode";
+pub const PASSCODE_HINT: &str = "From the app, a text or your token";
+
 /// Where a code went.
 pub fn sent(factor: FactorKind, to: &str) -> String {
     match factor {
         FactorKind::Sms => format!("We sent a text to the number {to}."),
         FactorKind::Voice => format!("We're calling the number {to}."),
+        FactorKind::Duo => format!("Duo sent passcodes by text to {to}."),
         _ => format!("We sent an e-mail to {to}."),
     }
 }
@@ -138,6 +154,7 @@ pub fn nothing_came(factor: FactorKind) -> &'static str {
     match factor {
         FactorKind::Email => "I didn't get an e-mail",
         FactorKind::Voice => "I didn't get a call",
+        FactorKind::Duo => "Nothing came, or use Duo in another way",
         _ => "I didn't get a code",
     }
 }

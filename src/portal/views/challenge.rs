@@ -48,6 +48,11 @@ impl Challenge {
         }
     }
 
+    /// Whether what was begun is answered by typing, where another device would do as well.
+    fn is_texted(&self) -> bool {
+        matches!(self.shows(), Some(Shows::Sent { .. }))
+    }
+
     fn start_lead(&self) -> String {
         text::start_lead(self.way.factor, self.way.hint.as_deref().unwrap_or_default())
     }

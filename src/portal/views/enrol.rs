@@ -116,6 +116,11 @@ impl Confirm {
         self.problem.as_ref().is_some_and(|problem| problem.field == field)
     }
 
+    /// Whether a code can be typed as well, without anything begun.
+    fn takes_passcode(&self) -> bool {
+        self.kind == FactorKind::Duo && matches!(self.setup, Setup::Approve)
+    }
+
     fn must_start(&self) -> bool {
         self.resend && self.started.is_none()
     }

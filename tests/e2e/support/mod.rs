@@ -6,6 +6,7 @@
 mod authenticator;
 mod browser;
 pub mod doors;
+mod duo;
 mod gate;
 mod html;
 mod http;
@@ -20,6 +21,7 @@ mod vendors;
 
 pub use authenticator::Authenticator;
 pub use browser::{Ask, Browser};
+pub use duo::Duo;
 pub use gate::{Gate, Setup, write_private};
 pub use html::{Form, text_of};
 pub use http::{Reply, read_reply};

@@ -1,0 +1,418 @@
+//! Duo, against a stand-in that Duo's own clients have proved (not against Duo's service).
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Browser, Duo, Form, Gate, Reply, Setup, Upstream, peers_python, run, wait_until};
+
+/// What the other tests here rest on: the stand-in does what Duo's own clients expect of Duo.
+#[test]
+fn duo_s_own_clients_take_the_stand_in_for_duo() {
+    let duo = Duo::start();
+    let mut clients = Command::new(peers_python());
+    clients
+        .arg("tests/peers/duo_clients.py")
+        .arg(duo.port().to_string())
+        .arg(duo.authority());
+    assert_eq!(run(&mut clients).expect(0).stdout.trim(), "ok");
+}
+
+/// Duo, an app, and a gate whose people have Duo by their names.
+struct Scene {
+    duo: Duo,
+    gate: Gate,
+    _upstream: Upstream,
+}
+
+const AUTOMATIC: &str = "automatic: true";
+
+impl Scene {
+    fn universal(more: &str) -> Self {
+        let duo = Duo::start();
+        let section = duo.universal(more);
+        Self::with(duo, &section)
+    }
+
+    fn api(more: &str) -> Self {
+        let duo = Duo::start();
+        let section = duo.api(more);
+        Self::with(duo, &section)
+    }
+
+    fn with(duo: Duo, factors: &str) -> Self {
+        let upstream = Upstream::start();
+        let routes = format!(
+            "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard, rules: [{{ path: /once, require: once }}] }}\n",
+            upstream.url()
+        );
+        let gate = Setup::new(&routes)
+            .section("factors", factors)
+            .section("levels", "[{ name: once, any_of: [duo, totp], valid_for: 0s }]")
+            .section("limits", "{ per_network: 100000 per 1m, wrong_answers: 40 per 15m }")
+            .user("anna", &[])
+            .user("ben", &[])
+            .start();
+        Self { duo, gate, _upstream: upstream }
+    }
+
+    /// A new session of this person, and a challenge in it.
+    #[track_caller]
+    fn challenged(&self, user: &str) -> (Browser, Value) {
+        self.challenged_for(user, "/x")
+    }
+
+    #[track_caller]
+    fn challenged_for(&self, user: &str, path: &str) -> (Browser, Value) {
+        let mut browser = self.gate.signed_in(user);
+        let body = json!({ "return": self.gate.url("localhost", path) });
+        let reply = browser.fetch("POST", &self.gate.portal("api/v1/challenges"), Some(&body));
+        (browser, reply.expect(201).json())
+    }
+
+    /// Begins what the person's Duo needs.
+    fn start(&self, browser: &mut Browser, challenge: &Value, choice: &str) -> Reply {
+        let id = challenge["id"].as_str().expect("an id");
+        let body = json!({ "enrolment": duo_way(challenge)["enrolment"], "choice": choice });
+        browser.fetch("POST", &self.gate.portal(&format!("api/v1/challenges/{id}/start")), Some(&body))
+    }
+
+    /// Where Duo's page is.
+    #[track_caller]
+    fn prompted(&self, browser: &mut Browser, challenge: &Value) -> String {
+        let begun = self.start(browser, challenge, "").expect(200).json();
+        begun["started"]["url"].as_str().unwrap_or_else(|| panic!("{begun}")).to_owned()
+    }
+
+    fn answer(&self, browser: &mut Browser, challenge: &Value, answer: Value) -> Reply {
+        let id = challenge["id"].as_str().expect("an id");
+        let mut body = answer;
+        body["factor"] = json!("duo");
+        browser.fetch("POST", &self.gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body))
+    }
+
+    /// Asks until it is decided.
+    #[track_caller]
+    fn decided(&self, browser: &mut Browser, challenge: &Value) -> Reply {
+        wait_until("Duo's answer", || {
+            let reply = self.answer(browser, challenge, json!({ "ask": true }));
+            (!reply.text().contains("waiting")).then_some(reply)
+        })
+    }
+
+    fn served(&self, browser: &mut Browser) -> bool {
+        self.serves(browser, "/x")
+    }
+
+    fn serves(&self, browser: &mut Browser, path: &str) -> bool {
+        browser.fetch("GET", &self.gate.url("localhost", path), None).status == 200
+    }
+}
+
+#[track_caller]
+fn duo_way(challenge: &Value) -> &Value {
+    let ways = challenge["ways"].as_array().expect("ways");
+    ways.iter()
+        .find(|way| way["factor"] == "duo")
+        .unwrap_or_else(|| panic!("no Duo in {challenge}"))
+}
+
+#[test]
+fn a_person_goes_to_duo_s_page_and_lands_where_they_were_going() {
+    let scene = Scene::universal("");
+    let (duo, gate) = (&scene.duo, &scene.gate);
+    let mut anna = gate.signed_in("anna");
+    // The first pass is the enrolment.
+    let page = anna.go(&gate.portal("enrol"));
+    let offer = Form::with(&page.text(), |field| field.value == "duo").expect("Duo can be added");
+    let reply = anna.submit(&offer.fill("factor", "duo"));
+    let page = anna.settle(reply);
+    let begin = Form::with(&page.text(), |field| field.name == "csrf").expect("a form that begins it");
+    let leaving = anna.submit(&begin);
+    let url = anna.next(&leaving).expect("the page leads to Duo");
+    let back = duo.press(&url, "allow");
+    anna.go(&back).expect(200);
+    assert!(scene.served(&mut anna), "the first pass is a proof");
+    assert_eq!(gate.audit("enrolment.confirmed").len(), 1);
+    // And later, in another session, at the challenge of a page.
+    let mut later = gate.signed_in("anna");
+    let page = later.go(&gate.url("localhost", "/deep?x=1")).expect(200);
+    assert!(page.text().contains("Continue to Duo"), "{}", page.text());
+    let begin = Form::with(&page.text(), |field| field.name == "way").expect("a form that begins it");
+    let leaving = later.submit(&begin).expect(200);
+    let url = later.next(&leaving).expect("the page leads to Duo");
+    let back = duo.press(&url, "allow");
+    assert_eq!(later.go(&back).text(), "upstream");
+    let asked = duo.asked("/oauth/v1/token");
+    assert_eq!(asked.len(), 2);
+    assert!(duo.asked("/oauth/v1/health_check").len() >= 2, "asked before each prompt");
+}
+
+#[test]
+fn whatever_is_wrong_at_the_way_back_nothing_opens() {
+    let scene = Scene::universal(AUTOMATIC);
+    let duo = &scene.duo;
+    for (button, settings) in [
+        ("deny", json!({})),
+        ("cancel", json!({})),
+        ("bypass", json!({})),
+        ("remembered", json!({})),
+        ("allow", json!({ "id_token": { "preferred_username": "ben" } })),
+        ("allow", json!({ "id_token": { "preferred_username": "ANNA" } })),
+        ("allow", json!({ "id_token": { "preferred_username": null } })),
+        ("allow", json!({ "id_token": { "iss": "https://localhost" } })),
+        ("allow", json!({ "id_token": { "aud": "SOMEBODYELSE" } })),
+        ("allow", json!({ "id_token": { "exp": 1 } })),
+        ("allow", json!({ "id_token": { "iat": null } })),
+        ("allow", json!({ "id_token": { "nonce": null } })),
+        ("allow", json!({ "id_token": { "nonce": "x" } })),
+        ("allow", json!({ "id_token": { "auth_result": null } })),
+        ("allow", json!({ "id_token": { "auth_result": { "result": "deny", "status": "fraud" } } })),
+        ("allow", json!({ "algorithm": "HS256" })),
+        ("allow", json!({ "algorithm": "none" })),
+        ("allow", json!({ "id_secret": "x".repeat(40) })),
+        ("allow", json!({ "outage": "500", "only": ["/oauth/v1/token"] })),
+        ("allow", json!({ "outage": "garbage", "only": ["/oauth/v1/token"] })),
+        ("allow", json!({ "outage": "huge", "only": ["/oauth/v1/token"] })),
+        ("allow", json!({ "outage": "redirect", "only": ["/oauth/v1/token"] })),
+    ] {
+        let (mut anna, challenge) = scene.challenged("anna");
+        let url = scene.prompted(&mut anna, &challenge);
+        duo.set(settings.clone());
+        let back = duo.press(&url, button);
+        let reply = anna.go(&back);
+        assert!(!scene.served(&mut anna), "{button} {settings}: {} {}", reply.status, reply.text());
+        assert_ne!(reply.text(), "upstream", "{button} {settings}");
+        let reset = ["id_token", "algorithm", "id_secret", "outage", "only"];
+        duo.set(reset.into_iter().map(|name| (name.to_owned(), Value::Null)).collect());
+    }
+    let (mut anna, challenge) = scene.challenged("anna");
+    let url = scene.prompted(&mut anna, &challenge);
+    anna.go(&duo.press(&url, "allow"));
+    assert!(scene.served(&mut anna), "and as it should be, it opens");
+    let fraud = scene.gate.audit("challenge.answered");
+    assert!(fraud.iter().any(|record| record["result"] == "fraud"), "{fraud:?}");
+}
+
+#[test]
+fn a_way_back_is_for_one_session_and_one_use() {
+    let scene = Scene::universal(AUTOMATIC);
+    let (mut anna, challenge) = scene.challenged("anna");
+    let first = scene.duo.press(&scene.prompted(&mut anna, &challenge), "allow");
+    // A second tab begins the same challenge anew: only the newest way back counts.
+    let second = scene.duo.press(&scene.prompted(&mut anna, &challenge), "allow");
+    anna.visit(&first).expect(400);
+    assert!(!scene.served(&mut anna));
+    // Somebody else's session, whoever they are.
+    let (mut ben, _) = scene.challenged("ben");
+    ben.visit(&second).expect(400);
+    let (mut other, _) = scene.challenged("anna");
+    other.visit(&second);
+    assert!(!scene.served(&mut ben) && !scene.served(&mut other));
+    // A made-up code with a right state is a wrong answer, and uses the state up.
+    let (state, code) = (field(&second, "state"), field(&second, "code"));
+    let place = second.split('?').next().unwrap().to_owned();
+    anna.visit(&format!("{place}?state={state}&code=made-up"));
+    anna.visit(&second);
+    assert!(!scene.served(&mut anna), "used up");
+    let third = scene.duo.press(&scene.prompted(&mut anna, &challenge), "allow");
+    anna.visit(&format!("{place}?state={}&code={code}", field(&third, "state")));
+    assert!(!scene.served(&mut anna), "the code of another prompt has another nonce");
+    let fourth = scene.duo.press(&scene.prompted(&mut anna, &challenge), "allow");
+    anna.visit(&fourth);
+    assert!(scene.served(&mut anna));
+    let mut late = scene.gate.signed_in("anna");
+    late.visit(&fourth).expect(400);
+    assert!(!scene.served(&mut late), "a second time it is nothing");
+}
+
+fn field(url: &str, name: &str) -> String {
+    let query = url.split_once('?').expect("a query").1;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(key, _)| key == name).expect("the field").1.into_owned()
+}
+
+#[test]
+fn an_outage_closes_unless_it_was_chosen_otherwise() {
+    for (more, opens) in [("", false), ("on_failure: open", true)] {
+        let more = format!("{AUTOMATIC}, {more}");
+        let scene = Scene::universal(more.trim_end_matches(", "));
+        for outage in ["500", "503"] {
+            scene.duo.set(json!({ "outage": outage }));
+            let (mut anna, challenge) = scene.challenged("anna");
+            let reply = scene.start(&mut anna, &challenge, "");
+            assert_eq!((reply.status == 200, scene.served(&mut anna)), (opens, opens), "{}", reply.text());
+            if opens {
+                // What nobody proved permits no change of factors, and no request that wants a proof of its own.
+                let body = json!({ "factor": "totp" });
+                anna.fetch("POST", &scene.gate.portal("api/v1/enrolments"), Some(&body))
+                    .expect(403);
+                assert!(!scene.serves(&mut anna, "/once"));
+            }
+            let (mut anna, challenge) = scene.challenged_for("anna", "/once");
+            scene.start(&mut anna, &challenge, "").expect(503);
+            assert!(!scene.serves(&mut anna, "/once"));
+        }
+        let waived = scene.gate.audit("challenge.answered");
+        assert_eq!(
+            waived.iter().filter(|record| record["result"] == "waived").count(),
+            if opens { 2 } else { 0 }
+        );
+        // That Duo refuses, or something else answers, is no outage.
+        for broken in [
+            json!({ "skew": 3600 }),
+            json!({ "outage": "garbage" }),
+            json!({ "outage": "429" }),
+        ] {
+            scene.duo.set(json!({ "outage": null, "skew": null }));
+            scene.duo.set(broken.clone());
+            let (mut anna, challenge) = scene.challenged("anna");
+            scene.start(&mut anna, &challenge, "").expect(503);
+            assert!(!scene.served(&mut anna), "{broken}");
+        }
+        assert!(scene.gate.log().contains("40002 invalid_client"));
+    }
+}
+
+#[test]
+fn names_and_exceptions_count_as_configured() {
+    let scene = Scene::universal("automatic: true, normalise_usernames: true, accept_bypass: true");
+    for (button, name, opens) in [
+        ("allow", "EXAMPLE\\Anna", true),
+        ("allow", "anna@example.com", true),
+        ("allow", "ben@example.com", false),
+        ("bypass", "anna", true),
+        ("deny", "anna", false),
+    ] {
+        let (mut anna, challenge) = scene.challenged("anna");
+        let url = scene.prompted(&mut anna, &challenge);
+        scene.duo.set(json!({ "id_token": { "preferred_username": name } }));
+        anna.go(&scene.duo.press(&url, button));
+        assert_eq!(scene.served(&mut anna), opens, "{button} {name}");
+    }
+}
+
+#[test]
+fn a_push_is_decided_on_the_phone() {
+    let scene = Scene::api(AUTOMATIC);
+    for (status, result) in [
+        ("deny", "denied"),
+        ("timeout", "denied"),
+        ("locked_out", "denied"),
+        ("fraud", "fraud"),
+        ("bypass", "denied"),
+    ] {
+        let (mut anna, challenge) = scene.challenged("anna");
+        let begun = scene.start(&mut anna, &challenge, "push").expect(200).json();
+        assert_eq!(begun["started"]["device"], "iOS (XXX-XXX-0142)");
+        let waiting = scene.answer(&mut anna, &challenge, json!({ "ask": true }));
+        assert!(waiting.status >= 200 && !scene.served(&mut anna), "nothing is decided yet");
+        scene.duo.decide("anna", status);
+        scene.decided(&mut anna, &challenge);
+        assert!(!scene.served(&mut anna), "{status}");
+        let last = scene.gate.audit("challenge.answered").pop().expect("a record");
+        assert_eq!(last["result"], result, "{status}");
+    }
+    let (mut anna, challenge) = scene.challenged("anna");
+    scene.start(&mut anna, &challenge, "").expect(200);
+    scene.start(&mut anna, &challenge, "").expect(429);
+    scene.duo.decide("anna", "allow");
+    scene.decided(&mut anna, &challenge).expect(200);
+    assert!(scene.served(&mut anna));
+    let pushes = scene.duo.asked("/auth/v2/auth");
+    assert_eq!(pushes.len(), 6, "a second push within the minute was not sent");
+    assert!(
+        pushes
+            .iter()
+            .all(|push| push["username"] == "anna" && push["async"] == "1" && push["ipaddr"] == "127.0.0.1")
+    );
+}
+
+#[test]
+fn a_push_that_wants_a_number_shows_it() {
+    let scene = Scene::api(AUTOMATIC);
+    scene.duo.set(json!({ "users": { "anna": { "verified": true } } }));
+    let mut anna = scene.gate.signed_in("anna");
+    let page = anna.go(&scene.gate.url("localhost", "/x"));
+    let choose = Form::with(&page.text(), |field| field.name == "choice").expect("ways within the way");
+    let reply = anna.submit_by(&choose.fill("choice", "push"), Some("choice"));
+    let page = anna.settle(reply).expect(200);
+    assert!(
+        page.text().contains("708") && page.text().contains("iOS (XXX-XXX-0142)"),
+        "{}",
+        page.text()
+    );
+    scene.duo.decide("anna", "allow");
+    let page = wait_until("the push", || {
+        let shown = anna.visit(&anna.url.clone());
+        let ask = Form::with(&shown.text(), |field| field.name == "ask")?;
+        let reply = anna.submit_by(&ask, Some("ask"));
+        let page = anna.settle(reply);
+        (page.text() == "upstream").then_some(page)
+    });
+    assert_eq!(page.status, 200);
+}
+
+#[test]
+fn a_call_texted_passcodes_and_a_passcode_as_it_stands() {
+    let scene = Scene::api(AUTOMATIC);
+    let (mut anna, challenge) = scene.challenged("anna");
+    scene.start(&mut anna, &challenge, "phone").expect(200);
+    scene.duo.decide("anna", "allow");
+    scene.decided(&mut anna, &challenge).expect(200);
+    assert!(scene.served(&mut anna));
+    let (mut anna, challenge) = scene.challenged("anna");
+    let begun = scene.start(&mut anna, &challenge, "text").expect(200).json();
+    assert_eq!(begun["started"]["type"], "sent");
+    assert!(!scene.served(&mut anna), "that texts were sent is no proof");
+    let wrong = scene.answer(&mut anna, &challenge, json!({ "code": "111111" }));
+    assert!(wrong.status >= 400 && !scene.served(&mut anna));
+    scene.answer(&mut anna, &challenge, json!({ "code": "424 242" })).expect(200);
+    assert!(scene.served(&mut anna));
+    // Without anything begun, and in a request of its own.
+    let (mut anna, challenge) = scene.challenged("anna");
+    scene.answer(&mut anna, &challenge, json!({ "code": "424242" })).expect(200);
+    assert!(scene.served(&mut anna));
+    for (user, wrong) in [("anna", "locked_out"), ("ben", "deny")] {
+        scene.duo.set(json!({ "users": { user: { "status": wrong } } }));
+        let (mut browser, challenge) = scene.challenged(user);
+        scene.answer(&mut browser, &challenge, json!({ "code": "424242" }));
+        assert!(!scene.served(&mut browser), "{wrong}");
+    }
+}
+
+#[test]
+fn whom_duo_does_not_let_be_asked_does_not_pass() {
+    let scene = Scene::api(AUTOMATIC);
+    for (preauth, status) in [("deny", 503), ("enroll", 422), ("allow", 503)] {
+        scene.duo.set(json!({ "users": { "anna": { "preauth": preauth } } }));
+        let (mut anna, challenge) = scene.challenged("anna");
+        scene.start(&mut anna, &challenge, "").expect(status);
+        let reply = scene.answer(&mut anna, &challenge, json!({ "ask": true }));
+        assert!(reply.status >= 400 && !scene.served(&mut anna), "{preauth}");
+    }
+    scene.duo.set(json!({ "users": {}, "skew": 3600 }));
+    let (mut anna, challenge) = scene.challenged("anna");
+    scene.start(&mut anna, &challenge, "").expect(503);
+    assert!(scene.gate.log().contains("40105"), "the log says what to do about it");
+    let passing = Scene::api("automatic: true, accept_bypass: true");
+    passing.duo.set(json!({ "users": { "anna": { "preauth": "allow" } } }));
+    let (mut anna, challenge) = passing.challenged("anna");
+    passing.start(&mut anna, &challenge, "").expect(200);
+    passing.decided(&mut anna, &challenge).expect(200);
+    assert!(passing.served(&mut anna));
+}
+
+#[test]
+fn only_for_those_who_have_nothing_else() {
+    let scene = Scene::universal("automatic: true, only_if_sole: true");
+    let (mut anna, challenge) = scene.challenged("anna");
+    assert_eq!(duo_way(&challenge)["accepted"], true);
+    let url = scene.prompted(&mut anna, &challenge);
+    anna.go(&scene.duo.press(&url, "allow"));
+    assert!(scene.served(&mut anna));
+    scene.gate.enrol(&mut anna);
+    let (mut anna, challenge) = scene.challenged("anna");
+    assert_eq!(duo_way(&challenge)["accepted"], false, "there is something better now");
+    scene.start(&mut anna, &challenge, "").expect(404);
+}
