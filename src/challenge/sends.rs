@@ -124,6 +124,38 @@ pub(super) async fn reserve(
     Ok(Reserved::Counted(send.id))
 }
 
+/// Questions to somebody's phone in a row and within so many seconds (security.md E21).
+const PUSHES: [(Cap, u32, i64); 2] = [(Cap::Resend, 1, RESEND_AFTER), (Cap::Person, 5, 3600)];
+
+/// Counts a push or a call that a service is about to make for this person, as [`reserve`] does a
+/// message.
+///
+/// # Errors
+/// When the database refuses: then nobody may be asked.
+pub(super) async fn reserve_push(
+    tx: &mut Tx,
+    subject: &SubjectKey,
+    now: UnixTime,
+) -> Result<Reserved, StoreError> {
+    let send = NewSend {
+        id: random_token(),
+        at: now,
+        channel: "push",
+        subject: subject.clone(),
+        // All phones of one person are one.
+        destination: tx.ring().mac("pushes to", &[subject.as_str().as_bytes()]),
+        block: None,
+    };
+    for (cap, most, within) in PUSHES {
+        let last = tx.nth_newest_send(&send, SendScope::Destination, most).await?;
+        if let Some(until) = last.map(|at| at.plus(within)).filter(|until| *until > now) {
+            return Ok(held(cap, until));
+        }
+    }
+    tx.insert_send(&send).await?;
+    Ok(Reserved::Counted(send.id))
+}
+
 fn held(cap: Cap, until: UnixTime) -> Reserved {
     metrics().limited(cap.name());
     Reserved::Held { cap, until }
@@ -232,6 +264,26 @@ mod tests {
         }
         assert_eq!(world.held("alice", to, 6000).await, Some((Cap::Person, DAY - 6000)));
         assert_eq!(world.held("alice", to, DAY).await, None);
+    }
+
+    #[tokio::test]
+    async fn e21_one_push_a_minute_and_five_an_hour() {
+        let world = world(1000, 1000).await;
+        let push = |who: &'static str, at: i64| {
+            let subject = SubjectKey::new("local", who);
+            world.store.write(move |mut tx| async move {
+                let reserved = reserve_push(&mut tx, &subject, UnixTime(NOW + at)).await?;
+                tx.commit(reserved).await
+            })
+        };
+        for at in [0, 60, 120, 180, 240] {
+            assert!(matches!(push("alice", at).await.unwrap(), Reserved::Counted(_)), "{at}");
+            let again = push("alice", at + 59).await.unwrap();
+            assert_eq!(again, Reserved::Held { cap: Cap::Resend, until: UnixTime(NOW + at + 60) });
+        }
+        let until = UnixTime(NOW + 3600);
+        assert_eq!(push("alice", 300).await.unwrap(), Reserved::Held { cap: Cap::Person, until });
+        assert!(matches!(push("bob", 300).await.unwrap(), Reserved::Counted(_)), "another person");
     }
 
     #[tokio::test]

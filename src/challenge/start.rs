@@ -12,8 +12,8 @@ use crate::ambient::random_token;
 use crate::config::FactorKind;
 use crate::delivery::{Channel, Code, Content, Language, Message};
 use crate::factors::{
-    Answer, Dispatch, Factor, Material, Right, Shows, StartError, Started, Starting, Starts, Unavailable,
-    Verdict,
+    Answer, Dispatch, Factor, Material, Prompt, Right, Shows, StartError, Started, Starting, Starts,
+    Unavailable, Verdict,
 };
 use crate::policy::EnrolmentId;
 use crate::store::{NewStarted, StartedRecord};
@@ -169,6 +169,13 @@ impl Challenges {
         if let Some(record) = before.as_ref().filter(keeps) {
             return Ok(Beginning::Begun(started_view(record)));
         }
+        let counted = match self.push_counted(caller, factor).await? {
+            Some(Reserved::Held { cap, until }) => {
+                return Ok(Beginning::NotYet { until, capped: cap != Cap::Resend });
+            }
+            Some(Reserved::Counted(id)) => Some(id),
+            None => None,
+        };
         let starting = Starting {
             material: &question.material,
             others: &question.others,
@@ -181,7 +188,14 @@ impl Challenges {
             now,
         };
         let begun = tokio::time::timeout(LONGEST_START, factor.start(starting)).await;
-        match begun.unwrap_or_else(|_| Err(Unavailable("it took too long to begin".to_owned()).into())) {
+        let begun = begun.unwrap_or_else(|_| Err(Unavailable("it took too long to begin".to_owned()).into()));
+        if let (Some(id), Err(StartError::Refused(_) | StartError::Unknown | StartError::Waived)) =
+            (&counted, &begun)
+        {
+            // Nobody's phone has rung.
+            sends::give_back(&self.store, id).await;
+        }
+        match begun {
             Ok(started) => {
                 self.keep_and_send(caller, factor.kind(), &question, started, before, start)
                     .await
@@ -194,6 +208,23 @@ impl Challenges {
                 Ok(Beginning::Refused(crate::delivery::Reason::Unavailable))
             }
         }
+    }
+
+    /// Counts what will ring a phone, before a service is asked for it (security.md E21).
+    async fn push_counted(
+        &self,
+        caller: &Caller,
+        factor: &dyn Factor,
+    ) -> Result<Option<Reserved>, ChallengeError> {
+        if factor.prompt() != Prompt::Approve {
+            return Ok(None);
+        }
+        let (subject, now) = (caller.identity.key.clone(), self.clock.now());
+        let reserved = self.store.write(move |mut tx| async move {
+            let reserved = sends::reserve_push(&mut tx, &subject, now).await?;
+            tx.commit(reserved).await
+        });
+        Ok(Some(reserved.await?))
     }
 
     /// Counted and stored first, sent then: a code that arrives can be answered whatever happens here.
