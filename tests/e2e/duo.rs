@@ -129,9 +129,10 @@ fn a_person_goes_to_duo_s_page_and_lands_where_they_were_going() {
     // The first pass is the enrolment.
     let page = anna.go(&gate.portal("enrol"));
     let offer = Form::with(&page.text(), |field| field.value == "duo").expect("Duo can be added");
-    let reply = anna.submit(&offer.fill("factor", "duo"));
+    let reply = anna.submit_by(&offer, Some("factor"));
     let page = anna.settle(reply);
-    let begin = Form::with(&page.text(), |field| field.name == "csrf").expect("a form that begins it");
+    let begin = Form::all(&page.text()).into_iter().find(|form| form.action.contains("/start"));
+    let begin = begin.unwrap_or_else(|| panic!("no form that begins it: {}", page.text()));
     let leaving = anna.submit(&begin);
     let url = anna.next(&leaving).expect("the page leads to Duo");
     let back = duo.press(&url, "allow");
@@ -334,8 +335,9 @@ fn a_push_that_wants_a_number_shows_it() {
     scene.duo.set(json!({ "users": { "anna": { "verified": true } } }));
     let mut anna = scene.gate.signed_in("anna");
     let page = anna.go(&scene.gate.url("localhost", "/x"));
-    let choose = Form::with(&page.text(), |field| field.name == "choice").expect("ways within the way");
-    let reply = anna.submit_by(&choose.fill("choice", "push"), Some("choice"));
+    let mut choose = Form::with(&page.text(), |field| field.name == "choice").expect("ways within the way");
+    choose.fields.retain(|field| field.name != "choice" || field.value == "push");
+    let reply = anna.submit_by(&choose, Some("choice"));
     let page = anna.settle(reply).expect(200);
     assert!(
         page.text().contains("708") && page.text().contains("iOS (XXX-XXX-0142)"),
