@@ -68,14 +68,19 @@ impl Sent {
         Self { factor: "email", inbox, port }
     }
 
+    pub fn sms() -> Self {
+        let (inbox, port) = Inbox::gateway();
+        Self { factor: "sms", inbox, port }
+    }
+
     fn details(&self, user: &str) -> Value {
         match self.factor {
             "email" => json!({ "factor": "email", "address": format!("{user}@example.test") }),
             factor => {
                 let number = if user == "anna" {
-                    "+447700900123"
+                    "+447400123456"
                 } else {
-                    "+447700900456"
+                    "+447400123457"
                 };
                 json!({ "factor": factor, "number": number, "country": "GB" })
             }
@@ -103,9 +108,7 @@ impl Device for Sent {
                 .section("factors", &format!("{{ {factor}: {{ enabled: true, sender: inbox, countries: [GB] }} }}"))
                 .section(
                     "senders",
-                    &format!(
-                        "{{ inbox: {{ type: http, url: \"http://127.0.0.1:{port}/\", body: {{ json: {{ text: \"{{{{ text }}}}\" }} }} }} }}"
-                    ),
+                    &format!("{{ inbox: {{ type: http, url: \"http://127.0.0.1:{port}/\", plain: \"{{{{ to }}}} {{{{ text }}}}\" }} }}"),
                 ),
         }
     }

@@ -162,4 +162,5 @@ suite! {
     totp: devices::App::default();
     recovery_code: devices::Codes::default();
     email: devices::Sent::email();
+    sms: devices::Sent::sms();
 }
