@@ -9,7 +9,12 @@ use serde_json::json;
 use super::records::{Common, REFUSED, UNREACHABLE};
 use crate::ambient::{random_bytes, random_token};
 use crate::config::{self, Environment, Settings, Sources};
-use crate::delivery::{Channel, Code, Content, Delivery, Language, Message, NotSent, Reason, Sent};
+use crate::delivery::{
+    Channel, Code, Content, Delivery, Language, Message, NotSent, Reason, Sent, addresses,
+};
+
+/// Exit code of arguments that make no sense.
+const USAGE: u8 = 2;
 
 /// Try a factor with the services that the configuration names.
 #[derive(Debug, clap::Args)]
@@ -39,7 +44,7 @@ enum SentFactor {
     Voice,
 }
 
-/// Exit code 0 when a sender has taken the message, 69 when none could be reached or none would take
+/// Exit code 0 when a sender has taken the message, 2 when the destination cannot be one, 69 when none could be reached or none would take
 /// anything, 1 when this destination was refused, 78 when the configuration is.
 ///
 /// # Errors
@@ -51,6 +56,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(REFUSED));
     };
     let Command::Test { factor, to } = args.command;
+    let Some(to) = destination(factor, &to) else {
+        eprintln!("stepgate: write an address as `anna@example.com`, a number as `+447700900123`");
+        return Ok(ExitCode::from(USAGE));
+    };
     let delivery = match Delivery::new(&settings) {
         Ok(delivery) => delivery,
         Err(error) => {
@@ -62,11 +71,23 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(tell(&sent, args.common.json))
 }
 
+/// The destination in its one spelling. Countries and kinds of number are the vendor's business here.
+fn destination(factor: SentFactor, to: &str) -> Option<String> {
+    match factor {
+        SentFactor::Email => addresses::address(to),
+        SentFactor::Sms | SentFactor::Voice => {
+            let digits: String = to.strip_prefix('+')?.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+            let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+            fits.then(|| format!("+{digits}"))
+        }
+    }
+}
+
 fn message(settings: &Settings, factor: SentFactor, to: String) -> Message {
-    let channel = match factor {
-        SentFactor::Email => Channel::Email,
-        SentFactor::Sms => Channel::Sms,
-        SentFactor::Voice => Channel::Voice,
+    let (channel, language) = match factor {
+        SentFactor::Email => (Channel::Email, Language::default()),
+        SentFactor::Sms => (Channel::Sms, Language::default()),
+        SentFactor::Voice => (Channel::Voice, settings.factors.voice.language),
     };
     let digits = u32::from_be_bytes(random_bytes()) % 100_000_000;
     let code = Code {
@@ -76,13 +97,7 @@ fn message(settings: &Settings, factor: SentFactor, to: String) -> Message {
         brand: settings.branding.name.clone(),
         domain: settings.server.public_url.host.clone(),
     };
-    Message {
-        channel,
-        to,
-        content: Content::Code(code),
-        language: Language::En,
-        id: random_token(),
-    }
+    Message { channel, to, content: Content::Code(code), language, id: random_token() }
 }
 
 fn tell(sent: &Result<Sent, NotSent>, as_json: bool) -> ExitCode {

@@ -1,12 +1,14 @@
 //! Tells people what happened to their account, off the way of the request that did it.
 //!
 //! A notice is tried for a quarter of an hour: one that comes twice does no harm, one that never comes
-//! does. What cannot be told in the end is in the audit log. How many wait is bounded. Nothing here may
-//! ever hold up, or fail, what it tells of.
+//! does. What cannot be told in the end is in the audit log. How many wait is bounded, and how many one
+//! person gets. Nothing here may ever hold up, or fail, what it tells of.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -20,6 +22,8 @@ use crate::store::{AuditEvent, Store};
 const MOST: usize = 1024;
 /// Senders asked at the same time.
 const AT_ONCE: usize = 8;
+/// For one person in an hour; texts cost money, and who turns a factor on and off makes them.
+const PER_PERSON: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 /// Between attempts.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(2),
@@ -40,6 +44,7 @@ struct Inner {
     waiting: Arc<Semaphore>,
     at_once: Semaphore,
     ending: CancellationToken,
+    per_person: DefaultKeyedRateLimiter<String>,
     pauses: &'static [Duration],
 }
 
@@ -69,6 +74,7 @@ impl Notices {
             waiting: Arc::new(Semaphore::new(MOST)),
             at_once: Semaphore::new(AT_ONCE),
             ending: CancellationToken::new(),
+            per_person: RateLimiter::keyed(Quota::per_hour(PER_PERSON)),
             pauses,
         }))
     }
@@ -76,12 +82,17 @@ impl Notices {
     /// Sees to it that the person is told, and returns at once.
     pub fn tell(&self, delivery: &Delivery, telling: Telling) {
         let inner = Arc::clone(&self.0);
-        let place = Arc::clone(&inner.waiting).try_acquire_owned();
+        let place = match inner.per_person.check_key(&telling.who) {
+            Ok(()) => Arc::clone(&inner.waiting).try_acquire_owned().map_err(|_| "queue_full"),
+            Err(_) => Err("too_many"),
+        };
+        // Who has been quiet for an hour is forgotten.
+        inner.per_person.retain_recent();
         let delivery = delivery.clone();
         self.0.runtime.spawn(async move {
             match place {
                 Ok(place) => inner.deliver(&delivery, &telling, place).await,
-                Err(_) => inner.lost(&telling, "queue_full").await,
+                Err(why) => inner.lost(&telling, why).await,
             }
         });
     }
@@ -258,6 +269,20 @@ mod tests {
             assert_eq!(world.sender.failures.load(Ordering::Relaxed), failures - attempts);
             assert_eq!(lost(&world).await, [(reason.name().to_owned(), Some("local:anna".to_owned()))]);
         }
+    }
+
+    #[tokio::test]
+    async fn nobody_is_flooded() {
+        let world = world(0, Reason::Unavailable, &AT_ONCE_AGAIN).await;
+        for _ in 0..=PER_PERSON.get() {
+            world.notices.tell(&world.delivery, telling());
+        }
+        world
+            .notices
+            .tell(&world.delivery, Telling { who: "local:ben".to_owned(), ..telling() });
+        settled(&world).await;
+        let taken = world.sender.taken.lock().unwrap().len();
+        assert_eq!(taken, usize::try_from(PER_PERSON.get()).unwrap() + 1);
     }
 
     #[tokio::test]

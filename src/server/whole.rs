@@ -40,7 +40,7 @@ use crate::store::{OpenError, Store, StoreError};
 use crate::upstream::{Body, Fault, Forwarder, OriginError, Peer, Rules, UpstreamError};
 
 /// At the end: how long notices to people may still take.
-const LAST_NOTICES: Duration = Duration::from_secs(5);
+const LAST_NOTICES: Duration = Duration::from_secs(10);
 
 /// Durable audit records a minute for one client network's requests without an identity. Past it they
 /// are only logged and counted: a stranger must not fill the disk.

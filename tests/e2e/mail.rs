@@ -5,9 +5,9 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Setup, peers_python, write_private};
+use crate::support::{Setup, peers_python, wait_until, write_private};
 
 /// aiosmtpd, with a certificate for `localhost`; ends with the test.
 struct Server {
@@ -82,7 +82,7 @@ fn a_mail_goes_out_over_both_kinds_of_tls_signed_in() {
         let mail = server.next();
         assert_eq!(mail["tls"], true, "{mail}");
         assert_eq!(mail["user"], "stepgate", "{mail}");
-        assert_eq!(mail["to"], serde_json::json!(["anna@example.com"]));
+        assert_eq!(mail["to"], json!(["anna@example.com"]));
         assert_eq!(mail["from"], "security@example.com");
         assert_eq!(mail["headers"]["subject"], "Your code for Example Ltd");
         assert_eq!(mail["headers"]["auto-submitted"], "auto-generated");
@@ -164,6 +164,47 @@ fn check_connect_names_every_service_and_a_dead_one_by_its_exit_code() {
     let told = test_mail(&setup, "anna@example.com").expect(0);
     assert!(told.stdout.contains("taken by `good`"), "{}", told.stdout);
     assert!(told.stderr.is_empty() || !told.stderr.contains("anna@"), "{}", told.stderr);
+}
+
+#[test]
+fn what_is_no_destination_is_no_message() {
+    let setup = setup();
+    for (factor, to) in [
+        ("email", "anna"),
+        ("email", "anna@example.com\r\nBcc: ben@example.com"),
+        ("sms", "07700 900123"),
+        ("voice", "+44770090012x"),
+    ] {
+        setup.command(&["factors", "test", factor, "--to", to], "").expect(2);
+    }
+}
+
+#[test]
+fn people_are_told_by_mail_what_happened_to_their_factors() {
+    let setup = setup();
+    let mut server = Server::start(&setup, "none", None);
+    let mut gate = with(setup, server.port, "security: none")
+        .user("anna", &["--email", "anna@example.com"])
+        .start();
+    let (mut anna, _) = gate.enrolled("anna");
+    let mail = server.next();
+    assert_eq!(mail["to"], json!(["anna@example.com"]), "{mail}");
+    assert_eq!(mail["headers"]["subject"], "Example Ltd: a new way to confirm it's you");
+    let plain = mail["plain"].as_str().unwrap();
+    assert!(plain.contains("“Phone” was added") && plain.contains(&gate.portal("my-mfa")), "{plain}");
+
+    // Nobody is there any more; the act is done all the same, and the end does not wait for ever.
+    drop(server);
+    let listed = anna.fetch("GET", &gate.portal("api/v1/enrolments"), None).json();
+    let id = listed["enrolments"][0]["id"].as_str().unwrap_or_else(|| panic!("{listed}"));
+    let removed = anna.fetch("DELETE", &gate.portal(&format!("api/v1/enrolments/{id}")), None);
+    assert!(removed.status < 300, "{} {}", removed.status, removed.text());
+    assert_eq!(gate.audit("enrolment.removed").len(), 1);
+    gate.signal("TERM");
+    assert_eq!(wait_until("the gate has ended", || gate.exited()), Some(0));
+    let lost = gate.audit("notice.lost");
+    assert_eq!(lost.len(), 1, "{}", gate.log());
+    assert_eq!(lost[0]["detail"]["event"], "factor_removed", "{}", lost[0]);
 }
 
 #[test]

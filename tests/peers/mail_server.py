@@ -48,7 +48,7 @@ class Handler:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "tls": session.ssl is not None or arguments.tls == "implicit",
-            "user": session.login_data.decode() if session.login_data else None,
+            "user": session.auth_data.login.decode() if session.auth_data else None,
             "headers": {name.lower(): str(value) for name, value in mail.items()},
             "plain": mail.get_body(("plain",)).get_content(),
             "html": mail.get_body(("html",)).get_content(),
@@ -60,8 +60,7 @@ def authenticate(server, session, envelope, mechanism, data):
     if not isinstance(data, LoginPassword):
         return AuthResult(success=False, handled=False)
     given = f"{data.login.decode()}:{data.password.decode()}"
-    session.login_data = data.login
-    return AuthResult(success=given == arguments.user)
+    return AuthResult(success=given == arguments.user, auth_data=data)
 
 
 def context():

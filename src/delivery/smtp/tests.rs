@@ -69,6 +69,12 @@ async fn speak(stream: TcpStream, script: Shared) -> Option<()> {
     }
 }
 
+/// Connections and mails.
+fn counts(seen: &Shared) -> (usize, usize) {
+    let script = seen.lock().unwrap();
+    (script.connections, script.mails.len())
+}
+
 fn settings(port: u16, security: SmtpSecurity) -> settings::Smtp {
     settings::Smtp {
         host: "127.0.0.1".to_owned(),
@@ -145,7 +151,7 @@ async fn what_is_refused_is_refused_at_once_with_one_of_few_reasons() {
         let not = smtp(port).send(&message("anna@example.com")).await.unwrap_err();
         assert_eq!((not.reason, not.certain), (reason, true), "{answer}");
         assert!(not.says.contains(answer.split_once(' ').unwrap().1), "{}", not.says);
-        assert_eq!((seen.lock().unwrap().connections, seen.lock().unwrap().mails.len()), (1, 0), "{answer}");
+        assert_eq!(counts(&seen), (1, 0), "{answer}");
     }
     let not = smtp(9)
         .send(&message("not an address\r\nRCPT TO:<x@example.com>"))
@@ -192,7 +198,7 @@ async fn without_the_tls_that_is_asked_for_nothing_is_said() {
     let not = smtp.send(&message("anna@example.com")).await.unwrap_err();
     assert_eq!((not.reason, not.certain), (Reason::Misconfigured, true));
     assert!(not.says.contains("STARTTLS"), "{}", not.says);
-    assert_eq!((seen.lock().unwrap().connections, seen.lock().unwrap().mails.len()), (1, 0));
+    assert_eq!(counts(&seen), (1, 0));
 }
 
 #[tokio::test]
@@ -209,5 +215,5 @@ async fn nobody_there_is_surely_not_sent() {
 async fn a_probe_connects_and_sends_nothing() {
     let (port, seen) = server(Script::default()).await;
     smtp(port).probe().await.unwrap();
-    assert_eq!((seen.lock().unwrap().connections, seen.lock().unwrap().mails.len()), (1, 0));
+    assert_eq!(counts(&seen), (1, 0));
 }
