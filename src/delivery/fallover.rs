@@ -72,7 +72,7 @@ impl Delivery {
             .iter()
             .map(|(channel, names)| (*channel, names.iter().filter_map(named).collect()))
             .collect();
-        Ok(Self(Arc::new(Inner { routes, all })))
+        Ok(Self(Arc::new(Inner { all, routes })))
     }
 
     /// One made of parts, for tests: each channel with its senders in their order.

@@ -171,7 +171,7 @@ mod tests {
     }
 
     impl Sender for Flaky {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "flaky"
         }
 

@@ -270,11 +270,10 @@ fn refused(error: &lettre::transport::smtp::Error) -> Failed {
     let reason = match number {
         // RFC 5321 section 4.2.3: no such mailbox, not local, name not allowed.
         550 | 551 | 553 => Reason::InvalidDestination,
-        // RFC 4954: sign in first, or not like this.
-        530 | 534 | 535 | 538 => Reason::Misconfigured,
         // Refused as it stands: policy or content.
         554 | 552 => Reason::Blocked,
         400..=499 => Reason::Throttled,
+        // RFC 4954: sign in first, or not like this; and what else is ours to mend.
         _ => Reason::Misconfigured,
     };
     Failed { not: NotSent::surely(reason, says), again: error.is_transient() }
