@@ -1,7 +1,7 @@
 //! Signing in by a passkey alone: who it is and the proof of it in one step, for local users.
 //!
 //! What was begun is kept by the browser, sealed and bound to its own cookie, and used up by one
-//! conditional write when it counts; so looking at the sign-in page writes nothing. The answer is
+//! conditional write before it is judged; so looking at the sign-in page writes nothing. The answer is
 //! counted like any other answer to a factor. It must never say whether a passkey is somebody's
 //! before its signature was right, but for the one thing that browsers ask for: that it is nobody's.
 
@@ -209,6 +209,10 @@ impl Judgement {
         if let Some(locked) = self.figures.lock(&holder.count, self.now) {
             return Ok(Judged::Outcome(PasskeyOutcome::Locked(locked)));
         }
+        // Before it is judged: the same answer posted twice is no copy of the passkey.
+        if !tx.use_ceremony(&self.used, self.expires).await? {
+            return Ok(Judged::Outcome(PasskeyOutcome::Expired));
+        }
         let question = Question { material: &holder.material, begun: Some(&self.begun), now: self.now };
         let factor = self.factors.get(FactorKind::Passkey);
         match factor.map_or(Verdict::Wrong, |factor| factor.check(&question, &self.answer)) {
@@ -243,8 +247,7 @@ impl Judgement {
 
     async fn passed(self, mut tx: Tx, holder: Holder, right: Right) -> Result<Judged, StoreError> {
         let Holder { subject, enrolment, material, key, count } = holder;
-        let first = tx.use_ceremony(&self.used, self.expires).await?;
-        if !first || !tx.advance(&subject, &enrolment, material.state, right.state).await? {
+        if !tx.advance(&subject, &enrolment, material.state, right.state).await? {
             // Nothing was committed: it did not count.
             return Ok(Judged::Outcome(PasskeyOutcome::Expired));
         }

@@ -16,7 +16,7 @@ use super::views::{Hidden, Link, Problem};
 use super::{pages, text};
 use crate::api::{Failure, Visit};
 use crate::factors::Answer;
-use crate::gate::passage::{self, Visitor};
+use crate::gate::passage::{SignIn as SignedIn, Visitor};
 
 /// The form; or on, for those who are signed in already.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
@@ -30,49 +30,38 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     form(&portal, visit.visitor, &onward, Told::default()).await
 }
 
-/// A name and a password.
+/// A name and a password, or a passkey.
 pub async fn submit(State(portal): State<Portal>, params: Params, request: Unproven) -> Reply {
     let Unproven { visit, form: fields } = request;
-    let passage = &portal.services.passage;
-    passage.admit(visit.visitor.address)?;
+    let (passage, visitor) = (&portal.services.passage, &visit.visitor);
+    passage.admit(visitor.address)?;
     let (name, password) = (fields.get("username"), fields.get("password"));
     let credential = fields.get("credential");
-    let mut forget = None;
-    let problem = if !fields.is_ours(&portal.services, &visit.visitor) {
-        text::SIGN_IN_STALE
-    } else if !credential.is_empty() {
+    let by_passkey = !credential.is_empty();
+    let outcome = if !fields.is_ours(&portal.services, visitor) {
+        SignedIn::Stale
+    } else if by_passkey {
         let answer = Answer::Ceremony(credential.to_owned());
-        match passage
-            .sign_in_by_passkey(&visit.visitor, fields.get("ceremony"), answer)
-            .await?
-        {
-            passage::SignIn::Welcome { cookies, .. } => {
-                return Ok(see_other(&portal.next_page(&params.onward), cookies));
-            }
-            passage::SignIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
-            passage::SignIn::Stale => text::SIGN_IN_STALE,
-            passage::SignIn::Refused { gone } => {
-                forget = gone;
-                text::SIGN_IN_PASSKEY_FAILED
-            }
-        }
+        passage.sign_in_by_passkey(visitor, fields.get("ceremony"), answer).await?
     } else if name.is_empty() || password.is_empty() {
-        text::SIGN_IN_EMPTY
+        let told = Told::problem("username", text::SIGN_IN_EMPTY).named(name);
+        return form(&portal, visit.visitor, &params.onward, told).await;
     } else {
-        match passage.sign_in(&visit.visitor, name, password).await? {
-            passage::SignIn::Welcome { cookies, .. } => {
-                return Ok(see_other(&portal.next_page(&params.onward), cookies));
-            }
-            passage::SignIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
-            passage::SignIn::Refused { .. } | passage::SignIn::Stale => text::SIGN_IN_FAILED,
+        passage.sign_in(visitor, name, password).await?
+    };
+    let field = if by_passkey { "passkey" } else { "username" };
+    let told = match outcome {
+        SignedIn::Welcome { cookies, .. } => {
+            return Ok(see_other(&portal.next_page(&params.onward), cookies));
         }
+        SignedIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
+        SignedIn::Stale => Told::problem(field, text::SIGN_IN_STALE),
+        SignedIn::Refused { gone } if by_passkey => {
+            Told { forget: gone, ..Told::problem(field, text::SIGN_IN_PASSKEY_FAILED) }
+        }
+        SignedIn::Refused { .. } => Told::problem(field, text::SIGN_IN_FAILED),
     };
-    let told = Told {
-        username: name.to_owned(),
-        problem: Some(Problem::new("username", problem)),
-        forget,
-    };
-    form(&portal, visit.visitor, &params.onward, told).await
+    form(&portal, visit.visitor, &params.onward, told.named(name)).await
 }
 
 /// Asks before it acts; where nobody is signed in, as after a sign-out from another site, says so.
@@ -107,6 +96,16 @@ struct Told {
     problem: Option<Problem>,
     /// Id of a passkey for the browser to forget.
     forget: Option<String>,
+}
+
+impl Told {
+    fn problem(field: &'static str, message: &str) -> Self {
+        Self { problem: Some(Problem::new(field, message)), ..Self::default() }
+    }
+
+    fn named(self, username: &str) -> Self {
+        Self { username: username.to_owned(), ..self }
+    }
 }
 
 async fn form(portal: &Portal, visitor: Visitor, onward: &Onward, told: Told) -> Reply {

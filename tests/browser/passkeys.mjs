@@ -3,8 +3,8 @@
 import { authenticator } from './authenticator.mjs';
 import { assert, keeps, look, main, profile, signIn, untilAt } from './lib.mjs';
 
-const { PAGE, PORTAL, USERNAME, PASSWORD } = process.env;
-const origins = [new URL(PAGE).origin, new URL(PORTAL).origin];
+const { PAGE, VAULT, PORTAL, USERNAME, PASSWORD } = process.env;
+const origins = [new URL(PAGE).origin, new URL(VAULT).origin, new URL(PORTAL).origin];
 
 const start = '[data-start]';
 const press = (page) => Promise.all([page.waitForNavigation(), page.click(start)]);
@@ -107,14 +107,37 @@ await main(async (browser, watch) => {
   await second.close();
 
   // A copy of the key, whose counter stands where it stood before.
-  const { page: third, faults: last, context: other } = await newcomer(browser, watch);
+  const { page: third, faults: last, context: another } = await newcomer(browser, watch);
   const copy = await authenticator(third);
-  await copy.carry([{ ...used, signCount: 1 }]);
   await third.goto(PAGE);
   await signIn(third, USERNAME, PASSWORD);
+  await copy.carry([{ ...used, signCount: 1 }]);
   await wrong(third);
   assert(last.length === 0, last.join('\n'));
-  await other.close();
+  await another.close();
+
+  // Where a key is asked for that cannot be copied, one that is synced does not count, and the page says so.
+  const { page: vault, faults: none, context: bare } = await newcomer(browser, watch);
+  const both = await authenticator(vault);
+  await vault.goto(PAGE);
+  await signIn(vault, USERNAME, PASSWORD);
+  await both.carry([synced]);
+  await press(vault);
+  await untilAt(vault, PAGE);
+  await vault.goto(VAULT);
+  assert(/Security key/.test(await vault.locator('main').innerText()), 'the key is not asked for');
+  assert(!/This device/.test(await vault.locator('main').innerText()), 'the synced one is asked for');
+  await refused(vault, 'NotAllowedError');
+  await Promise.all([vault.waitForNavigation(), vault.click('a[href*="challenge/ways"]')]);
+  const other = vault.locator('.ways button:disabled', { hasText: 'This device' });
+  assert((await other.count()) === 1, 'the synced one is not shown as one that does not count');
+  await keeps(vault, 'ways-device-bound');
+  await vault.goBack();
+  await both.carry([used]);
+  await press(vault);
+  await untilAt(vault, VAULT);
+  assert(none.length === 0, none.join('\n'));
+  await bare.close();
 
   // Without script the page says so, and leads to the other ways.
   const plain = await profile(browser, { script: false, origins });

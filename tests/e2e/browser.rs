@@ -107,14 +107,22 @@ fn a_newcomer_tries_the_demo() {
     );
 }
 
-/// The variables of a script about a person of their own.
+/// A gate whose second app takes only passkeys that cannot be copied.
 fn passkeys(name: &str) {
     let upstream = upstream();
-    let gate = gate(&upstream);
+    let url = upstream.url();
+    let gate = Setup::new(&format!(
+        "\n  - {{ name: Payroll, host: payroll.localhost, upstream: \"{url}\", require: standard }}\n  \
+         - {{ name: Vault, host: vault.localhost, upstream: \"{url}\", require: bound }}\n"
+    ))
+    .section("levels", "\n  - { name: bound, any_of: [passkey], properties: [device_bound] }\n")
+    .user("anna", &["--name", "Anna Ångström"])
+    .start();
     script(
         name,
         &[
             ("PAGE", &gate.url("payroll.localhost", "/report")),
+            ("VAULT", &gate.url("vault.localhost", "/")),
             ("PORTAL", &gate.url("localhost", "/.stepgate")),
             ("USERNAME", "anna"),
             ("PASSWORD", &Setup::password("anna")),

@@ -21,6 +21,12 @@ pub struct SignIn {
     pub problem: Option<Problem>,
 }
 
+impl SignIn {
+    fn problem_at(&self, field: &str) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.field == field)
+    }
+}
+
 /// What the browser needs to sign somebody in by passkey.
 pub struct PasskeyForm {
     /// Of `navigator.credentials.get`.
