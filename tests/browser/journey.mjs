@@ -38,7 +38,6 @@ await main(async (browser, watch) => {
     await page.check('input[name=saved]');
     await submit(page, 'input[name=saved]');
   }
-  if (page.url() !== PAGE) await page.goto(PAGE);
   await untilAt(page, PAGE);
   assert((await page.locator('body').innerText()).includes('upstream'), 'not the app');
 

@@ -60,7 +60,6 @@ await main(async (browser, watch) => {
   await phone.verified(true);
   await press(page);
   await skipCodes(page);
-  if (page.url() !== PAGE) await page.goto(PAGE);
   await untilAt(page, PAGE);
   const [synced] = await phone.all();
   assert(synced.isResidentCredential, 'it cannot be found without a name');
@@ -133,6 +132,7 @@ await main(async (browser, watch) => {
   assert((await other.count()) === 1, 'the synced one is not shown as one that does not count');
   await keeps(vault, 'ways-device-bound');
   await vault.goBack();
+  await both.empty();
   await both.carry([used]);
   await press(vault);
   await untilAt(vault, VAULT);
