@@ -1,7 +1,9 @@
 //! Begin, start and answer a challenge: the challenge page's steps as JSON.
 
 use axum::extract::{Path, State};
+use axum::response::Response;
 use http::StatusCode;
+use http::header::SET_COOKIE;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -13,7 +15,7 @@ use super::visit::Visit;
 use crate::challenge::view::{Beginning, Caller, ChallengeView, Change, Outcome, Start, Way};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Starts};
-use crate::gate::passage::Journey;
+use crate::gate::passage::{Arrival, Journey};
 use crate::policy::EnrolmentId;
 
 /// `POST challenges`
@@ -48,6 +50,9 @@ pub struct Answered {
     /// Instead of an answer: whether it has been decided on another device.
     #[serde(default)]
     ask: bool,
+    /// Not to be asked again in this browser for as long as the challenge's `remember` says.
+    #[serde(default)]
+    remember: bool,
 }
 
 impl Answered {
@@ -71,16 +76,21 @@ pub async fn begin(State(services): State<Services>, call: Call<Begin>) -> Reply
         return Ok(json(StatusCode::CREATED, &view, Vec::new()));
     };
     let journey = services.passage.begin_journey(&to, "GET").await?;
-    match services.standing(caller, &journey).await? {
+    match services.standing(&visit.visitor, &journey).await? {
         Standing::Asked(view) => Ok(json(StatusCode::CREATED, &*view, Vec::new())),
         Standing::Denied => Err(Failure::NotAllowed.into()),
+        Standing::BroughtBack(arrival) => Ok(clear(arrival)),
         Standing::Clear => {
             let arrival = services.passage.arrive(&visit.visitor, None, None, Some(&journey)).await?;
-            let body =
-                json!({ "id": null, "app": arrival.app, "levels": [], "ways": [], "return": arrival.next });
-            Ok(json(StatusCode::OK, &body, arrival.cookies))
+            Ok(clear(arrival))
         }
     }
+}
+
+/// Nothing is to be proved.
+fn clear(arrival: Arrival) -> Response {
+    let body = json!({ "id": null, "app": arrival.app, "levels": [], "ways": [], "return": arrival.next });
+    json(StatusCode::OK, &body, arrival.cookies)
 }
 
 /// Chooses a way, and begins what it needs: a message, a ceremony. A code from an app needs
@@ -125,7 +135,18 @@ pub async fn answer(State(services): State<Services>, Path(id): Path<String>, ca
         (None, None) => return Err(Failure::BadRequest("`factor` or `enrolment` is missing").into()),
     };
     let outcome = services.challenges.answer(caller, &id, &enrolment, body.answer()?).await?;
-    passed(&services, &visit, &id, outcome.ok_or(Failure::NotFound)?).await
+    let outcome = outcome.ok_or(Failure::NotFound)?;
+    let kept = match &outcome {
+        Outcome::Passed { proof, browser, .. } if body.remember => {
+            services.passage.trust(&visit.visitor, &id, proof, browser.as_deref()).await?
+        }
+        _ => None,
+    };
+    let mut response = passed(&services, &visit, &id, outcome).await?;
+    if let Some(cookie) = kept {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
 }
 
 /// What follows from an outcome: the cookie and where to go on, or the problem.

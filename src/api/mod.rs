@@ -3,6 +3,7 @@
 //! JSON in, JSON out, problems as problem+json (RFC 9457). It stands on the same calls as the pages
 //! and verifies nothing itself. Only same-origin pages and clients that are no browsers may use it.
 
+mod browsers;
 mod call;
 mod challenges;
 mod enrolments;

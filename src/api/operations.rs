@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::services::Services;
-use super::{challenges, enrolments, openapi, session};
+use super::{browsers, challenges, enrolments, openapi, session};
 
 /// One operation.
 pub struct Operation {
@@ -25,7 +25,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of the steps.
-pub const OPERATIONS: [Operation; 14] = [
+pub const OPERATIONS: [Operation; 16] = [
     Operation {
         method: "post",
         path: "/sign-in",
@@ -145,6 +145,26 @@ pub const OPERATIONS: [Operation; 14] = [
         answers: &[(204, "")],
         problems: &[400, 401, 403, 404, 429, 503],
         handler: || delete(enrolments::remove),
+    },
+    Operation {
+        method: "get",
+        path: "/trusted-browsers",
+        id: "listTrustedBrowsers",
+        summary: "Browsers in which one is not asked again",
+        body: None,
+        answers: &[(200, "TrustedBrowsers")],
+        problems: &[400, 401, 503],
+        handler: || get(browsers::list),
+    },
+    Operation {
+        method: "delete",
+        path: "/trusted-browsers/{id}",
+        id: "forgetTrustedBrowser",
+        summary: "Be asked again in one of them",
+        body: None,
+        answers: &[(204, "")],
+        problems: &[400, 401, 403, 404, 429, 503],
+        handler: || delete(browsers::forget),
     },
     Operation {
         method: "post",

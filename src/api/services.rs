@@ -3,7 +3,7 @@
 use crate::challenge::Challenges;
 use crate::challenge::view::{Caller, ChallengeView, Change, Purpose};
 use crate::config::{FactorKind, FactorSet, Settings};
-use crate::gate::passage::{Journey, Missing, Passage};
+use crate::gate::passage::{Arrival, Journey, Missing, Passage, Visitor};
 
 use super::failure::Failure;
 
@@ -22,6 +22,8 @@ pub enum Standing {
     Clear,
     /// No proof will help.
     Denied,
+    /// The browser is trusted with what is missing: on without being asked.
+    BroughtBack(Arrival),
     /// This challenge is open for them.
     Asked(Box<ChallengeView>),
 }
@@ -36,11 +38,15 @@ impl Services {
     ///
     /// # Errors
     /// When a fact cannot be looked up or the store does not answer.
-    pub async fn standing(&self, caller: &Caller, journey: &Journey) -> Result<Standing, Failure> {
+    pub async fn standing(&self, visitor: &Visitor, journey: &Journey) -> Result<Standing, Failure> {
+        let caller = visitor.caller.as_ref().ok_or(Failure::SignInRequired)?;
         match self.passage.missing(caller, journey).await? {
             Missing::Nothing => Ok(Standing::Clear),
             Missing::Denied => Ok(Standing::Denied),
             Missing::Proof { purpose, accepted } => {
+                if let Some(arrival) = self.passage.bring_back(visitor, journey).await? {
+                    return Ok(Standing::BroughtBack(arrival));
+                }
                 let view = self.challenges.open(caller, purpose, accepted, Some(&journey.id)).await?;
                 Ok(Standing::Asked(Box::new(view)))
             }
@@ -58,7 +64,12 @@ impl Services {
         app: &str,
         reason: &str,
     ) -> Result<ChallengeView, Failure> {
-        let purpose = Purpose { levels: Vec::new(), app: app.to_owned(), reason: Some(reason.to_owned()) };
+        let purpose = Purpose {
+            levels: Vec::new(),
+            app: app.to_owned(),
+            reason: Some(reason.to_owned()),
+            remember: None,
+        };
         let accepted = self.challenges.counting_for(caller, change).await?;
         Ok(self.challenges.open(caller, purpose, accepted, None).await?)
     }

@@ -31,6 +31,7 @@ mod start;
 mod target;
 #[cfg(test)]
 mod tests;
+pub mod trusted;
 pub mod view;
 mod ways;
 

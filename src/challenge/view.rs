@@ -37,6 +37,9 @@ pub struct Purpose {
     pub app: String,
     /// The route's or rule's own words for why.
     pub reason: Option<String>,
+    /// For how many seconds a browser may be trusted with what is proved for this; `None`: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember: Option<i64>,
 }
 
 /// One challenge as the person sees it.

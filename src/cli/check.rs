@@ -1,6 +1,7 @@
 //! `stepgate check`: every problem of a configuration, without starting anything.
 //!
-//! Opens no store, and no socket unless it is asked to try the services. The verdict goes to standard
+//! Opens no socket unless it is asked to try the services, and no store: of a database that is there it
+//! counts what people have enrolled, and writes nothing. The verdict goes to standard
 //! error for people, to standard output as JSON for scripts.
 
 use std::io::{IsTerminal as _, Write as _};
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 use super::connect::{self, Probed};
 use super::records::{REFUSED, UNREACHABLE};
+use super::stranded::{self, Stranded};
 use crate::ambient::Clock;
 use crate::config::{self, Diagnostics, Environment, Sources};
 
@@ -61,10 +63,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(settings) if args.connect && !refused => Some(connect::probe(settings).await),
         _ => None,
     };
+    let stranded = match &loaded.settings {
+        Some(settings) => stranded::find(settings).await,
+        None => Vec::new(),
+    };
     // Nothing can be done about a reader that has gone away; the exit code still tells.
     let _ = match args.format {
-        Format::Text => print_text(found, refused, probed.as_deref()),
-        Format::Json => print_json(found, probed.as_deref()),
+        Format::Text => print_text(found, refused, &stranded, probed.as_deref()),
+        Format::Json => print_json(found, &stranded, probed.as_deref()),
     };
     Ok(if refused {
         ExitCode::from(REFUSED)
@@ -75,19 +81,30 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn print_json(found: &Diagnostics, probed: Option<&[Probed]>) -> std::io::Result<()> {
+fn print_json(found: &Diagnostics, stranded: &[Stranded], probed: Option<&[Probed]>) -> std::io::Result<()> {
     let mut all = found.to_json();
+    if let Some(all) = all.as_object_mut().filter(|_| !stranded.is_empty()) {
+        all.insert("without_a_factor".to_owned(), stranded.iter().map(Stranded::to_json).collect());
+    }
     if let (Some(probed), Some(all)) = (probed, all.as_object_mut()) {
         all.insert("services".to_owned(), probed.iter().map(Probed::to_json).collect());
     }
     writeln!(std::io::stdout(), "{all:#}")
 }
 
-fn print_text(found: &Diagnostics, refused: bool, probed: Option<&[Probed]>) -> std::io::Result<()> {
+fn print_text(
+    found: &Diagnostics,
+    refused: bool,
+    stranded: &[Stranded],
+    probed: Option<&[Probed]>,
+) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     out.write_all(found.to_text(colour).as_bytes())?;
     writeln!(out, "{}", summary(found, refused))?;
+    for one in stranded {
+        writeln!(out, "{}", one.line())?;
+    }
     for one in probed.unwrap_or_default() {
         writeln!(out, "{}", one.line())?;
     }

@@ -19,6 +19,7 @@ pub mod recipe;
 mod records;
 pub mod run;
 pub mod schema;
+mod stranded;
 pub mod users;
 
 /// The second lock on the door of any web app.

@@ -76,6 +76,7 @@ const fn headline(event: &Event) -> &'static str {
         Event::RecoveryCodeUsed { .. } => "a recovery code was used",
         Event::TemporaryCodeUsed => "a temporary code was used",
         Event::BrowserTrusted { .. } => "a browser was trusted",
+        Event::BrowserTokenCopied { .. } => "somebody may have copied your browser's data",
     }
 }
 
@@ -98,6 +99,12 @@ pub(super) fn sentence(event: &Event) -> String {
         Event::BrowserTrusted { name } => {
             format!(
                 "The browser \u{201c}{}\u{201d} will not be asked for a code for a while.",
+                one_line(name)
+            )
+        }
+        Event::BrowserTokenCopied { name } => {
+            format!(
+                "What the browser \u{201c}{}\u{201d} was remembered by has been used in two places. It is asked again from now on.",
                 one_line(name)
             )
         }
@@ -221,6 +228,7 @@ mod tests {
             (Event::RecoveryCodeUsed { left: 0 }, "Make new ones"),
             (Event::TemporaryCodeUsed, "temporary code"),
             (Event::BrowserTrusted { name: name() }, "“Phone” will not be asked"),
+            (Event::BrowserTokenCopied { name: name() }, "used in two places"),
         ] {
             assert!(sentence(&event).contains(word), "{}", sentence(&event));
         }

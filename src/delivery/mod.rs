@@ -82,11 +82,23 @@ pub struct Notice {
 /// What a notice is about. Names are the ones that people gave or see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    FactorAdded { name: String },
-    FactorRemoved { name: String },
-    RecoveryCodeUsed { left: u32 },
+    FactorAdded {
+        name: String,
+    },
+    FactorRemoved {
+        name: String,
+    },
+    RecoveryCodeUsed {
+        left: u32,
+    },
     TemporaryCodeUsed,
-    BrowserTrusted { name: String },
+    BrowserTrusted {
+        name: String,
+    },
+    /// Its token was used a second time, so that it is trusted no more.
+    BrowserTokenCopied {
+        name: String,
+    },
 }
 
 /// Why a message was not sent: the only words that people and metrics see.

@@ -149,6 +149,7 @@ impl Event {
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::TemporaryCodeUsed => "temporary_code_used",
             Self::BrowserTrusted { .. } => "browser_trusted",
+            Self::BrowserTokenCopied { .. } => "browser_token_copied",
         }
     }
 }

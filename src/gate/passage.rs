@@ -23,6 +23,7 @@ use crate::store::{AuditEvent, StoreError};
 mod arrival;
 mod journey;
 mod sign_in;
+mod trusted;
 
 pub use super::limits::TooMany;
 
@@ -39,6 +40,7 @@ pub struct Visitor {
     claim: Option<Arc<Remembered>>,
     id_cookie: Option<String>,
     browser_cookie: Option<String>,
+    trusted_cookie: Option<String>,
 }
 
 /// What became of a sign-in.
@@ -174,6 +176,7 @@ impl Passage {
             claim,
             id_cookie: cookies.id.map(str::to_owned),
             browser_cookie: cookies.browser.map(str::to_owned),
+            trusted_cookie: cookies.trusted.map(str::to_owned),
         };
         visitor.caller = visitor
             .established

@@ -123,18 +123,14 @@ impl Warrant {
         if claim.expires_at <= now {
             return Proofs::None;
         }
-        let removed = claim
-            .proofs
-            .iter()
-            .filter(|proof| revocations.is_removed(&proof.enrolment))
-            .count();
+        let removed = claim.proofs.iter().filter(|proof| revocations.is_void_proof(proof)).count();
         if same && removed == 0 {
             return Proofs::Known(&remembered.deadlines, claim.expires_at);
         }
         let left: Vec<_> = claim
             .proofs
             .iter()
-            .filter(|proof| !revocations.is_removed(&proof.enrolment))
+            .filter(|proof| !revocations.is_void_proof(proof))
             .cloned()
             .collect();
         Proofs::Judged(policy.deadlines(&left, now), claim.expires_at, removed > 0)

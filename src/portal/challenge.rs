@@ -5,7 +5,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
+use http::header::SET_COOKIE;
+use http::{HeaderValue, StatusCode};
 
 use super::detour::{Detour, Reply, page, see_other};
 use super::enrol::change_at;
@@ -65,7 +66,28 @@ pub async fn answer(State(portal): State<Portal>, params: Params, posted: Posted
         .challenges
         .answer(caller, id, &enrolment, answered(&fields))
         .await?;
-    after(&portal, &visit, &params.onward, way, outcome, code).await
+    let kept = trusted(&portal, &visit, id, &fields, outcome.as_ref()).await?;
+    let mut response = after(&portal, &visit, &params.onward, way, outcome, code).await?;
+    if let Some(cookie) = kept {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The cookie of a browser whose person asked not to be asked again in it.
+async fn trusted(
+    portal: &Portal,
+    visit: &Visit,
+    challenge: &str,
+    fields: &Fields,
+    outcome: Option<&Outcome>,
+) -> Result<Option<HeaderValue>, Failure> {
+    let Some(Outcome::Passed { proof, browser, .. }) = outcome.filter(|_| fields.get("remember") == "yes")
+    else {
+        return Ok(None);
+    };
+    let passage = &portal.services.passage;
+    Ok(passage.trust(&visit.visitor, challenge, proof, browser.as_deref()).await?)
 }
 
 /// What a form says: a code, the browser's ceremony, or the question whether it is decided.
@@ -154,8 +176,11 @@ async fn ask(portal: &Portal, visit: &Visit, onward: &Onward) -> Result<Asked, D
     let journey = portal.journey(onward).await?;
     let view = match (&onward.to, journey) {
         (Some(to), _) => own_change(portal, caller, change_at(to)).await?,
-        (None, Some(journey)) => match portal.services.standing(caller, &journey).await? {
+        (None, Some(journey)) => match portal.services.standing(&visit.visitor, &journey).await? {
             Standing::Asked(view) => view,
+            Standing::BroughtBack(arrival) => {
+                return Ok(Asked::Answered(leave(portal, visit, &journey, arrival, None)));
+            }
             Standing::Clear => {
                 return Ok(Asked::Answered(arrive(portal, visit, &journey).await?));
             }

@@ -7,16 +7,17 @@ use super::frame::{Frame, Page};
 use super::qr::Qr;
 use super::views::challenge::{Challenge, Confirmed, Ways};
 use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
-use super::views::my_mfa::{MyMfa, Rename, Row};
+use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::sign_in::{PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
 use super::{pages, text};
 use crate::ambient::UnixTime;
+use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::{EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::{Prompt, Setup, Shows, Starts};
-use crate::policy::EnrolmentId;
+use crate::policy::{EnrolmentId, TrustId};
 
 const NOW: UnixTime = UnixTime(1_795_327_500);
 const REFERENCE: &str = "k3x9m2q7";
@@ -31,6 +32,7 @@ fn purpose() -> Purpose {
         levels: vec!["standard".to_owned()],
         app: "Payroll".to_owned(),
         reason: Some("Salaries are shown here.".to_owned()),
+        remember: Some(30 * 86_400),
     }
 }
 
@@ -214,6 +216,13 @@ fn my_mfa(frame: &Frame) -> Page {
         rows: list.iter().map(Row::from).collect(),
         status: text::ways_status(2),
         offer_codes: false,
+        browsers: vec![BrowserRow::from(TrustedView {
+            id: TrustId("b1".into()),
+            agent: "Firefox on Linux".to_owned(),
+            since: NOW.plus(-90_000),
+            last_used: NOW.plus(-600),
+            until: NOW.plus(2_000_000),
+        })],
     };
     frame.page(StatusCode::OK, &view)
 }

@@ -12,14 +12,14 @@ use super::fields::Posted;
 use super::onward::{Onward, Params};
 use super::state::Portal;
 use super::text;
-use super::views::my_mfa::{MyMfa, Rename, Row};
+use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row};
 use super::views::notice::ConfirmAct;
 use super::views::{Hidden, Line, Link, Problem};
 use crate::api::{Failure, Visit};
 use crate::challenge::ChallengeError;
 use crate::challenge::view::{Caller, EnrolmentView};
 use crate::config::FactorKind;
-use crate::policy::EnrolmentId;
+use crate::policy::{EnrolmentId, TrustId};
 
 /// The list.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
@@ -28,6 +28,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     enrolments.sort_by_key(|one| one.factor == FactorKind::RecoveryCode);
     let usable = enrolments.iter().filter(|one| one.factor != FactorKind::RecoveryCode).count();
     let has_codes = usable < enrolments.len();
+    let browsers = portal.services.challenges.trusted_browsers(caller).await?;
     let view = MyMfa {
         shell: portal.shell(text::SETTINGS, &visit).wide(),
         hidden: token(&portal, &visit),
@@ -35,6 +36,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         rows: enrolments.iter().map(Row::from).collect(),
         status: text::ways_status(usable),
         offer_codes: usable > 0 && !has_codes && portal.services.enabled.contains(FactorKind::RecoveryCode),
+        browsers: browsers.into_iter().map(BrowserRow::from).collect(),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
 }
@@ -114,6 +116,14 @@ pub async fn remove(State(portal): State<Portal>, Path(id): Path<String>, posted
     Err(gone())
 }
 
+/// Trusts a browser no more: one click, since it only asks more of people.
+pub async fn forget(State(portal): State<Portal>, Path(id): Path<String>, posted: Posted) -> Reply {
+    let onward = Onward::default().toward("my-mfa");
+    let caller = portal.signed_in(&posted.visit, &onward)?;
+    portal.services.challenges.distrust(caller, &TrustId(id.into())).await?;
+    Err(Detour::To(portal.frame.url("my-mfa?done=forgotten")))
+}
+
 /// Says what a new list of codes does to the old one, and asks.
 pub async fn ask_renew(State(portal): State<Portal>, visit: Visit) -> Reply {
     changing(&portal, &visit, "my-mfa/recovery-codes").await?;
@@ -176,6 +186,7 @@ fn done(what: &str) -> Option<&'static str> {
         "added" => Some(text::ADDED_NOTICE),
         "removed" => Some(text::REMOVED_NOTICE),
         "saved" => Some(text::SAVED_NOTICE),
+        "forgotten" => Some(text::FORGOTTEN_NOTICE),
         _ => None,
     }
 }

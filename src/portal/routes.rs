@@ -56,6 +56,7 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa", get(my_mfa::show))
         .route("/my-mfa/rename/{id}", get(my_mfa::ask_rename).post(my_mfa::rename))
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
+        .route("/my-mfa/forget/{id}", axum::routing::post(my_mfa::forget))
         .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
         .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))
         .route("/receipts/{sender}", get(receipts::take).post(receipts::take))

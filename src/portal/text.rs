@@ -90,6 +90,19 @@ pub const NO_WAY_HELP: &str =
 pub const NEVER_USED: &str = "Not used yet";
 pub const ADD_ANOTHER: &str = "Add another way";
 
+/// The box of U-5.
+pub fn dont_ask_again(seconds: i64) -> String {
+    let (count, one, many) = match seconds {
+        s if s >= 86_400 => (s / 86_400, "day", "days"),
+        s if s >= 3_600 => (s / 3_600, "hour", "hours"),
+        s => (s / 60, "minute", "minutes"),
+    };
+    match count {
+        1 => format!("Don't ask again on this browser for 1 {one}"),
+        n => format!("Don't ask again on this browser for {n} {many}"),
+    }
+}
+
 /// Why a way does not count here.
 pub fn not_accepted(app: &str, why: &WhyNot) -> String {
     match why {
@@ -121,6 +134,10 @@ pub fn last_used(when: &str) -> String {
 
 pub fn last_used_by(when: &str, agent: &str) -> String {
     format!("Last used {when} with {agent}")
+}
+
+pub fn not_asked_until(when: &str) -> String {
+    format!("Not asked until {when}")
 }
 
 pub fn added(when: &str) -> String {
@@ -230,6 +247,11 @@ pub fn recovery_file_head(brand: &str, account: &str) -> String {
 
 // My MFA settings (P-28, P-29).
 pub const YOUR_WAYS: &str = "Your ways to confirm";
+pub const TRUSTED_BROWSERS: &str = "Browsers that aren't asked";
+pub const TRUSTED_BROWSERS_TEXT: &str =
+    "In these you asked not to be asked again for a while. Forget the ones you don't know or don't use.";
+pub const FORGET: &str = "Forget";
+pub const FORGOTTEN_NOTICE: &str = "Forgotten. That browser is asked again from now on.";
 pub const RENAME: &str = "Rename";
 pub const REMOVE: &str = "Remove";
 pub const SAVE: &str = "Save";

@@ -21,10 +21,12 @@ pub enum Ours {
     Browser,
     /// Points at a kept request, for the one POST that sends it on.
     Held,
+    /// A trusted browser's token, at the portal only.
+    Trusted,
 }
 
 impl Ours {
-    const ALL: [Self; 4] = [Self::Id, Self::Claim, Self::Browser, Self::Held];
+    const ALL: [Self; 5] = [Self::Id, Self::Claim, Self::Browser, Self::Held, Self::Trusted];
 
     const fn plain_name(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl Ours {
             Self::Claim => "stepgate",
             Self::Browser => "stepgate-browser",
             Self::Held => "stepgate-held",
+            Self::Trusted => "stepgate-trusted",
         }
     }
 
@@ -41,6 +44,7 @@ impl Ours {
             Self::Claim => "__Host-stepgate",
             Self::Browser => "__Host-stepgate-browser",
             Self::Held => "__Host-stepgate-held",
+            Self::Trusted => "__Host-stepgate-trusted",
         }
     }
 }
@@ -70,6 +74,7 @@ pub struct Carried<'a> {
     pub claim: Option<&'a str>,
     pub browser: Option<&'a str>,
     pub held: Option<&'a str>,
+    pub trusted: Option<&'a str>,
 }
 
 impl CookieMode {
@@ -106,8 +111,8 @@ impl CookieMode {
                 }
             }
         }
-        let [id, claim, browser, held] = seen;
-        let [id_twice, claim_twice, browser_twice, held_twice] = twice;
+        let [id, claim, browser, held, trusted] = seen;
+        let [id_twice, claim_twice, browser_twice, held_twice, trusted_twice] = twice;
         let once = |value: Option<&'a [u8]>, double: bool| value.filter(|_| !double).and_then(value_of);
         Carried {
             id: once(id, id_twice),
@@ -115,6 +120,7 @@ impl CookieMode {
             claim: claim.filter(|_| !claim_twice).and_then(text_of),
             browser: once(browser, browser_twice),
             held: once(held, held_twice),
+            trusted: once(trusted, trusted_twice),
         }
     }
 

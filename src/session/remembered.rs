@@ -101,7 +101,7 @@ impl Claims {
         {
             return None;
         }
-        let removed = |p: &crate::policy::Proof| self.revocations.is_removed(&p.enrolment);
+        let removed = |p: &crate::policy::Proof| self.revocations.is_void_proof(p);
         if !claim.proofs.iter().any(removed) {
             old.generation.store(generation, Ordering::Release);
             return Some(old);

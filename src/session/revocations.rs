@@ -8,7 +8,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::ambient::UnixTime;
-use crate::policy::{EnrolmentId, SubjectKey};
+use crate::policy::{Proof, SubjectKey};
 use crate::store::{Revocation, RevocationKind};
 
 /// Seconds after which an unread feed closes protected routes.
@@ -107,10 +107,16 @@ impl Revocations {
             || sets.subjects.get(subject.as_str()).is_some_and(|until| issued <= *until)
     }
 
-    /// Whether a proof by this enrolment no longer counts.
+    /// Whether this proof no longer counts: its enrolment was removed, or the browser that brought it
+    /// back is trusted no more.
     #[must_use]
-    pub fn is_removed(&self, enrolment: &EnrolmentId) -> bool {
-        self.read().enrolments.contains_key(&*enrolment.0)
+    pub fn is_void_proof(&self, proof: &Proof) -> bool {
+        let sets = self.read();
+        let by = proof.remembered.as_ref().map(|browser| &*browser.0);
+        [Some(&*proof.enrolment.0), by]
+            .into_iter()
+            .flatten()
+            .any(|id| sets.enrolments.contains_key(id))
     }
 
     /// Row number of the last change to what this person has enrolled; without one, a number that
@@ -160,6 +166,7 @@ impl Sets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::{EnrolmentId, TrustId};
 
     fn row(n: i64, kind: RevocationKind, key: &str, at: i64) -> Revocation {
         Revocation { n, kind, key: key.to_owned(), at: UnixTime(at) }
@@ -189,7 +196,11 @@ mod tests {
         assert!(feed.is_ended("s1") && !feed.is_ended("s2"));
         assert!(feed.is_void("s2", &anna, UnixTime(1000)), "issued before the reset");
         assert!(!feed.is_void("s2", &anna, UnixTime(1001)), "issued after it");
-        assert!(feed.is_removed(&EnrolmentId("e1".into())) && !feed.is_removed(&EnrolmentId("e2".into())));
+        let proof =
+            |id: &str| Proof::new(crate::config::FactorKind::Totp, EnrolmentId(id.into()), UnixTime(0));
+        assert!(feed.is_void_proof(&proof("e1")) && !feed.is_void_proof(&proof("e2")));
+        let remembered = Proof { remembered: Some(TrustId("e1".into())), ..proof("e2") };
+        assert!(feed.is_void_proof(&remembered), "the browser that brought it back");
     }
 
     #[test]

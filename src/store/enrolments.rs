@@ -409,6 +409,7 @@ impl Tx {
             .bind(&*id.0)
             .execute(self.sql())
             .await?;
+            self.forget_trusted_browsers(subject, now).await?;
             self.revoke(RevocationKind::Enrolment, &id.0, now).await?;
             self.revoke(RevocationKind::Enrolled, subject.as_str(), now).await?;
         }

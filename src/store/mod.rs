@@ -29,7 +29,9 @@ pub mod seal;
 mod sends;
 mod sessions;
 mod started;
+mod survey;
 mod transaction;
+mod trusted;
 mod users;
 
 pub use audit::{AuditEvent, AuditRecord};
@@ -47,7 +49,9 @@ pub use revocations::{Revocation, RevocationKind};
 pub use sends::{NewSend, SendScope};
 pub use sessions::{NewSession, SessionRecord};
 pub use started::{NewStarted, StartedRecord};
+pub use survey::survey;
 pub use transaction::Tx;
+pub use trusted::TrustedBrowser;
 pub use users::{BadUserName, NewUser, User, canonical_user_name};
 
 /// The database there is today; the only place that names it.

@@ -17,7 +17,7 @@ const STRAY_KEPT: i64 = 86_400;
 const SENDS_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
-const STATEMENTS: [(&str, i64); 14] = [
+const STATEMENTS: [(&str, i64); 15] = [
     (
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
         0,
@@ -53,6 +53,11 @@ const STATEMENTS: [(&str, i64); 14] = [
     (
         "DELETE FROM sessions WHERE sid IN (SELECT sid FROM sessions WHERE expires <= $1 LIMIT 1000)",
         86_400,
+    ),
+    (
+        "DELETE FROM trusted_browsers WHERE id IN \
+         (SELECT id FROM trusted_browsers WHERE expires <= $1 LIMIT 1000)",
+        0,
     ),
     (
         "DELETE FROM browsers WHERE token IN (SELECT token FROM browsers WHERE last_used <= $1 LIMIT 1000)",

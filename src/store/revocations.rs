@@ -16,7 +16,7 @@ pub enum RevocationKind {
     /// our own are named in rows of their own as well, so that one begun in the very second of
     /// `at` can be told apart.
     Subject,
-    /// `key` is an enrolment id: its proofs count no more.
+    /// `key` is the id of an enrolment, or of a trusted browser: proofs that rest on it count no more.
     Enrolment,
     /// `key` is a subject key: which factors the person has enrolled has changed.
     Enrolled,

@@ -271,6 +271,7 @@ impl Tx {
         for (sid,) in &ended {
             self.revoke(RevocationKind::Session, sid, now).await?;
         }
+        self.forget_trusted_browsers(subject, now).await?;
         self.revoke(RevocationKind::Subject, subject.as_str(), now).await?;
         Ok(ended.len())
     }

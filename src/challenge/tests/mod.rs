@@ -52,7 +52,12 @@ async fn world_with(first_factor: FirstFactor) -> World {
 }
 
 fn purpose() -> Purpose {
-    Purpose { levels: vec!["sensitive".into()], app: "Payroll".into(), reason: None }
+    Purpose {
+        levels: vec!["sensitive".into()],
+        app: "Payroll".into(),
+        reason: None,
+        remember: None,
+    }
 }
 
 fn every_kind() -> Accepted {

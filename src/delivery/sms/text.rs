@@ -52,6 +52,9 @@ fn notice_text(notice: &Notice) -> String {
         Event::RecoveryCodeUsed { left } => format!("A recovery code was used; {left} left."),
         Event::TemporaryCodeUsed => "A temporary code was used.".to_owned(),
         Event::BrowserTrusted { name } => format!("A browser was remembered{}.", of(name)),
+        Event::BrowserTokenCopied { name } => {
+            format!("A remembered browser{} was used in two places and is asked again.", of(name))
+        }
     };
     let brand = name(&notice.brand).map_or_else(String::new, |brand| format!("{brand}: "));
     let full = format!("{brand}{what} Not you? {}", notice.page);

@@ -112,10 +112,11 @@ impl Passage {
             Decision::Challenge(_, missing) => {
                 let levels = gate.policy.level_names(missing.levels).map(str::to_owned).collect();
                 let reason = judged.route.reason(&missing.demand).map(ToString::to_string);
-                let accepted = gate.policy.accepted_for(missing.levels);
+                let app = judged.route.name.to_string();
+                let remember = gate.policy.remember_for(missing.levels);
                 Missing::Proof {
-                    purpose: Purpose { levels, app: judged.route.name.to_string(), reason },
-                    accepted,
+                    purpose: Purpose { levels, app, reason, remember },
+                    accepted: gate.policy.accepted_for(missing.levels),
                 }
             }
             Decision::SignIn(_) | Decision::Deny(..) => Missing::Denied,

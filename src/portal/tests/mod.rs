@@ -4,4 +4,5 @@ mod api;
 mod enrolling;
 mod forms;
 mod journeys;
+mod trusted;
 mod world;

@@ -56,6 +56,8 @@ fn settings(first_factor: FirstFactor) -> Settings {
     settings.sessions.idle_timeout = Duration::from_hours(1);
     settings.sessions.absolute_timeout = Duration::from_hours(12);
     settings.enrolment.first_factor = first_factor;
+    settings.levels[usize::from(tests_support::STANDARD.0)].remember_device =
+        Some(Duration::from_hours(30 * 24));
     settings
 }
 

@@ -69,6 +69,13 @@ impl Challenge {
         text::nothing_came(self.way.factor)
     }
 
+    /// What the box says that lets a person be asked less often in this browser. None for codes that
+    /// are there for the worst day, nor where another site answers.
+    fn remember_label(&self) -> Option<String> {
+        let offered = !self.way.factor.is_spare() && self.way.prompt != Prompt::Redirect;
+        self.purpose.remember.filter(|_| offered).map(text::dont_ask_again)
+    }
+
     /// From when on another message can be had.
     fn again_at(&self) -> Option<Timed> {
         let at = self.way.started.as_ref()?.again_at?;

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::{Hidden, Line, Problem, Shell, Timed, text};
+use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::EnrolmentView;
 use crate::config::FactorKind;
 
@@ -19,6 +20,27 @@ pub struct MyMfa {
     pub status: &'static str,
     /// Whether there are ways but no recovery codes, and the kind is switched on.
     pub offer_codes: bool,
+    /// Browsers that are trusted, the last used first.
+    pub browsers: Vec<BrowserRow>,
+}
+
+/// One trusted browser.
+pub struct BrowserRow {
+    pub id: String,
+    pub agent: String,
+    pub used: Timed,
+    pub until: Timed,
+}
+
+impl From<TrustedView> for BrowserRow {
+    fn from(view: TrustedView) -> Self {
+        Self {
+            id: view.id.0.to_string(),
+            agent: view.agent,
+            used: Timed::new(view.last_used, text::last_used),
+            until: Timed::new(view.until, text::not_asked_until),
+        }
+    }
 }
 
 /// One enrolment.
