@@ -260,7 +260,9 @@ async fn take_back(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), 
     Ok(())
 }
 
-/// The service asks something more: what it began is kept for the next answer.
+/// The service asks something more: what it began is kept for the next answer. What was counted stays
+/// so until a right answer follows, or asking would be free for whoever guesses (or has it send
+/// messages).
 async fn asked_again(
     mut tx: Tx,
     attempt: &Attempt,
@@ -273,7 +275,6 @@ async fn asked_again(
         // A client without a challenge cannot be asked twice.
         return wrong(tx, attempt, question, &count, &Verdict::Wrong).await;
     };
-    take_back(&mut tx, attempt, &count).await?;
     let subject = &attempt.caller.identity.key;
     let before = tx.started(subject, id, hit.enrolment.as_ref()).await?;
     let new = NewStarted {

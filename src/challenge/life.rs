@@ -214,6 +214,7 @@ impl Challenges {
             companions: self.settings.factors.companions,
             browser: caller.browser.as_deref().filter(|_| key.lane == Lane::Known),
             default: default.as_ref(),
+            now,
         };
         let mut ways = ways(enrolled, &self.factors, &taste);
         if record.stage == Stage::Open {

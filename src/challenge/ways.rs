@@ -1,6 +1,7 @@
 //! The ways a person has to prove more, best first (ux.md U-4).
 
 use super::view::{Way, WhyNot};
+use crate::ambient::UnixTime;
 use crate::config::FactorSet;
 use crate::factors::{Answer, Factor, Factors, Prompt};
 use crate::policy::{Accepted, EnrolmentId};
@@ -14,6 +15,7 @@ pub(super) struct Taste<'a> {
     /// The known browser the person is in, if it is one.
     pub(super) browser: Option<&'a str>,
     pub(super) default: Option<&'a EnrolmentId>,
+    pub(super) now: UnixTime,
 }
 
 /// Every enrolment whose factor is on: last used in this browser, else the person's default, else
@@ -53,7 +55,7 @@ pub(super) fn is_overshadowed(
 }
 
 fn way(one: EnrolmentRecord, all: &[EnrolmentRecord], factors: &Factors, taste: &Taste<'_>) -> Option<Way> {
-    let factor = factors.get(one.factor)?;
+    let factor = factors.get(one.factor).filter(|factor| !factor.is_over(one.state, taste.now))?;
     let left = factor.left(one.state);
     let overshadowed = is_overshadowed(factor, all, factors, taste.accepted);
     let why_not = why_not(&one, left, taste).or(overshadowed.then_some(WhyNot::LastResort));
@@ -61,8 +63,8 @@ fn way(one: EnrolmentRecord, all: &[EnrolmentRecord], factors: &Factors, taste: 
         enrolment: one.id,
         factor: one.factor,
         name: one.name,
+        prompt: factor.prompt_for(&one.about),
         hint: one.about.hint,
-        prompt: factor.prompt(),
         starts: factor.starts(),
         started: None,
         last_used: one.last_used,
@@ -100,7 +102,6 @@ pub(super) fn chosen(ways: &[Way]) -> Option<EnrolmentId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ambient::UnixTime;
     use crate::config::{FactorKind, Properties};
 
     fn factors() -> Factors {
@@ -142,6 +143,7 @@ mod tests {
             companions: FactorSet::EMPTY,
             browser,
             default: Some(&default),
+            now: UnixTime(0),
         };
         assert_eq!(
             order(&enrolled, &taste(Some("laptop"))),
@@ -163,7 +165,7 @@ mod tests {
 
     fn taste_of(accepted: &Accepted) -> Taste<'_> {
         let companions = FactorSet::EMPTY.with(FactorKind::RecoveryCode);
-        Taste { accepted, companions, browser: None, default: None }
+        Taste { accepted, companions, browser: None, default: None, now: UnixTime(0) }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod factors;
 mod front;
 mod senders;
 mod sent;
+mod tokens;
 mod upstream;
 mod vendors;
 
@@ -30,6 +31,7 @@ pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
+pub use tokens::{Hotp, MessageAuthenticator, Radius, RadiusServer, Yubikey};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
 };

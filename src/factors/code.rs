@@ -4,6 +4,7 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Malformed, NormalForm};
+use crate::ambient::random_bytes;
 
 /// Longer than any code with any spaces: more is not looked at.
 const MAX_TYPED: usize = 256;
@@ -20,9 +21,17 @@ const ZEROS: [u32; 66] = [
 
 /// A code of exactly `digits` digits.
 pub(super) fn digits(typed: &str, digits: u8) -> Result<NormalForm, Malformed> {
-    let kept = without_separators(typed, digits)?;
+    either(typed, &[digits])
+}
+
+/// A code with one of these numbers of digits; the first is the one that messages name.
+pub(super) fn either(typed: &str, lengths: &[u8]) -> Result<NormalForm, Malformed> {
+    let expected = lengths.first().copied().unwrap_or_default();
+    let kept = without_separators(typed, expected)?;
     let ascii: Option<String> = kept.chars().map(ascii_digit).collect();
-    sized(ascii.ok_or(Malformed::NotDigits)?, digits)
+    let ascii = ascii.ok_or(Malformed::NotDigits)?;
+    let fits = lengths.iter().copied().find(|length| usize::from(*length) == ascii.len());
+    sized(ascii, fits.unwrap_or(expected))
 }
 
 /// A code of exactly `length` characters of Crockford's base 32, where O is 0 and I and L are 1.
@@ -50,6 +59,26 @@ fn sized(code: String, expected: u8) -> Result<NormalForm, Malformed> {
     } else {
         Err(Malformed::Length { expected, got: code.len() })
     }
+}
+
+/// Crockford's base 32, lower case: no i, l, o, u.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const GROUP: usize = 4;
+
+/// A new code of so many characters, at most 25, five random bits each.
+pub(super) fn random(length: u8) -> String {
+    let bits = u128::from_be_bytes(random_bytes::<16>());
+    (0..u32::from(length.min(25)))
+        .filter_map(|at| ALPHABET.get(usize::try_from((bits >> (5 * at)) & 31).unwrap_or(0)))
+        .map(|byte| char::from(*byte))
+        .collect()
+}
+
+/// `xxxx-xxxx-xxxx-xxxx`, as it is shown.
+pub(super) fn grouped(code: &str) -> String {
+    let characters: Vec<char> = code.chars().collect();
+    let groups: Vec<String> = characters.chunks(GROUP).map(|group| group.iter().collect()).collect();
+    groups.join("-")
 }
 
 /// Spaces, dashes, and what is invisible when pasted.

@@ -33,6 +33,9 @@ pub struct About {
     /// What it is: a model, a serial number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// How many digits its codes have, where that is not what the factor makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digits: Option<u8>,
     /// The most that a proof by it can have.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub properties: Properties,

@@ -9,21 +9,29 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use crate::ambient::UnixTime;
 use crate::config::{FactorKind, FactorSet, Settings};
 use crate::delivery::{BoxFuture, Channel};
 
 mod begun;
 mod code;
 mod duo;
+mod hotp;
 mod material;
+mod oath;
 mod passkey;
+mod radius;
 mod recovery_code;
 mod sent;
+mod temporary_code;
 mod totp;
+mod yubikey;
 
 pub use begun::{Asking, Dispatch, Question, Shows, StartError, Started, Starting, Starts, Unavailable};
 pub use material::{About, Material, Right, Verdict};
+pub use oath::{Algorithm, BadToken, Parameters, imported, secret_of};
 pub use passkey::{SignIn, SignInBegun};
+pub use temporary_code::temporary_code;
 
 /// What the person is asked for. Serialised as it stands for the API; the page has one partial
 /// per variant.
@@ -152,6 +160,11 @@ pub trait Factor: Send + Sync {
     /// What to ask for when this factor is challenged.
     fn prompt(&self) -> Prompt;
 
+    /// As [`prompt`](Self::prompt), for one enrolment: imported tokens have more digits than others.
+    fn prompt_for(&self, _about: &About) -> Prompt {
+        self.prompt()
+    }
+
     /// What must be known before an enrolment can begin.
     fn details(&self) -> &'static [Detail] {
         &[]
@@ -198,6 +211,14 @@ pub trait Factor: Send + Sync {
     /// When it is not even the right shape.
     fn normal_form(&self, answer: &Answer) -> Result<NormalForm, Malformed>;
 
+    /// As [`normal_form`](Self::normal_form), for one enrolment.
+    ///
+    /// # Errors
+    /// When it is not even the right shape.
+    fn form_for(&self, _about: &About, answer: &Answer) -> Result<NormalForm, Malformed> {
+        self.normal_form(answer)
+    }
+
     /// Judges an answer, at enrolment and at a challenge alike. Constant time in the secret.
     /// Never called where a service judges.
     fn check(&self, _question: &Question<'_>, _answer: &NormalForm) -> Verdict {
@@ -217,6 +238,11 @@ pub trait Factor: Send + Sync {
     /// The sign-in without a name that it can do, if it can.
     fn sign_in(&self) -> Option<&dyn SignIn> {
         None
+    }
+
+    /// Whether this enrolment has run out, and need not be shown any more.
+    fn is_over(&self, _state: i64, _now: UnixTime) -> bool {
+        false
     }
 
     /// What has to happen before there can be an answer.
@@ -361,6 +387,10 @@ pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
         Box::new(sent::Sent::email(&factors.email)),
         Box::new(sent::Sent::sms(&factors.sms)),
         Box::new(sent::Sent::voice(&factors.voice)),
+        Box::new(temporary_code::TemporaryCode),
+        Box::new(hotp::Hotp::new(&factors.hotp)),
+        Box::new(radius::Radius::new(&factors.radius)),
+        Box::new(yubikey::Yubikey::new(&factors.yubikey)),
     ];
     if factors.enabled.contains(FactorKind::Passkey) {
         list.push(Box::new(passkey::Passkeys::new(&factors.passkey)?));

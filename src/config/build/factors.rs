@@ -6,7 +6,7 @@ use super::super::factor_kind::FactorKind;
 use super::super::node::Node;
 use super::super::settings::{Email, Factors, Language, RecoveryCodes, Telephone, Totp};
 use super::super::values::{address, country};
-use super::{duo, passkey, value, values};
+use super::{duo, passkey, tokens, value, values};
 
 pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
     let section = root.get("factors");
@@ -27,6 +27,9 @@ pub(super) fn factors(root: &Node, problems: &mut Problems) -> Factors {
         voice: telephone(factor("voice"), "voice", problems),
         passkey: passkey.unwrap_or_default(),
         duo: factor("duo").and_then(|node| duo::duo(node, problems)),
+        radius: tokens::radius(root, problems),
+        yubikey: tokens::yubikey(root, problems),
+        hotp: tokens::hotp(root),
     }
 }
 

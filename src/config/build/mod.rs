@@ -17,6 +17,7 @@ mod reach;
 mod routes;
 mod senders;
 mod sites;
+mod tokens;
 mod upstream;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use super::duo::DUO;
 use super::senders::SENDER_OF_FACTOR;
+use super::tokens::{HOTP, RADIUS, TEMPORARY_CODES, YUBIKEY};
 use super::{Absent, Key, Map, Scalar, Shape};
 
 /// Which factors exist, and their settings.
@@ -171,21 +172,4 @@ static VOICE: Map = Map::new(
             "The language that calls are in, for everybody.",
         ),
     ],
-);
-
-static RADIUS: Map = Map::new("`radius`", "Codes that a RADIUS server judges.", &[ENABLED, STANDALONE]);
-
-static YUBIKEY: Map = Map::new(
-    "`yubikey`",
-    "The one-time password that a YubiKey types when touched.",
-    &[ENABLED, STANDALONE],
-);
-
-static HOTP: Map =
-    Map::new("`hotp`", "Tokens that count (RFC 4226); they are imported.", &[ENABLED, STANDALONE]);
-
-static TEMPORARY_CODES: Map = Map::new(
-    "`temporary_codes`",
-    "One-time codes that an administrator issues with `stepgate users temporary-code`.",
-    &[ENABLED, STANDALONE],
 );

@@ -15,6 +15,7 @@ pub(super) mod reference;
 mod scalar;
 pub(super) mod schema;
 mod senders;
+mod tokens;
 mod upstream;
 pub(super) mod walk;
 

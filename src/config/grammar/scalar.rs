@@ -57,6 +57,8 @@ pub(in super::super) enum Scalar {
     Price,
     Link,
     Upstream,
+    /// Host and port of a service.
+    HostPort,
     Database,
     /// One of these words; of the second list a message says that they come later.
     Word(&'static [&'static str], &'static [&'static str]),
@@ -117,6 +119,7 @@ impl Scalar {
             Self::Price => price(text),
             Self::Link => address::link(text).map(drop),
             Self::Upstream => address::upstream(text).map(drop),
+            Self::HostPort => address::host_port(text).map(drop),
             Self::Database => database(text),
             Self::Word(words, later) => word(text, words, later),
             Self::Name => name(text),
@@ -194,6 +197,7 @@ impl Scalar {
             Self::Prefix => "a path prefix",
             Self::PublicUrl => "an https origin",
             Self::KeyUrl | Self::Directory | Self::ServiceUrl => "an https URL",
+            Self::HostPort => "a host and its port",
             Self::Mail => "a mail address",
             Self::Mailbox => "a mail address, perhaps with a name",
             Self::Country => "a country's ISO 3166 code",
@@ -242,6 +246,7 @@ impl Scalar {
             Self::PublicUrl | Self::KeyUrl | Self::Directory | Self::ServiceUrl | Self::UrlTemplate => {
                 pattern("^https?://")
             }
+            Self::HostPort => pattern(":[0-9]+$"),
             Self::Upstream => pattern("^(https?://|h2c://|unix:/)"),
             Self::Method => pattern("^[A-Z-]+$"),
             Self::Country => pattern("^[A-Z]{2}$"),

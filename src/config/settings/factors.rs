@@ -1,7 +1,7 @@
 //! The factors as configured: which are on, and what each needs.
 
 use super::super::factor_kind::{FactorKind, FactorSet};
-use super::{Duo, Email, Telephone};
+use super::{Duo, Email, Hotp, Radius, Telephone, Yubikey};
 
 #[derive(Debug, Clone, Default)]
 pub struct Factors {
@@ -17,6 +17,9 @@ pub struct Factors {
     pub passkey: Passkey,
     /// There when it is on.
     pub duo: Option<Duo>,
+    pub radius: Radius,
+    pub yubikey: Yubikey,
+    pub hotp: Hotp,
 }
 
 impl Factors {

@@ -318,3 +318,29 @@ fn smtp_takes_port_and_security_that_go_together() {
         senders("senders: { \"a b\": { type: smtp, host: a.example.com, from: a@example.com } }\n");
     assert!(settings.is_none(), "{shown}");
 }
+
+#[test]
+fn tokens_that_organisations_bring_along() {
+    let settings = settings(
+        &format!(
+            "{HEAD}\nfactors:\n  radius: {{ enabled: true, servers: [{{ address: \"r:1812\", secret: 0123456789abcdef }}] }}\n  \
+             yubikey: {{ enabled: true, client_id: 87, api_key: \"mG5be6ZJU1qBGz24yPh/ESM3UdU=\" }}\n  \
+             hotp: {{ enabled: true, look_ahead: 20 }}\n"
+        ),
+        &[],
+    );
+    let factors = &settings.factors;
+    let radius = &factors.radius;
+    assert_eq!((radius.servers[0].address.as_str(), radius.label.as_str()), ("r:1812", "Token"));
+    assert_eq!(radius.message_authenticator, MessageAuthenticator::Required);
+    assert_eq!(
+        (radius.nas_identifier.as_str(), radius.timeout),
+        ("mfa.example.com", Duration::from_secs(15))
+    );
+    assert_eq!(factors.yubikey.client_id, 87);
+    assert_eq!(factors.yubikey.servers, ["https://api.yubico.com/wsapi/2.0/verify"]);
+    assert_eq!(factors.hotp.look_ahead, 20);
+    assert!(
+        factors.enabled.contains(FactorKind::TemporaryCode) && factors.enabled.contains(FactorKind::Hotp)
+    );
+}

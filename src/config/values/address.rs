@@ -138,6 +138,22 @@ fn secure(url: &PublicUrl) -> Result<(), BadValue> {
     ))
 }
 
+/// A service's host and port.
+pub fn host_port(text: &str) -> Result<String, BadValue> {
+    let wrong = || BadValue::new("this is no host with its port", "write it as `radius.example.com:1812`");
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return if address.port() == 0 {
+            Err(wrong())
+        } else {
+            Ok(text.to_owned())
+        };
+    }
+    let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+    super::host::exact(host).map_err(|_| wrong())?;
+    decimal_port(port).filter(|port| *port != 0).ok_or_else(wrong)?;
+    Ok(text.to_owned())
+}
+
 /// The directory of an ACME server.
 pub fn directory_url(text: &str) -> Result<String, BadValue> {
     let example = "write it as `https://acme.example.com/directory`";
@@ -343,6 +359,34 @@ mod tests {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(upstream(&format!("unix:/{}", "a".repeat(107))).is_err());
+    }
+
+    #[test]
+    fn services_have_a_host_and_a_port() {
+        for good in [
+            "radius.example.com:1812",
+            "10.0.0.1:1812",
+            "[2001:db8::1]:1812",
+            "radius:18120",
+        ] {
+            assert_eq!(host_port(good).ok().as_deref(), Some(good), "{good}");
+        }
+        for bad in [
+            "",
+            "radius",
+            "radius:",
+            ":1812",
+            "radius:0",
+            "10.0.0.1:0",
+            "radius:99999",
+            "a b:1",
+            "2001:db8::1",
+        ] {
+            assert!(host_port(bad).is_err(), "{bad}");
+        }
+        assert!(service_url("https://api.example.com/v").is_ok());
+        assert!(service_url("http://127.0.0.1:9/v").is_ok());
+        assert!(service_url("http://api.example.com/v").is_err());
     }
 
     #[test]

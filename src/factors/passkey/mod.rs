@@ -229,10 +229,10 @@ fn right(before: &Material, enrolled: Enrolled, verified: bool) -> Result<Right,
     let with_user = lasting.with(Properties::USER_VERIFIED);
     let can_verify = verified || before.about.properties.covers(Properties::USER_VERIFIED);
     let about = About {
-        hint: None,
         note: credential.backup_eligible.then(|| SYNCED.to_owned()),
         properties: if can_verify { with_user } else { lasting },
         handle: Some(handle(&credential.cred_id)),
+        ..About::default()
     };
     let state = before.state.saturating_add(1);
     let secret = Kept::Enrolled(Box::new(enrolled))

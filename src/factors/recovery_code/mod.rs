@@ -16,11 +16,8 @@ use super::{
 use crate::ambient::random_bytes;
 use crate::config::{FactorKind, settings};
 
-/// Crockford's base 32, lower case: no i, l, o, u.
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of a code: 80 bits.
 const LENGTH: u8 = 16;
-const GROUP: usize = 4;
 const KEY_LEN: usize = 32;
 const MAC_LEN: usize = 32;
 /// State: bits 0 to 55 are used codes, the bits above say how many codes there are.
@@ -58,9 +55,9 @@ impl Factor for RecoveryCode {
         let mut secret = key.to_vec();
         let mut codes = Vec::with_capacity(usize::from(self.count));
         for _ in 0..self.count {
-            let code = Zeroizing::new(new_code());
+            let code = Zeroizing::new(code::random(LENGTH));
             secret.extend_from_slice(hmac::sign(&mac_key, code.as_bytes()).as_ref());
-            codes.push(grouped(&code));
+            codes.push(code::grouped(&code));
         }
         let state = i64::from(self.count) << COUNT_SHIFT;
         Ok((Material::new(secret, state), Setup::RecoveryCodes { codes }))
@@ -106,22 +103,6 @@ impl Factor for RecoveryCode {
         let count = u32::try_from(state >> COUNT_SHIFT).unwrap_or(0);
         Some(count.saturating_sub((state & USED).count_ones()))
     }
-}
-
-/// Sixteen characters, five random bits each.
-fn new_code() -> String {
-    let bits = u128::from_be_bytes(random_bytes::<16>());
-    (0..u32::from(LENGTH))
-        .filter_map(|at| ALPHABET.get(usize::try_from((bits >> (5 * at)) & 31).unwrap_or(0)))
-        .map(|byte| char::from(*byte))
-        .collect()
-}
-
-/// `xxxx-xxxx-xxxx-xxxx`, as it is shown.
-fn grouped(code: &str) -> String {
-    let characters: Vec<char> = code.chars().collect();
-    let groups: Vec<String> = characters.chunks(GROUP).map(|group| group.iter().collect()).collect();
-    groups.join("-")
 }
 
 #[cfg(test)]

@@ -1,24 +1,23 @@
-//! Authenticator apps: RFC 6238 with SHA-1, six digits, thirty seconds, because several apps
-//! silently ignore anything else. One step of drift either way; each step counts once.
+//! Authenticator apps: RFC 6238. What is set up here is SHA-1, six digits, thirty seconds, because
+//! several apps silently ignore anything else; imported secrets keep the figures they came with.
+//! One step of drift either way; each step counts once.
 
 use secrecy::ExposeSecret;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use totp_rs::{Builder, Secret};
 
+use super::oath::{SECRET_LEN, Token};
 use super::{
-    Answer, EnrolError, Enrolling, Factor, Malformed, Material, NormalForm, Prompt, Question, Right, Setup,
-    Verdict, code,
+    About, Answer, EnrolError, Enrolling, Factor, Malformed, Material, NormalForm, Prompt, Question, Right,
+    Setup, Verdict, code,
 };
 use crate::ambient::random_bytes;
 use crate::config::{FactorKind, settings};
 
+/// Digits of the codes that are set up here. Imported ones say theirs.
 const DIGITS: u8 = 6;
-/// Seconds.
-const STEP: i64 = 30;
 /// Steps before and after the present one.
 const SKEW: i64 = 1;
-/// RFC 4226 recommends 160 bits.
-const SECRET_LEN: usize = 20;
 /// Characters of the account that an app shows.
 const MAX_LABEL: usize = 100;
 
@@ -73,25 +72,33 @@ impl Factor for Totp {
         Ok((Material::new(bytes.to_vec(), 0), Setup::Totp { key, uri }))
     }
 
+    fn prompt_for(&self, about: &About) -> Prompt {
+        Prompt::Code { digits: about.digits.unwrap_or(DIGITS) }
+    }
+
     fn normal_form(&self, answer: &Answer) -> Result<NormalForm, Malformed> {
+        self.form_for(&About::default(), answer)
+    }
+
+    fn form_for(&self, about: &About, answer: &Answer) -> Result<NormalForm, Malformed> {
         let Answer::Code(typed) = answer else {
             return Err(Malformed::NotDigits);
         };
-        code::digits(typed, DIGITS)
+        code::digits(typed, about.digits.unwrap_or(DIGITS))
     }
 
     fn check(&self, question: &Question<'_>, answer: &NormalForm) -> Verdict {
         let material = question.material;
-        let Ok(totp) = Builder::new().with_secret(material.secret.expose_secret()).build() else {
-            // Only a secret shorter than RFC 4226 allows: nothing of ours, so nothing matches.
+        let Some(token) = Token::read(&material.secret) else {
             return Verdict::Wrong;
         };
         let typed = answer.0.expose_secret().as_bytes();
-        let present = question.now.0.max(0) / STEP;
+        let present = question.now.0.max(0) / i64::from(token.parameters.period);
         let mut matched = 0_i64;
         let mut any = Choice::from(0);
         for step in (present - SKEW).max(0)..=present + SKEW {
-            let expected = totp.generate(u64::try_from(step * STEP).unwrap_or(0)).to_string();
+            let expected = token.code(u64::try_from(step).unwrap_or(0));
+            // Codes of another length are never equal.
             let same = expected.as_bytes().ct_eq(typed);
             // The newest matching step, so that a code that fits two steps is used up whole.
             matched.conditional_assign(&step, same);
@@ -107,6 +114,7 @@ impl Factor for Totp {
 
 #[cfg(test)]
 mod tests {
+    use super::super::oath::{Algorithm, Parameters, imported};
     use super::*;
     use crate::ambient::UnixTime;
     use crate::factors::testing::{enrolling, judged};
@@ -153,6 +161,29 @@ mod tests {
         }
         assert_eq!(check("287082", 0, 90), Err(false));
         assert_eq!(check("287083", 0, 59), Err(false));
+    }
+
+    #[test]
+    fn imported_secrets_keep_their_figures() {
+        let parameters = Parameters { algorithm: Algorithm::Sha256, digits: 8, period: 60 };
+        let secret: Vec<u8> = SEED.iter().copied().cycle().take(32).collect();
+        let secret = imported(&secret, parameters).unwrap();
+        let material = Material { secret, ..Material::new(Vec::new(), 0) };
+        let about = About { digits: Some(8), ..About::default() };
+        assert_eq!(factor().prompt_for(&about), Prompt::Code { digits: 8 });
+        let form = |typed: &str| factor().form_for(&about, &Answer::Code(typed.into()));
+        assert_eq!(form("119246").err(), Some(Malformed::Length { expected: 8, got: 6 }));
+        let judge = |typed: &str, now| {
+            let answer = form(typed).unwrap();
+            judged(
+                &factor().check(&Question { material: &material, begun: None, now: UnixTime(now) }, &answer),
+            )
+        };
+        // RFC 6238: the code of step 1, which lasts from 60 to 119 s when a step has 60.
+        for now in [0, 60, 119, 179] {
+            assert_eq!(judge("4611 9246", now), Ok(1), "{now}");
+        }
+        assert_eq!(judge("46119246", 180), Err(false));
     }
 
     #[test]

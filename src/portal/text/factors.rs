@@ -67,7 +67,10 @@ pub fn malformed(factor: FactorKind, why: &Malformed) -> String {
         (FactorKind::RecoveryCode, Malformed::Empty) => "Enter one of your recovery codes".to_owned(),
         (FactorKind::RecoveryCode, _) => "Enter one whole code from your list".to_owned(),
         (FactorKind::Passkey, _) => "Nothing was confirmed. Try again or choose another way".to_owned(),
+        (FactorKind::TemporaryCode, _) => "Enter the whole code you were given".to_owned(),
+        (FactorKind::Yubikey, _) => "Touch your YubiKey while the cursor is in the field".to_owned(),
         (_, Malformed::Empty) => "Enter the code".to_owned(),
+        (FactorKind::Radius, _) => "That can't be a code of your token".to_owned(),
         (_, Malformed::Length { expected, got }) => {
             format!("The code has {expected} digits. You entered {got}")
         }
@@ -88,7 +91,13 @@ pub fn wrong(factor: FactorKind) -> &'static str {
 
 /// What may help after several.
 pub fn wrong_advice(factor: FactorKind) -> Option<&'static str> {
-    (factor == FactorKind::Totp).then_some("Check that your phone sets its time automatically.")
+    match factor {
+        FactorKind::Totp => Some("Check that your phone sets its time automatically."),
+        FactorKind::Hotp => {
+            Some("If its button was pressed often, type two codes in a row, one after the other.")
+        }
+        _ => None,
+    }
 }
 
 /// An answer that was right once.
@@ -96,6 +105,8 @@ pub fn used(factor: FactorKind) -> &'static str {
     match factor {
         FactorKind::RecoveryCode => "That code was already used. Take another one from your list",
         FactorKind::TemporaryCode => "That code was already used. Ask for a new one",
+        FactorKind::Yubikey => "That was already used. Touch your YubiKey again",
+        FactorKind::Hotp => "That code was already used. Press for the next one",
         _ => "That code was already used. Wait for the next one",
     }
 }
