@@ -7,6 +7,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::import;
 use super::records::{Common, Records, no};
 use crate::policy::EnrolmentId;
 use crate::store::EnrolmentRecord;
@@ -34,6 +35,8 @@ enum Command {
         /// As listed
         id: String,
     },
+    /// Take over tokens and authenticator apps that people have already
+    Import(import::Args),
 }
 
 /// Exit code 0 when done, 1 when the answer is no, 69 and 78 when the store cannot be opened.
@@ -48,6 +51,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let done = match args.command {
         Command::List { subject } => records.list_enrolments(&subject).await,
         Command::Remove { subject, id } => records.remove_enrolment(&subject, &id).await,
+        Command::Import(args) => records.import(args).await,
     };
     records.store.close().await;
     Ok(done.map_or_else(|error| no(&error), |()| ExitCode::SUCCESS))

@@ -14,6 +14,7 @@ pub mod enrolments;
 pub mod explain;
 pub mod factors;
 pub mod health;
+mod import;
 pub mod keys;
 pub mod recipe;
 mod records;

@@ -1,9 +1,11 @@
-//! `stepgate users`: local users, invitations, resets and locks.
+//! `stepgate users`: local users, invitations, temporary codes, resets and locks.
 //!
-//! What is printed here is printed once: a generated password and an invitation are nowhere else.
+//! What is printed here is printed once: a generated password, an invitation and a temporary code are
+//! nowhere else.
 
 use std::io::{BufRead as _, Read as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -13,10 +15,15 @@ use serde_json::json;
 use super::records::{Common, Records, Subject, no};
 use crate::ambient::{random_bytes, random_token};
 use crate::challenge::hash_password;
-use crate::store::{NewUser, User};
+use crate::config::FactorKind;
+use crate::factors;
+use crate::store::{NewEnrolment, NewUser, User};
 
 /// Seconds that an invitation lives (decision 24).
 const INVITATION_LIFE: i64 = 86_400;
+/// Bounds of a temporary code's life (security.md 2.2: issued codes live a day at most).
+const MIN_LIFE: Duration = Duration::from_mins(1);
+const MAX_LIFE: Duration = Duration::from_hours(24);
 /// Users listed at most.
 const LISTED: u32 = 10_000;
 
@@ -39,6 +46,14 @@ enum Command {
     Invite {
         /// `source:subject`, or a local user's name
         subject: String,
+    },
+    /// Print a code that counts once as a recovery code does, for somebody who has lost everything else
+    TemporaryCode {
+        /// `source:subject`, or a local user's name
+        subject: String,
+        /// How long it may be used: `60m`, at most 24h
+        #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = lifetime)]
+        valid_for: Duration,
     },
     /// Remove all factors of a person and end their sessions
     Reset {
@@ -95,6 +110,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Add(add) => records.add(add).await,
         Command::Password(password) => records.password(password).await,
         Command::Invite { subject } => records.invite(&subject).await,
+        Command::TemporaryCode { subject, valid_for } => records.temporary_code(&subject, valid_for).await,
         Command::Reset { subject } => records.reset(&subject).await,
         Command::Unlock { subject } => records.unlock(&subject).await,
         Command::Disable { name } => records.set_disabled(&name, true).await,
@@ -103,6 +119,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     records.store.close().await;
     Ok(done.map_or_else(|error| no(&error), |()| ExitCode::SUCCESS))
+}
+
+/// How long a temporary code may live.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let span = text
+        .parse::<jiff::SignedDuration>()
+        .map_err(|_| "write it as `60m`".to_owned())?;
+    Duration::try_from(span)
+        .ok()
+        .filter(|span| (MIN_LIFE..=MAX_LIFE).contains(span))
+        .ok_or_else(|| "from 1m to 24h".to_owned())
 }
 
 /// A password with 100 random bits that is easy to read out and to type.
@@ -199,6 +226,36 @@ impl Records {
         let url = format!("{}{}/enrol?invitation={token}", server.public_url.origin(), server.prefix);
         let human = format!("{url}\nfor {key} alone: one use, within 24 hours");
         self.say(&human, &json!({ "subject": key, "url": url, "expires_at": expires }));
+        Ok(())
+    }
+
+    async fn temporary_code(&self, text: &str, valid_for: Duration) -> anyhow::Result<()> {
+        let Subject { key, .. } = self.subject(text).await?;
+        let kind = FactorKind::TemporaryCode;
+        if !self.settings.factors.enabled.contains(kind) {
+            bail!("`factors.{}` is off in this configuration", kind.section());
+        }
+        let (material, code) = factors::temporary_code(valid_for, self.now);
+        let enrolment = NewEnrolment { factor: kind, name: "Temporary code".to_owned(), material };
+        let event = self
+            .event("temporary_code.issued", &key)
+            .with("seconds", valid_for.as_secs().to_string());
+        let (person, now) = (key.clone(), self.now);
+        self.store
+            .write(move |mut tx| async move {
+                for old in tx.enrolments(&person).await?.iter().filter(|old| old.factor == kind) {
+                    tx.remove_enrolment(&person, &old.id, now).await?;
+                }
+                tx.insert_enrolment(&person, &enrolment, now).await?;
+                tx.audit(event).await?;
+                tx.commit(()).await
+            })
+            .await?;
+        let minutes = valid_for.as_secs() / 60;
+        let code = code.expose_secret();
+        let human = format!("{code}\nfor {key} alone: one use, within {minutes} minutes");
+        let expires = self.now.plus(i64::try_from(valid_for.as_secs())?);
+        self.say(&human, &json!({ "subject": key, "code": code, "expires_at": expires }));
         Ok(())
     }
 
@@ -306,6 +363,15 @@ mod tests {
         assert_eq!(one.expose_secret().len(), 23);
         assert_ne!(one.expose_secret(), two.expose_secret());
         assert!(hash_password(&one).is_ok());
+    }
+
+    #[test]
+    fn a_temporary_code_lives_a_day_at_most() {
+        assert_eq!(lifetime("60m"), Ok(Duration::from_hours(1)));
+        assert_eq!(lifetime("24h"), Ok(MAX_LIFE));
+        for odd in ["25h", "0s", "-5m", "soon", "60"] {
+            assert!(lifetime(odd).is_err(), "{odd}");
+        }
     }
 
     #[test]

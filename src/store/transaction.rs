@@ -57,13 +57,27 @@ impl Store {
         F: FnOnce(Tx) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, StoreError>> + Send,
     {
+        self.write_patiently(DEADLINE, act).await
+    }
+
+    /// As [`Store::write`], for a command that writes much at once and may take longer. Nobody else
+    /// can write meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Store::write`], after `patience`.
+    pub async fn write_patiently<T, F, Fut>(&self, patience: Duration, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(Tx) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, StoreError>> + Send,
+    {
         let slot = Arc::clone(&self.inner.waiting)
             .try_acquire_owned()
             .map_err(|_| StoreError::Busy)?;
         let inner = Arc::clone(&self.inner);
         let task = tokio::spawn(async move {
             let _slot = slot;
-            within(async move {
+            within_time(patience, async move {
                 let transaction = inner.writer.begin_with("BEGIN IMMEDIATE").await?;
                 let ring = Arc::clone(&inner.ring);
                 act(Tx { inner: transaction, ring, audited: Vec::new() }).await
@@ -88,7 +102,14 @@ impl Store {
 
 /// Puts the deadline on a call.
 pub(super) async fn within<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    match tokio::time::timeout(DEADLINE, call).await {
+    within_time(DEADLINE, call).await
+}
+
+async fn within_time<T>(
+    patience: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(patience, call).await {
         Ok(Err(StoreError::Unavailable(error))) if is_busy(&error) => Err(StoreError::Busy),
         Ok(result) => result,
         Err(_) => Err(StoreError::Busy),

@@ -1,0 +1,155 @@
+//! Tables of tokens, as vendors and other servers give them out: a heading with the names of the
+//! columns, then one token a line.
+
+use zeroize::Zeroizing;
+
+use super::label::some;
+use super::rows::{Row, Rows, algorithm, base32, hex, kind, number};
+use crate::config::FactorKind;
+use crate::factors::Parameters;
+
+const COLUMNS: [&str; 10] = [
+    "subject",
+    "secret",
+    "secret_hex",
+    "kind",
+    "digits",
+    "period",
+    "algorithm",
+    "counter",
+    "serial",
+    "issuer",
+];
+
+/// Reads the table.
+pub(super) fn read(text: &str) -> Rows {
+    let mut rows = Rows::default();
+    // So that every row ends with one counted line.
+    let text = Zeroizing::new(format!("{}\n", text.replace("\r\n", "\n")));
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .flexible(false)
+        .from_reader(text.as_bytes());
+    let heading = match reader.headers().map(clean) {
+        Ok(heading) => heading,
+        Err(_) => return wrong(rows, 1, "the heading cannot be read"),
+    };
+    if let Some(unknown) = heading.iter().find(|name| !COLUMNS.contains(&name.as_str())) {
+        return wrong(rows, 1, &format!("there is no column `{unknown}`; there are: {}", COLUMNS.join(", ")));
+    }
+    for name in &heading {
+        if heading.iter().filter(|other| *other == name).count() > 1 {
+            return wrong(rows, 1, &format!("the column `{name}` is there twice"));
+        }
+    }
+    let mut record = csv::StringRecord::new();
+    loop {
+        let read = reader.read_record(&mut record);
+        // The line after the row's own.
+        let line = usize::try_from(reader.position().line())
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
+        match read {
+            Ok(false) => return rows,
+            Ok(true) => {
+                let cell = |name: &str| {
+                    let at = heading.iter().position(|column| column == name)?;
+                    some(record.get(at)?)
+                };
+                rows.push(line, row(line, cell));
+            }
+            Err(_) => {
+                rows.push(line, Err("the number of columns is not that of the heading".to_owned()));
+            }
+        }
+    }
+}
+
+fn clean(heading: &csv::StringRecord) -> Vec<String> {
+    heading.iter().map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+fn wrong(mut rows: Rows, line: usize, what: &str) -> Rows {
+    rows.push(line, Err(what.to_owned()));
+    rows
+}
+
+fn row(line: usize, cell: impl Fn(&str) -> Option<String>) -> Result<Row, String> {
+    let secret = match (cell("secret"), cell("secret_hex")) {
+        (Some(text), None) => base32(&text)?,
+        (None, Some(text)) => hex(&text)?,
+        (None, None) => return Err("there is no secret".to_owned()),
+        (Some(_), Some(_)) => return Err("there are two secrets".to_owned()),
+    };
+    let kind = cell("kind").map_or(Ok(FactorKind::Totp), |text| kind(&text))?;
+    let mut parameters = Parameters::default();
+    if let Some(text) = cell("algorithm") {
+        parameters.algorithm = algorithm(&text)?;
+    }
+    if let Some(text) = cell("digits") {
+        parameters.digits = number("digits", &text)?;
+    }
+    if let Some(text) = cell("period") {
+        parameters.period = number("period", &text)?;
+    }
+    let counter = cell("counter").map(|text| number("counter", &text)).transpose()?;
+    if kind == FactorKind::Hotp && counter.is_none() {
+        return Err("a token that counts needs its `counter`".to_owned());
+    }
+    Ok(Row {
+        line,
+        subject: cell("subject").ok_or("there is no subject")?,
+        issuer: cell("issuer"),
+        kind,
+        secret,
+        parameters,
+        counter: counter.unwrap_or_default(),
+        serial: cell("serial"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::factors::Algorithm;
+
+    #[test]
+    fn columns_in_any_order_and_only_those_that_are_needed() {
+        let rows =
+            read("secret,Subject\nGEZDGNBVGY3TQOJQ, anna\n# a note\n\"GEZD GNBV GY3T QOJR\",\"bob, jr\"\n");
+        assert!(rows.wrong.is_empty());
+        assert_eq!(rows.taken.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
+        assert_eq!(rows.taken[1].subject, "bob, jr");
+        let rows = read(
+            "subject,secret_hex,kind,digits,period,algorithm,counter,serial\n\
+             anna,31323334353637383930,hotp,8,,HmacSHA512,7,A-1\n\
+             bob,31323334353637383931,,,60,,,\n",
+        );
+        let [anna, bob] = rows.taken.as_slice() else {
+            panic!("two rows")
+        };
+        assert_eq!((anna.counter, anna.serial.as_deref()), (7, Some("A-1")));
+        assert_eq!(anna.parameters, Parameters { algorithm: Algorithm::Sha512, digits: 8, period: 30 });
+        assert_eq!((bob.kind, bob.parameters.period), (FactorKind::Totp, 60));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_line() {
+        let at = |text: &str| {
+            let rows = read(text);
+            rows.wrong.into_iter().map(|one| (one.line, one.what)).collect::<Vec<_>>()
+        };
+        assert!(at("subject,sekret\n")[0].1.starts_with("there is no column `sekret`"));
+        assert_eq!(at("subject,secret,secret\n")[0], (1, "the column `secret` is there twice".into()));
+        assert_eq!(
+            at("subject,secret,kind\nanna,GEZDGNBV\nbob,,\n,GEZDGNBV,\ncarl,GEZDGNBV,hotp\n"),
+            [
+                (2, "the number of columns is not that of the heading".into()),
+                (3, "there is no secret".into()),
+                (4, "there is no subject".into()),
+                (5, "a token that counts needs its `counter`".to_owned())
+            ]
+        );
+    }
+}
