@@ -241,8 +241,13 @@ pub const SAVED_THEM: &str = "I've saved these codes";
 pub const SAVED_MISSING: &str = "Save the codes, then tick the box";
 pub const RECOVERY_FILE_NAME: &str = "recovery-codes.txt";
 
+/// What a printed list is for.
+pub fn recovery_paper(brand: &str, account: &str) -> String {
+    format!("{brand}: recovery codes for {account}")
+}
+
 pub fn recovery_file_head(brand: &str, account: &str) -> String {
-    format!("{brand}: recovery codes for {account}\nEach code works once.\n")
+    format!("{}\nEach code works once.\n", recovery_paper(brand, account))
 }
 
 // My MFA settings (P-28, P-29).

@@ -97,6 +97,21 @@ export async function keeps(page, name) {
   await look(page, name);
 }
 
+// On paper: one page with all codes, whose they are and where they work, and nothing to press.
+export async function printable(page) {
+  await page.emulateMedia({ media: 'print' });
+  const paper = await page.locator('body').innerText();
+  const codes = await page.locator('#codes code').allTextContents();
+  assert(codes.length === 10 && codes.every((code) => paper.includes(code)), `not all codes are on paper: ${paper}`);
+  assert(/: recovery codes for \S/.test(paper), `whose codes they are is not on paper: ${paper}`);
+  const left = await page.locator('button:visible, a:visible, input:visible').count();
+  assert(left === 0, `${left} things to press are on paper`);
+  const pdf = await page.pdf({ format: 'A4' });
+  const sheets = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g).length;
+  assert(sheets === 1, `the list takes ${sheets} sheets`);
+  await page.emulateMedia({ media: null });
+}
+
 export async function signIn(page, user, password) {
   await keeps(page, 'sign-in');
   await page.fill('input[type=password]', password);
