@@ -163,4 +163,5 @@ suite! {
     recovery_code: devices::Codes::default();
     email: devices::Sent::email();
     sms: devices::Sent::sms();
+    hotp: devices::Fob::default();
 }
