@@ -8,6 +8,7 @@ mod factors;
 mod front;
 mod senders;
 mod sent;
+mod smpp;
 mod tokens;
 mod upstream;
 mod vendors;
@@ -31,6 +32,7 @@ pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
+pub use smpp::{Smpp, SmppAlphabet};
 pub use tokens::{Hotp, MessageAuthenticator, Radius, RadiusServer, Yubikey};
 pub use upstream::{
     Address, ClientCertificate, Endpoint, MOST_ADDRESSES, Protocol, RouteTimeouts, Upstream, UpstreamTls,
@@ -38,7 +40,7 @@ pub use upstream::{
 pub use vendors::{
     Accepted, Aws, AwsSms, AwsSns, HttpAuth, HttpBody, HttpErrors, HttpGateway, HttpReceipts, Login,
     MessageBird, Plivo, SignatureMethod, Twilio, TwilioFrom, TwilioVerify, Vendor, Vonage, VonageSecret,
-    VonageVerify,
+    VonageVerify, VonageVoice,
 };
 
 /// A whole configuration.

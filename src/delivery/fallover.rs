@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::https::Https;
+use super::smpp::Smpp;
 use super::smtp::Smtp;
 use super::{Channel, Content, Message, NotSent, Reason, Sender, masked};
 use super::{receipts, sms};
@@ -139,6 +140,7 @@ fn made(settings: &Settings, sender: &settings::Sender) -> Result<Arc<dyn Sender
             let client = Https::new(authority.as_deref()).map_err(|error| broken(error.to_string()))?;
             sms::sender(name, api, receipts::wanted_at(settings, name, api), client)
         }
+        SenderKind::Smpp(smpp) => Arc::new(Smpp::new(name, smpp, *timeout).map_err(broken)?),
     })
 }
 

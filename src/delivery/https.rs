@@ -73,16 +73,24 @@ impl CallError {
 #[derive(Clone)]
 pub struct Https(Client<Hurried<HttpsConnector<HttpConnector>>, Full<Bytes>>);
 
+/// TLS to a service: the system's authorities, or those of this PEM text alone.
+///
+/// # Errors
+/// When there are none, or they cannot be read.
+pub(super) fn tls(authority: Option<&str>) -> Result<ClientConfig, HttpsError> {
+    Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots(authority)?)
+        .with_no_client_auth())
+}
+
 impl Https {
     /// Believes the system's authorities, or those of this PEM text alone.
     ///
     /// # Errors
     /// When there are none, or they cannot be read.
     pub fn new(authority: Option<&str>) -> Result<Self, HttpsError> {
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots(authority)?)
-            .with_no_client_auth();
+        let config = tls(authority)?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);

@@ -14,11 +14,13 @@ mod mail;
 pub mod notices;
 pub mod numbers;
 pub mod receipts;
+mod smpp;
 pub mod sms;
 mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
 mod vendor;
+mod voice;
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -23,15 +23,35 @@ impl Format {
     }
 }
 
+/// The SMPP library logs whole commands, passwords and codes included: nobody can switch that on.
+fn without_commands(directives: &str) -> String {
+    let others = directives.split(',').filter(|one| !one.trim_start().starts_with("rusmpp"));
+    others.chain(["rusmpp=off", "rusmppc=off"]).collect::<Vec<_>>().join(",")
+}
+
 /// Starts logging for the process; a second call changes nothing. `STEPGATE_LOG` overrides the level.
 pub fn start(format: Format, level: &str) {
     let directives =
         std::env::var("STEPGATE_LOG").unwrap_or_else(|_| format!("{level},sqlx=warn,h2=warn,hyper=warn"));
-    let filter = EnvFilter::builder().parse_lossy(directives);
+    let filter = EnvFilter::builder().parse_lossy(without_commands(&directives));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         Format::Json => builder.json().flatten_event(true).try_init(),
         Format::Human => builder.compact().with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
     drop(started);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_smpp_are_never_logged() {
+        assert_eq!(without_commands("info"), "info,rusmpp=off,rusmppc=off");
+        assert_eq!(
+            without_commands("debug, rusmpp::codec=trace,rusmppc=debug,h2=warn"),
+            "debug,h2=warn,rusmpp=off,rusmppc=off"
+        );
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::Smpp;
 use super::vendors::Vendor;
 
 /// How a message reaches a person.
@@ -55,15 +56,17 @@ pub enum SenderKind {
         /// PEM of the authorities that count; `None`: the system's.
         authority: Option<String>,
     },
+    Smpp(Smpp),
 }
 
 impl SenderKind {
     /// What it carries.
     #[must_use]
-    pub const fn channels(&self) -> &'static [Channel] {
+    pub fn channels(&self) -> &'static [Channel] {
         match self {
             Self::Smtp(_) => &[Channel::Email],
             Self::Vendor { api, .. } => api.channels(),
+            Self::Smpp(_) => &[Channel::Sms],
         }
     }
 }

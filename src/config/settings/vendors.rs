@@ -16,6 +16,7 @@ pub enum Vendor {
     TwilioVerify(TwilioVerify),
     Vonage(Vonage),
     VonageVerify(VonageVerify),
+    VonageVoice(VonageVoice),
     AwsSms(AwsSms),
     AwsSns(AwsSns),
     Plivo(Plivo),
@@ -26,9 +27,12 @@ pub enum Vendor {
 impl Vendor {
     /// What it carries.
     #[must_use]
-    pub const fn channels(&self) -> &'static [Channel] {
+    pub fn channels(&self) -> &'static [Channel] {
         match self {
             Self::TwilioVerify(_) | Self::VonageVerify(_) => &[Channel::Sms, Channel::Voice],
+            Self::Twilio(Twilio { from: TwilioFrom::Number(_), .. }) => &[Channel::Sms, Channel::Voice],
+            Self::VonageVoice(_) => &[Channel::Voice],
+            Self::Http(gateway) if gateway.calls => &[Channel::Voice],
             Self::Twilio(_)
             | Self::Vonage(_)
             | Self::AwsSms(_)
@@ -47,6 +51,7 @@ impl Vendor {
             | Self::TwilioVerify(TwilioVerify { url, .. })
             | Self::Vonage(Vonage { url, .. })
             | Self::VonageVerify(VonageVerify { url, .. })
+            | Self::VonageVoice(VonageVoice { url, .. })
             | Self::Plivo(Plivo { url, .. })
             | Self::MessageBird(MessageBird { url, .. }) => Some(url),
             Self::AwsSms(AwsSms { aws, .. }) | Self::AwsSns(AwsSns { aws, .. }) => aws.url.as_deref(),
@@ -135,6 +140,17 @@ pub struct VonageVerify {
     pub whatsapp: bool,
 }
 
+/// Vonage's Voice API, as one application.
+#[derive(Debug, Clone)]
+pub struct VonageVoice {
+    pub url: String,
+    pub application_id: String,
+    /// PEM of the application's RSA key.
+    pub private_key: SecretString,
+    /// A number of yours in E.164.
+    pub from: String,
+}
+
 /// Keys and region of an AWS account.
 #[derive(Debug, Clone)]
 pub struct Aws {
@@ -189,6 +205,8 @@ pub struct MessageBird {
 /// Any other gateway, described.
 #[derive(Debug, Clone)]
 pub struct HttpGateway {
+    /// Whether it calls rather than texts: the text is then what is spoken.
+    pub calls: bool,
     /// GET only where the URL carries everything.
     pub method: http::Method,
     pub url: Template,

@@ -289,7 +289,7 @@ fn smtp_takes_port_and_security_that_go_together() {
         senders
             .map(|senders| match &senders.list[0].kind {
                 SenderKind::Smtp(smtp) => (smtp.host.clone(), smtp.port, smtp.security),
-                SenderKind::Vendor { .. } => unreachable!("it says smtp"),
+                _ => unreachable!("it says smtp"),
             })
             .ok_or(shown)
     };

@@ -150,9 +150,11 @@ fn genuine(vendor: &Vendor, url: &str, report: &Report<'_>, now: UnixTime) -> Re
         Vendor::Plivo(settings) => plivo::read(settings, url, report),
         Vendor::MessageBird(settings) => messagebird::read(settings, url, report, now),
         Vendor::Http(settings) => gateway::read(settings, report),
-        Vendor::TwilioVerify(_) | Vendor::VonageVerify(_) | Vendor::AwsSms(_) | Vendor::AwsSns(_) => {
-            Err(NotTaken::Unknown)
-        }
+        Vendor::TwilioVerify(_)
+        | Vendor::VonageVerify(_)
+        | Vendor::VonageVoice(_)
+        | Vendor::AwsSms(_)
+        | Vendor::AwsSns(_) => Err(NotTaken::Unknown),
     }?;
     let plain = |c: char| c.is_ascii_graphic();
     let fits = (1..=LONGEST_REFERENCE).contains(&receipt.reference.len());
@@ -171,7 +173,11 @@ pub(super) fn is_signed(vendor: &Vendor) -> bool {
         Vendor::Plivo(_) => true,
         Vendor::MessageBird(bird) => bird.signing_key.is_some(),
         Vendor::Http(gateway) => gateway.receipts.is_some(),
-        Vendor::TwilioVerify(_) | Vendor::VonageVerify(_) | Vendor::AwsSms(_) | Vendor::AwsSns(_) => false,
+        Vendor::TwilioVerify(_)
+        | Vendor::VonageVerify(_)
+        | Vendor::VonageVoice(_)
+        | Vendor::AwsSms(_)
+        | Vendor::AwsSns(_) => false,
     }
 }
 

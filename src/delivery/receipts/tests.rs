@@ -74,6 +74,7 @@ fn messagebird() -> Vendor {
 
 fn gateway() -> Vendor {
     Vendor::Http(Box::new(HttpGateway {
+        calls: false,
         method: http::Method::POST,
         url: Template::of("https://sms.example/"),
         headers: Vec::new(),

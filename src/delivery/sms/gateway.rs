@@ -10,6 +10,7 @@ use http::{HeaderValue, Request, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::super::vendor::{Vendor, authorization, basic, by_status, excerpt, json, not_carried, unwritable};
+use super::super::voice;
 use super::super::{Accepted, Channel, Content, Message, NotSent, Reason};
 use super::text;
 use crate::ambient::UnixTime;
@@ -73,7 +74,11 @@ impl Vendor for Gateway {
         if message.channel == Channel::Email {
             return Err(not_carried("e-mail"));
         }
-        let values = Values { message, text: text::of(message), code };
+        let text = match message.channel {
+            Channel::Voice => voice::spoken(message)?,
+            Channel::Sms | Channel::Email => text::of(message),
+        };
+        let values = Values { message, text, code };
         let (body, content_type) = self.body(&values);
         let url = values.fill(&self.settings.url, Context::Url);
         let mut request = Request::builder()
@@ -149,6 +154,7 @@ mod tests {
 
     fn gateway(body: HttpBody) -> Gateway {
         let settings = HttpGateway {
+            calls: false,
             method: http::Method::POST,
             url: Template::of("https://sms.example/v1/{{ digits }}?ref={{ id }}"),
             headers: vec![(http::HeaderName::from_static("x-to"), Template::of("{{ to }}"))],

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use super::Sender;
 use super::https::Https;
 use super::vendor::{self, OverHttp};
+use super::voice::vonage::VonageVoice;
 use crate::ambient::Clock;
 use crate::config::settings::Vendor;
 
@@ -33,6 +34,7 @@ pub(super) fn sender(name: &str, api: &Vendor, receipts: Option<String>, client:
         Vendor::TwilioVerify(settings) => over_http(name, twilio_verify::TwilioVerify { settings }, client),
         Vendor::Vonage(settings) => over_http(name, vonage::Vonage { settings, receipts }, client),
         Vendor::VonageVerify(settings) => over_http(name, vonage_verify::VonageVerify { settings }, client),
+        Vendor::VonageVoice(settings) => over_http(name, VonageVoice { settings }, client),
         Vendor::AwsSms(settings) => over_http(name, aws_sms::AwsSms { settings }, client),
         Vendor::AwsSns(settings) => over_http(name, aws_sns::AwsSns { settings }, client),
         Vendor::Plivo(settings) => over_http(name, plivo::Plivo { settings, receipts }, client),

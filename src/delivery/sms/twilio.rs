@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::super::vendor::{Vendor, accepted, basic, by_status, excerpt, form, get, json, not_carried};
+use super::super::voice;
 use super::super::{Accepted, Channel, Content, Message, NotSent, Reason};
 use super::text;
 use crate::ambient::UnixTime;
@@ -31,8 +32,10 @@ impl Twilio {
 
 impl Vendor for Twilio {
     fn request(&self, message: &Message, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
-        if message.channel != Channel::Sms {
-            return Err(not_carried(message.channel.name()));
+        match message.channel {
+            Channel::Sms => {}
+            Channel::Voice => return voice::twilio::request(&self.settings, message),
+            Channel::Email => return Err(not_carried("e-mail")),
         }
         let lives = match &message.content {
             Content::Code(code) => code.lives.as_secs().clamp(*VALIDITY.start(), *VALIDITY.end()),

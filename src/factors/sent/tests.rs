@@ -144,6 +144,18 @@ fn where_codes_go_is_said_once_and_shown_in_part() {
 }
 
 #[test]
+fn notices_go_where_codes_go_but_nobody_is_called_for_one() {
+    let reached = |factor: &Sent, details: &[(&str, &str)]| {
+        let (material, _) = begin(factor, Some("alice@example.com"), details).unwrap();
+        factor.reaches(&material)
+    };
+    let number = [("number", "+447400123456")];
+    assert_eq!(reached(&sms(), &number), Some((Channel::Sms, "+447400123456".to_owned())));
+    assert_eq!(reached(&mail(false), &[]), Some((Channel::Email, "alice@example.com".to_owned())));
+    assert_eq!(reached(&Sent::voice(&telephone()), &number), None);
+}
+
+#[test]
 fn what_must_be_said_first() {
     assert_eq!(sms().details(), [Detail::Number]);
     assert_eq!(Sent::voice(&telephone()).details(), [Detail::Number]);

@@ -19,6 +19,7 @@ pub(super) fn gateway(build: &mut Build<'_>, node: &Node) -> Option<HttpGateway>
     let accepted = accepted(build, node);
     let headers = headers(build, node);
     let gateway = HttpGateway {
+        calls: node.text_of("carries") == Some("voice"),
         url: value(node, "url", template)?,
         method,
         headers,

@@ -1,6 +1,7 @@
 //! Senders by name, and which of them each channel uses.
 
 mod gateway;
+mod smpp;
 mod smtp;
 mod vendors;
 
@@ -35,6 +36,7 @@ fn sender(build: &mut Build<'_>, entry: &Entry) -> Option<Sender> {
     let node = &entry.value;
     let kind = match node.text_of("type")? {
         "smtp" => smtp::smtp(build, node).map(SenderKind::Smtp),
+        "smpp" => smpp::smpp(build, node).map(SenderKind::Smpp),
         kind => vendors::vendor(build, node, kind),
     };
     let timeout = timeout(build, node);

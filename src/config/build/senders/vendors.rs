@@ -7,7 +7,7 @@ use super::super::super::diagnostic::Diagnostic;
 use super::super::super::node::Node;
 use super::super::super::settings::{
     Aws, AwsSms, AwsSns, Login, MessageBird, Plivo, SenderKind, SignatureMethod, Twilio, TwilioFrom,
-    TwilioVerify, Vendor, Vonage, VonageSecret, VonageVerify,
+    TwilioVerify, Vendor, Vonage, VonageSecret, VonageVerify, VonageVoice,
 };
 use super::super::super::values::address;
 use super::super::{Build, upstream, value};
@@ -24,6 +24,7 @@ pub(super) fn vendor(build: &mut Build<'_>, node: &Node, kind: &str) -> Option<S
         "twilio-verify" => Vendor::TwilioVerify(twilio_verify(build, node)?),
         "vonage" => Vendor::Vonage(vonage(build, node)?),
         "vonage-verify" => Vendor::VonageVerify(vonage_verify(build, node)?),
+        "vonage-voice" => Vendor::VonageVoice(vonage_voice(build, node)?),
         "aws-sms" => Vendor::AwsSms(AwsSms {
             aws: aws(node)?,
             origination_identity: text(node, "origination_identity"),
@@ -54,6 +55,22 @@ pub(super) fn vendor(build: &mut Build<'_>, node: &Node, kind: &str) -> Option<S
         _ => return None,
     };
     Some(SenderKind::Vendor { api: Box::new(api), authority })
+}
+
+fn vonage_voice(build: &mut Build<'_>, node: &Node) -> Option<VonageVoice> {
+    let key = node.get("private_key")?;
+    if jsonwebtoken::EncodingKey::from_rsa_pem(key.text()?.as_bytes()).is_err() {
+        build.report(
+            Diagnostic::error(Code::WeakSecret, "`private_key` is no RSA key in PEM")
+                .at(key.pointer(), "the file that Vonage offered when the application was made"),
+        );
+    }
+    Some(VonageVoice {
+        url: url(node)?,
+        application_id: text(node, "application_id")?,
+        private_key: key.text()?.into(),
+        from: text(node, "from")?,
+    })
 }
 
 fn text(node: &Node, key: &str) -> Option<String> {

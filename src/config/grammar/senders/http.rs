@@ -27,6 +27,12 @@ pub(super) static HTTP: Map = Map::new(
             Shape::Scalar(Scalar::UrlTemplate),
             "Where to send; placeholders after the host.",
         ),
+        Key::default(
+            "carries",
+            Scalar::Word(&["sms", "voice"], &[]),
+            "sms",
+            "`voice`: it calls, and `{{ text }}` is what is spoken, the digits one by one and twice.",
+        ),
         Key::default("method", Scalar::Word(&["POST", "PUT", "GET"], &[]), "POST", "The request's method."),
         Key::new("headers", Shape::Table(&TEMPLATES), "Further headers."),
         Key::new("auth", Shape::Map(&AUTH), AUTH.doc),

@@ -1,6 +1,7 @@
 //! Grammar of senders: the services that messages leave through. One file per family of vendors.
 
 pub(in super::super) mod http;
+mod smpp;
 mod smtp;
 mod vendors;
 
@@ -15,17 +16,19 @@ static SENDER: Tagged = Tagged {
     tag_doc: "What kind of service.",
     variants: &[
         ("smtp", &smtp::SMTP),
+        ("smpp", &smpp::SMPP),
         ("twilio", &vendors::TWILIO),
         ("twilio-verify", &vendors::TWILIO_VERIFY),
         ("vonage", &vendors::VONAGE),
         ("vonage-verify", &vendors::VONAGE_VERIFY),
+        ("vonage-voice", &vendors::VONAGE_VOICE),
         ("aws-sms", &vendors::AWS_SMS),
         ("aws-sns", &vendors::AWS_SNS),
         ("plivo", &vendors::PLIVO),
         ("messagebird", &vendors::MESSAGEBIRD),
         ("http", &http::HTTP),
     ],
-    later: &["smpp"],
+    later: &[],
 };
 
 /// For every sender.

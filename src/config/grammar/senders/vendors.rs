@@ -33,7 +33,7 @@ const WHATSAPP: Key =
 
 pub(super) static TWILIO: Map = Map::new(
     "a Twilio sender",
-    "Twilio's Messages API: our text, your number or messaging service.",
+    "Twilio's own API: our text, your number or messaging service; and calls, from a number.",
     &[
         needed("account_sid", "`AC…`"),
         secret(
@@ -98,6 +98,19 @@ pub(super) static VONAGE_VERIFY: Map = Map::new(
         needed_secret("api_secret", "The account's secret."),
         text("from", "Sender, where the country allows one; for WhatsApp, your number there."),
         WHATSAPP,
+        url("https://api.nexmo.com"),
+        AUTHORITY,
+        TIMEOUT,
+    ],
+);
+
+pub(super) static VONAGE_VOICE: Map = Map::new(
+    "a Vonage Voice sender",
+    "Calls by Vonage's Voice API. Machines that answer are hung up on.",
+    &[
+        needed("application_id", "Of the application that calls."),
+        needed_secret("private_key", "The application's RSA key in PEM, best as `{ file: … }`."),
+        needed("from", "A number of yours in E.164, linked to the application."),
         url("https://api.nexmo.com"),
         AUTHORITY,
         TIMEOUT,

@@ -1,0 +1,196 @@
+//! The connection to an SMS centre: made and bound when it is needed, kept alive, and made anew when it
+//! has gone. Everything that runs for it ends with it.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use rusmpp::pdus::{BindTransceiver, DeliverSmResp};
+use rusmpp::types::COctetString;
+use rusmpp::values::{InterfaceVersion, Npi, Ton};
+use rusmpp::{CommandStatus, Pdu};
+use rusmppc::error::Error;
+use rusmppc::{Client, ConnectionBuilder, Event};
+use rustls_pki_types::ServerName;
+use secrecy::ExposeSecret as _;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::super::https;
+use super::super::{NotSent, Reason};
+use super::{receipt, says};
+use crate::config::settings;
+
+/// Name, connection and TLS together.
+const CONNECT: Duration = Duration::from_secs(4);
+/// How often a silent connection is asked whether it lives.
+const ENQUIRE: Duration = Duration::from_secs(30);
+/// No answer of an SMS centre is longer.
+const LONGEST: usize = 64 * 1024;
+
+pub(super) struct Link {
+    name: Arc<str>,
+    settings: settings::Smpp,
+    /// `None`: without TLS.
+    tls: Option<TlsConnector>,
+    patience: Duration,
+    bound: Mutex<Option<Bound>>,
+}
+
+/// Dropped, its tasks end and the connection closes.
+struct Bound {
+    client: Client,
+    _tasks: JoinSet<()>,
+}
+
+impl Link {
+    pub(super) fn new(name: &str, settings: &settings::Smpp, patience: Duration) -> Result<Self, String> {
+        let tls = if settings.tls {
+            let config = https::tls(settings.authority.as_deref()).map_err(|error| error.to_string())?;
+            Some(TlsConnector::from(Arc::new(config)))
+        } else {
+            None
+        };
+        Ok(Self {
+            name: name.into(),
+            settings: settings.clone(),
+            tls,
+            patience: patience.saturating_sub(patience / 10),
+            bound: Mutex::default(),
+        })
+    }
+
+    /// A client that is bound. Until it is used nothing has been sent.
+    pub(super) async fn client(&self) -> Result<Client, NotSent> {
+        let mut bound = self.bound.lock().await;
+        if let Some(bound) = bound.as_ref().filter(|bound| bound.client.is_active()) {
+            return Ok(bound.client.clone());
+        }
+        *bound = None;
+        let new = self.bind().await?;
+        let client = new.client.clone();
+        *bound = Some(new);
+        Ok(client)
+    }
+
+    /// The connection did not do what it should: the next message gets a new one.
+    pub(super) async fn give_up(&self, client: &Client) {
+        let mut bound = self.bound.lock().await;
+        // Somebody else may have made a new one already, which is alive.
+        if !client.is_active() || bound.as_ref().is_some_and(|bound| !bound.client.is_active()) {
+            *bound = None;
+        }
+    }
+
+    async fn bind(&self) -> Result<Bound, NotSent> {
+        let slow = || NotSent::surely(Reason::Unavailable, "no connection in time");
+        let unreached = |error: std::io::Error| NotSent::surely(Reason::Unavailable, error.to_string());
+        let stream = timeout(CONNECT, TcpStream::connect((self.settings.host.as_str(), self.settings.port)))
+            .await
+            .map_err(|_| slow())?
+            .map_err(unreached)?;
+        stream.set_nodelay(true).map_err(unreached)?;
+        let bound = match &self.tls {
+            None => self.over(stream),
+            Some(tls) => {
+                let name = ServerName::try_from(self.settings.host.clone())
+                    .map_err(|error| NotSent::surely(Reason::Misconfigured, error.to_string()))?;
+                let stream = timeout(CONNECT, tls.connect(name, stream)).await.map_err(|_| slow())?;
+                self.over(stream.map_err(unreached)?)
+            }
+        };
+        let request = self.request().map_err(|why| NotSent::surely(Reason::Misconfigured, why))?;
+        match bound.client.bind_transceiver(request).await {
+            Ok(_) => Ok(bound),
+            Err(error) => Err(NotSent::surely(not_bound(&error), says(&error))),
+        }
+    }
+
+    /// Runs the protocol over a connection, in tasks that end with it.
+    fn over<S>(&self, stream: S) -> Bound
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + 'static,
+    {
+        let (client, mut events, connection) = ConnectionBuilder::new()
+            .max_command_length(LONGEST)
+            .enquire_link_interval(ENQUIRE)
+            .response_timeout(self.patience)
+            // The library counts itself as 5.0; what is used here is the same in 3.4.
+            .disable_interface_version_check()
+            .no_spawn()
+            .connected(stream);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(connection);
+        let (answering, name) = (client.clone(), Arc::clone(&self.name));
+        tasks.spawn(async move {
+            while let Some(event) = events.next().await {
+                if !heard(&name, &answering, event).await {
+                    break;
+                }
+            }
+        });
+        Bound { client, _tasks: tasks }
+    }
+
+    fn request(&self) -> Result<BindTransceiver, String> {
+        let text = |name: &str| format!("`{name}` is too long, or not in ASCII");
+        Ok(BindTransceiver::builder()
+            .system_id(COctetString::from_str(&self.settings.system_id).map_err(|_| text("system_id"))?)
+            .password(
+                COctetString::from_str(self.settings.password.expose_secret())
+                    .map_err(|_| text("password"))?,
+            )
+            .system_type(COctetString::from_str(&self.settings.system_type).map_err(|_| text("system_type"))?)
+            .interface_version(InterfaceVersion::Smpp3_4)
+            .addr_ton(Ton::Unknown)
+            .addr_npi(Npi::Unknown)
+            .address_range(COctetString::empty())
+            .build())
+    }
+}
+
+/// What the SMS centre says by itself. `false`: the connection is to end.
+async fn heard(name: &str, client: &Client, event: Event) -> bool {
+    match event {
+        Event::Incoming(command) => match command.pdu() {
+            Some(Pdu::DeliverSm(delivered)) => {
+                receipt::told(name, delivered);
+                client
+                    .deliver_sm_resp(command.sequence_number(), DeliverSmResp::default())
+                    .await
+                    .is_ok()
+            }
+            Some(Pdu::Unbind) => {
+                let _ = client.unbind_resp(command.sequence_number()).await;
+                let _ = client.close().await;
+                false
+            }
+            _ => true,
+        },
+        Event::Error(error @ (Error::EnquireLinkTimeout { .. } | Error::ConnectionClosedByPeer)) => {
+            tracing::info!(sender = name, says = %error, "the connection to the SMS centre has ended");
+            let _ = client.close().await;
+            false
+        }
+        Event::Error(error) => {
+            tracing::warn!(sender = name, says = %says(&error), "the SMS centre was not understood");
+            true
+        }
+    }
+}
+
+/// Why it is not bound: nobody will change that but the operator, unless the centre only is not well.
+fn not_bound(error: &Error) -> Reason {
+    match error {
+        Error::UnexpectedResponse { response } => match response.status() {
+            CommandStatus::EsmeRsyserr | CommandStatus::EsmeRalybnd => Reason::Unavailable,
+            CommandStatus::EsmeRthrottled => Reason::Throttled,
+            _ => Reason::Misconfigured,
+        },
+        _ => Reason::Unavailable,
+    }
+}
