@@ -46,7 +46,7 @@ pub(super) struct Duo {
 }
 
 enum Application {
-    Universal(Universal),
+    Universal(Box<Universal>),
     Inside(Inside),
 }
 
@@ -69,13 +69,15 @@ impl Duo {
     pub(super) fn new(settings: &settings::Duo) -> Result<Self, HttpsError> {
         let service = Service::new(&settings.api_host, settings.authority.as_deref())?;
         let application = match settings.application.clone() {
-            DuoApplication::Universal { client_id, client_secret } => Application::Universal(Universal {
-                service,
-                client_id,
-                client_secret,
-                normalise_usernames: settings.normalise_usernames,
-                accept_bypass: settings.accept_bypass,
-            }),
+            DuoApplication::Universal { client_id, client_secret } => {
+                Application::Universal(Box::new(Universal {
+                    service,
+                    client_id,
+                    client_secret,
+                    normalise_usernames: settings.normalise_usernames,
+                    accept_bypass: settings.accept_bypass,
+                }))
+            }
             DuoApplication::Api { integration_key, secret_key } => {
                 let api = AuthApi { service, integration_key, secret_key };
                 Application::Inside(Inside::new(api, settings.accept_bypass))
@@ -134,7 +136,7 @@ impl Duo {
                     // Duo sent the person back with an error.
                     return Ok(Judgement::Denied);
                 }
-                let Some(sent) = asking.begun.and_then(|begun| read::<Sent>(begun)) else {
+                let Some(sent) = asking.begun.and_then(read::<Sent>) else {
                     return Ok(Judgement::Wrong);
                 };
                 universal
