@@ -170,7 +170,9 @@ impl Challenges {
     ) -> Result<Option<TrustToken>, ChallengeError> {
         let purpose = self.origin(caller, challenge).await?.map(|(_, purpose)| purpose);
         let seconds = purpose.and_then(|purpose| purpose.remember).map(|seconds| seconds.min(LONGEST));
-        let Some(seconds) = seconds.filter(|_| !proof.factor.is_spare() && proof.remembered.is_none()) else {
+        let Some(seconds) =
+            seconds.filter(|_| !proof.factor.is_spare() && proof.remembered.is_none() && !proof.waived)
+        else {
             return Ok(None);
         };
         let wish = Wish {
