@@ -81,7 +81,7 @@ fn every_vendor_takes_our_message_and_its_refusals_have_reasons() {
             "{kind}: bound to its domain: {text}"
         );
 
-        let (code, says) = send(&setup, "+0123");
+        let (code, says) = send(&setup, "+15005550001");
         let invalid = if kind == "vonage" {
             // Its SMS API has one status for every bad parameter.
             (Some(69), Some("misconfigured"))
@@ -89,7 +89,7 @@ fn every_vendor_takes_our_message_and_its_refusals_have_reasons() {
             (Some(1), Some("invalid_destination"))
         };
         assert_eq!((code, says["reason"].as_str()), invalid, "{kind}: {says}");
-        assert!(!says["says"].to_string().contains("0123"), "{kind}: no number in the log: {says}");
+        assert!(!says["says"].to_string().contains("15005550001"), "{kind}: no number in the log: {says}");
 
         let wrong = keys
             .replace("-token", "-wrong")
@@ -262,8 +262,6 @@ fn sns_publishes_to_moto() {
     let (code, says) = send(&setup, "+447700900123");
     assert_eq!(code, Some(0), "{says}");
     assert!(says["reference"].as_str().is_some_and(|id| id.len() == 36), "{says}");
-    let (code, says) = send(&setup, "hello");
-    assert_eq!((code, says["reason"].as_str()), (Some(1), Some("invalid_destination")), "{says}");
     let check = run(stepgate(&["check", "--connect", "-c"]).arg(setup.write()));
     assert_eq!(check.code, Some(0), "{check:?}");
 }
