@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::ambient::UnixTime;
 use crate::config::settings::{
     Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
-    Limits, LogFormat, Logging, MessageLimits, PublicUrl, RecoveryCodes, Require, Requirement, Route,
-    RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp, When,
+    Limits, LogFormat, Logging, MessageLimits, Passkey, PublicUrl, RecoveryCodes, Require, Requirement,
+    Route, RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp,
+    When,
 };
 use crate::config::{FactorKind, FactorSet, Properties};
 
@@ -181,6 +182,12 @@ pub fn settings(routes: Vec<Route>) -> Settings {
             enabled: FactorKind::ALL.into_iter().collect(),
             totp: Totp { issuer: "Example".to_owned() },
             recovery_codes: RecoveryCodes { count: 10 },
+            passkey: Passkey {
+                relying_party: "mfa.example.com".to_owned(),
+                name: "Example".to_owned(),
+                origins: vec!["https://mfa.example.com".to_owned()],
+                ..Passkey::default()
+            },
             ..Factors::default()
         },
         levels: levels(),
