@@ -117,7 +117,7 @@ fn the_server_judges_and_its_no_counts() {
     let mut anna = gate.signed_in("anna");
     let id = begin(&gate, &mut anna);
     let (status, wrong) = confirm(&gate, &mut anna, &id, "123456");
-    assert_eq!((status, wrong["code"].as_str()), (422, Some("wrong_code")), "{wrong}");
+    assert_eq!((status, wrong["code"].as_str()), (422, Some("code_wrong")), "{wrong}");
     assert_eq!(confirm(&gate, &mut anna, &id, "900001").0, 200);
     assert!(served(&gate, &mut anna), "enrolling proves it");
 
@@ -148,7 +148,7 @@ fn a_challenge_is_asked_again_on_the_page_with_the_servers_words() {
     assert_eq!(confirm(&gate, &mut ben, &id, "246810").0, 200);
 
     let mut page = gate.browser();
-    let reply = page.visit(&gate.url("localhost", "/x"));
+    let reply = page.go(&gate.url("localhost", "/x"));
     let sign_in = Form::sign_in(&reply.text()).unwrap().fill("username", "ben");
     let reply = page.submit(&sign_in.fill("password", &Setup::password("ben")));
     let reply = page.settle(reply);
@@ -242,7 +242,8 @@ fn a_slow_server_is_waited_for_and_judges_once() {
 fn queued(port: u16) -> usize {
     let wanted = format!("0100007F:{port:04X}");
     let table = std::fs::read_to_string("/proc/net/udp").unwrap_or_default();
-    let line = table.lines().find(|line| line.contains(&wanted)).unwrap_or_default();
+    let own = |line: &&str| line.split_whitespace().nth(1) == Some(wanted.as_str());
+    let line = table.lines().find(own).unwrap_or_default();
     let held = line.split_whitespace().nth(4).and_then(|queues| queues.split(':').nth(1));
     usize::from_str_radix(held.unwrap_or("0"), 16).unwrap_or(0)
 }

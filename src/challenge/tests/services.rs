@@ -261,6 +261,20 @@ async fn a_service_may_ask_for_more() {
 }
 
 #[tokio::test]
+async fn questions_count_like_wrong_answers_until_a_right_one_follows() {
+    let patient = scene(Service::default()).await;
+    for _ in 0..4 {
+        assert!(matches!(patient.answer("more").await, Outcome::Again));
+    }
+    assert!(matches!(patient.answer("right").await, Outcome::Passed { .. }));
+    let flooded = scene(Service::default()).await;
+    for _ in 0..5 {
+        assert!(matches!(flooded.answer("more").await, Outcome::Again));
+    }
+    assert!(matches!(flooded.answer("right").await, Outcome::Locked(_)));
+}
+
+#[tokio::test]
 async fn a_service_that_is_done_without_makes_a_proof_that_is_worth_nothing_more_and_is_told() {
     let scene = scene(Service { starts: true, away: true, ..Service::default() }).await;
     let Beginning::Waived(Outcome::Passed { proof, .. }) = scene.start().await else {
