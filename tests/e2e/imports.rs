@@ -50,7 +50,7 @@ fn answer(gate: &Gate, factor: &str, code: &str) -> u16 {
     let mut browser = gate.signed_in("anna");
     let challenge = gate.challenge(&mut browser);
     let reply = gate.answer(&mut browser, &challenge, factor, code);
-    assert_eq!(served(&gate, &mut browser), reply.status == 200);
+    assert_eq!(served(gate, &mut browser), reply.status == 200);
     reply.status
 }
 

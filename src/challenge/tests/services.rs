@@ -74,7 +74,7 @@ impl Factor for Service {
     }
 
     fn check(&self, question: &Question<'_>, answer: &NormalForm) -> Verdict {
-        let begun = question.begun.map(|begun| begun.expose_secret());
+        let begun = question.begun.map(secrecy::ExposeSecret::expose_secret);
         self.verdict(answer.0.expose_secret(), question.material, begun)
     }
 
@@ -103,7 +103,7 @@ impl Factor for Service {
     fn ask<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Verdict, Unavailable>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let typed = asking.answer.0.expose_secret().to_owned();
-        let verdict = self.verdict(&typed, asking.material, asking.begun.map(|begun| begun.expose_secret()));
+        let verdict = self.verdict(&typed, asking.material, asking.begun.map(secrecy::ExposeSecret::expose_secret));
         Box::pin(async move {
             tokio::task::yield_now().await;
             if typed == "away" {

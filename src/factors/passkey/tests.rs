@@ -198,7 +198,7 @@ fn whoever_signs_in_names_themselves() {
 fn an_excluded_passkey_is_refused_here_too() {
     let (party, mut key) = (party(true, &[]), SoftPasskey::new(1));
     let enrolled = enrol(&party, &mut key).unwrap();
-    let known = vec![enrolled.credential.cred_id.clone()];
+    let known = vec![enrolled.credential.cred_id];
     let (options, registration) = party.register(&anna(), known).unwrap();
     let again = key.create(&options, ORIGIN).to_string();
     assert!(party.registered(&registration, ANNA, &again).is_err());

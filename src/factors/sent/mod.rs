@@ -177,7 +177,7 @@ impl Factor for Sent {
     }
 
     fn check(&self, question: &Question<'_>, answer: &NormalForm) -> Verdict {
-        let sent = question.begun.and_then(|begun| Codes::read(begun));
+        let sent = question.begun.and_then(Codes::read);
         match sent {
             Some(sent) if sent.holds(answer.0.expose_secret(), question.now) => {
                 Verdict::Right(Right::once_more(question.material))

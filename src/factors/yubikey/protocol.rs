@@ -89,7 +89,7 @@ impl Query<'_> {
 
 /// A status as it may stand in the log.
 fn shown(status: &str) -> String {
-    status.chars().filter(|c| c.is_ascii_graphic()).take(40).collect()
+    status.chars().filter(char::is_ascii_graphic).take(40).collect()
 }
 
 /// How often the key was plugged in, and touched since.
