@@ -116,7 +116,9 @@ pub async fn start(State(services): State<Services>, Path(id): Path<String>, cal
     let begun = services.challenges.start(caller, &id, &way.enrolment, &start).await?;
     match begun.ok_or(Failure::NotFound)? {
         Beginning::Begun(started) => {
-            told["started"] = serde_json::to_value(started).unwrap_or_default();
+            if let Some(members) = told.as_object_mut() {
+                members.insert("started".to_owned(), json!(started));
+            }
             Ok(json(StatusCode::OK, &told, Vec::new()))
         }
         Beginning::Waived(outcome) => passed(&services, &visit, &id, outcome).await,

@@ -53,7 +53,6 @@ impl Properties {
     }
 
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub const fn is_empty(&self) -> bool {
         self.0 == 0
     }

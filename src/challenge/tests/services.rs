@@ -67,8 +67,7 @@ impl Factor for Service {
 
     fn normal_form(&self, answer: &Answer) -> Result<NormalForm, Malformed> {
         Ok(NormalForm(match answer {
-            Answer::Code(code) => code.as_str().into(),
-            Answer::Return { code, .. } => code.as_str().into(),
+            Answer::Code(code) | Answer::Return { code, .. } => code.as_str().into(),
             _ => "ask".into(),
         }))
     }

@@ -31,9 +31,8 @@ pub(super) fn read(text: &str) -> Rows {
         .comment(Some(b'#'))
         .flexible(false)
         .from_reader(text.as_bytes());
-    let heading = match reader.headers().map(clean) {
-        Ok(heading) => heading,
-        Err(_) => return wrong(rows, 1, "the heading cannot be read"),
+    let Ok(heading) = reader.headers().map(clean) else {
+        return wrong(rows, 1, "the heading cannot be read");
     };
     if let Some(unknown) = heading.iter().find(|name| !COLUMNS.contains(&name.as_str())) {
         return wrong(rows, 1, &format!("there is no column `{unknown}`; there are: {}", COLUMNS.join(", ")));

@@ -29,8 +29,9 @@ impl Vendor {
     #[must_use]
     pub fn channels(&self) -> &'static [Channel] {
         match self {
-            Self::TwilioVerify(_) | Self::VonageVerify(_) => &[Channel::Sms, Channel::Voice],
-            Self::Twilio(Twilio { from: TwilioFrom::Number(_), .. }) => &[Channel::Sms, Channel::Voice],
+            Self::TwilioVerify(_)
+            | Self::VonageVerify(_)
+            | Self::Twilio(Twilio { from: TwilioFrom::Number(_), .. }) => &[Channel::Sms, Channel::Voice],
             Self::VonageVoice(_) => &[Channel::Voice],
             Self::Http(gateway) if gateway.calls => &[Channel::Voice],
             Self::Twilio(_)

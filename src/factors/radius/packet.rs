@@ -172,7 +172,7 @@ impl Request {
         match read.protected_at {
             None if rule == MessageAuthenticator::Required => return Err(Refused::Unprotected),
             None => {}
-            Some(at) => self.verify(&start, attributes, at, secret)?,
+            Some(at) => self.verify(start, attributes, at, secret)?,
         }
         Ok(match code {
             ACCESS_ACCEPT => Reply::Accept,
@@ -184,7 +184,7 @@ impl Request {
     /// The HMAC over the reply with its value zeroed and the request's authenticator in the header.
     fn verify(
         &self,
-        start: &[u8; 4],
+        start: [u8; 4],
         attributes: &[u8],
         at: usize,
         secret: &SecretString,
@@ -192,7 +192,7 @@ impl Request {
         let before = attributes.get(..at).ok_or(Refused::Malformed)?;
         let given = attributes.get(at..at + 16).ok_or(Refused::Malformed)?;
         let after = attributes.get(at + 16..).ok_or(Refused::Malformed)?;
-        let tag = message_authenticator(secret, &[start, &self.authenticator, before, &[0; 16], after]);
+        let tag = message_authenticator(secret, &[&start, &self.authenticator, before, &[0; 16], after]);
         if bool::from(tag.as_slice().ct_eq(given)) {
             Ok(())
         } else {

@@ -35,7 +35,9 @@ impl Passage {
         if remembered.is_empty() {
             return Ok(None);
         }
-        remembered.into_iter().for_each(|proof| claim.add(proof));
+        for proof in remembered {
+            claim.add(proof);
+        }
         let deadlines = gate.policy.deadlines(&claim.proofs, now);
         let granted = self.granted(caller, journey, now).await?;
         let judged = self.judge(caller, journey, &deadlines, granted).await;
