@@ -105,7 +105,13 @@ pub(super) fn counting(facts: &Facts, rules: &Rules<'_>, change: Change) -> Acce
 fn permits(facts: &Facts, proof: &Proof, counting: &Accepted, now: UnixTime) -> bool {
     let own = |one: &EnrolmentRecord| one.id == proof.enrolment && one.factor == proof.factor;
     let once = proof.factor.is_spare() || proof.factor == FactorKind::Email;
-    let spent = || facts.enrolled.iter().any(|one| one.created >= proof.at);
+    // An issued code is an enrolment too, and not what it was spent on.
+    let spent = || {
+        facts
+            .enrolled
+            .iter()
+            .any(|one| one.id != proof.enrolment && one.created >= proof.at)
+    };
     proof.remembered.is_none()
         && !proof.waived
         && (-SKEW..=FRESH).contains(&now.since(proof.at))
