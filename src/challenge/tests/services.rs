@@ -102,7 +102,8 @@ impl Factor for Service {
     fn ask<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Verdict, Unavailable>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let typed = asking.answer.0.expose_secret().to_owned();
-        let verdict = self.verdict(&typed, asking.material, asking.begun.map(secrecy::ExposeSecret::expose_secret));
+        let verdict =
+            self.verdict(&typed, asking.material, asking.begun.map(secrecy::ExposeSecret::expose_secret));
         Box::pin(async move {
             tokio::task::yield_now().await;
             if typed == "away" {

@@ -11,7 +11,6 @@ use super::relying_party::{Person, Refusal, RelyingParty, Wishes};
 use super::{answer, models};
 
 #[path = "../../../tests/e2e/support/soft_passkey.rs"]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's peer may be blunt")]
 pub(super) mod soft_passkey;
 use soft_passkey::SoftPasskey;
 

@@ -106,8 +106,8 @@ mod tests {
     fn everything_else_is_malformed() {
         assert_eq!(Otp::read(" \n"), Err(Malformed::Empty));
         assert_eq!(Otp::read("123456"), Err(Malformed::NotDigits));
-        assert_eq!(Otp::read(&TYPED[1..]), Err(Malformed::Length { expected: 44, got: 43 }));
-        assert_eq!(Otp::read(&TYPED[12..]), Err(Malformed::Length { expected: 44, got: 32 }));
+        assert_eq!(Otp::read(TYPED.get(1..).unwrap()), Err(Malformed::Length { expected: 44, got: 43 }));
+        assert_eq!(Otp::read(TYPED.get(12..).unwrap()), Err(Malformed::Length { expected: 44, got: 32 }));
         assert!(Otp::read(&TYPED.repeat(3)).is_err());
     }
 
