@@ -14,7 +14,7 @@ use super::limits::Figures;
 use super::notice::{Prepared, Teller};
 use super::sends;
 use super::settle::settle;
-use super::target::{Candidate, Found, Inquiry, Judged, Question, find};
+use super::target::{Candidate, Counted, Found, Inquiry, Judged, Question, find};
 use super::view::{Caller, Outcome};
 use crate::ambient::UnixTime;
 use crate::config::{FactorKind, Settings};
@@ -42,7 +42,7 @@ pub(super) enum Target {
 
 impl Target {
     /// The question that something may have been begun for.
-    fn question(&self) -> Option<&str> {
+    pub(super) fn question(&self) -> Option<&str> {
         match self {
             Self::Challenge { id, .. } | Self::Enrolment { id, .. } => Some(id),
             Self::Inline { .. } => None,
@@ -56,8 +56,8 @@ pub(super) struct Given {
     pub(super) verdict: Result<Verdict, Unavailable>,
     /// Which of the candidates it is about.
     pub(super) of: Option<EnrolmentId>,
-    /// Whether the answer has been counted as wrong.
-    pub(super) counted: bool,
+    /// How the answer has been counted as wrong already.
+    pub(super) counted: Option<Counted>,
     /// Nobody judged: the operator does without a service that is away.
     pub(super) waived: bool,
 }
@@ -91,7 +91,7 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
     }
     let count = attempt.count(&mut tx).await?;
     // What was counted before it was judged may be what locked.
-    let counted = attempt.given.as_ref().is_some_and(|given| given.counted);
+    let counted = attempt.counted().is_some();
     if let Some(locked) = count.figures.lock(&count.record, attempt.now).filter(|_| !counted) {
         tx.lock_challenges(&attempt.caller.identity.key, &attempt.caller.identity.binding)
             .await?;
@@ -112,6 +112,7 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
     };
     match (verdict, hit) {
         (Ok(Verdict::Right(right)), Some(hit)) => passed(tx, &attempt, &question, hit, right, &count).await,
+        (Ok(Verdict::Silent(why)), _) => silent(tx, &attempt, &question, &why).await,
         (Ok(Verdict::Waiting), _) => Ok(Judged::Outcome(Outcome::Waiting)),
         (Ok(Verdict::Again(started)), Some(hit)) => {
             asked_again(tx, &attempt, &question, hit, &started, count).await
@@ -124,6 +125,13 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
 impl Question {
     fn candidate(&self, of: Option<&EnrolmentId>) -> Option<&Candidate> {
         self.candidates.iter().find(|one| one.enrolment.as_ref() == of)
+    }
+
+    /// Whether this answers what a service asked after an earlier answer.
+    fn was_asked_besides(&self, factors: &Factors) -> bool {
+        let begun = self.candidates.iter().any(|one| one.begun.is_some());
+        let starts = factors.get(self.kind).map(factors::Factor::starts);
+        begun && self.is_remote(factors) && starts == Some(factors::Starts::Never)
     }
 
     fn is_remote(&self, factors: &Factors) -> bool {
@@ -165,10 +173,12 @@ async fn ask_first(
     question: Question,
     count: Count,
 ) -> Result<Judged, StoreError> {
-    let counted = attempt.answer.is_guess();
-    if counted {
-        let next = count.figures.after_wrong(&count.record, attempt.now);
-        tx.set_counter(&count.key, next).await?;
+    let counted = attempt.answer.is_guess().then(|| Counted {
+        before: count.record,
+        after: count.figures.after_wrong(&count.record, attempt.now),
+    });
+    if let Some(counted) = &counted {
+        tx.set_counter(&count.key, counted.after).await?;
     }
     let Question { kind, answer, candidates, .. } = question;
     tx.commit(Judged::Ask(Box::new(Inquiry { kind, answer, candidates, counted })))
@@ -254,8 +264,13 @@ async fn forgive(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), St
 
 /// Takes back what was counted before anybody judged.
 async fn take_back(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), StoreError> {
-    if attempt.given.as_ref().is_some_and(|given| given.counted) {
-        tx.set_counter(&count.key, count.figures.taken_back(&count.record)).await?;
+    if let Some(counted) = attempt.counted() {
+        let back = if count.record == counted.after {
+            counted.before
+        } else {
+            count.figures.taken_back(&count.record)
+        };
+        tx.set_counter(&count.key, back).await?;
     }
     Ok(())
 }
@@ -289,8 +304,23 @@ async fn asked_again(
         expires: attempt.now.plus(started.lives),
     };
     tx.put_started(&new).await?;
+    // It stays counted, which bounds how often it can be asked; the wait that it may have begun is not
+    // for those who are half through.
+    if let Some(counted) = attempt.counted().filter(|counted| counted.after == count.record) {
+        let Counted { before, .. } = counted;
+        let record = CounterRecord { locked_until: before.locked_until, waits: before.waits, ..count.record };
+        tx.set_counter(&count.key, record).await?;
+    }
     tx.audit(attempt.event("asked_again", question)).await?;
     tx.commit(Judged::Outcome(Outcome::Again)).await
+}
+
+/// The service was asked and did not answer. It may have judged, so it stays counted: else whoever can
+/// hold its answers back could guess without end.
+async fn silent(mut tx: Tx, attempt: &Attempt, question: &Question, why: &str) -> Result<Judged, StoreError> {
+    tracing::warn!(factor = question.kind.name(), %why, "the service that judges was asked and is silent");
+    tx.audit(attempt.event("unavailable", question)).await?;
+    tx.commit(Judged::Outcome(Outcome::Unavailable)).await
 }
 
 /// Nobody could judge it: nothing is counted, and nothing passes.
@@ -351,7 +381,7 @@ async fn wrong(
     count: &Count,
     verdict: &Verdict,
 ) -> Result<Judged, StoreError> {
-    let next = if attempt.given.as_ref().is_some_and(|given| given.counted) {
+    let next = if attempt.counted().is_some() {
         count.record
     } else {
         let next = count.figures.after_wrong(&count.record, attempt.now);
@@ -360,7 +390,9 @@ async fn wrong(
     };
     tx.audit(attempt.event(result_of(verdict), question)).await?;
     // A ceremony, and an answer of another site, is good for one look.
-    if let (Some(id), false) = (attempt.target.question(), matches!(attempt.answer, Answer::Code(_))) {
+    // So is what a service asked besides: its no ends that exchange (RFC 2865 4.4).
+    let once = !matches!(attempt.answer, Answer::Code(_)) || question.was_asked_besides(&attempt.factors);
+    if let (Some(id), true) = (attempt.target.question(), once) {
         let only = question.candidates.first().and_then(|one| one.enrolment.as_ref());
         tx.drop_started(&attempt.caller.identity.key, id, only).await?;
     }
@@ -386,6 +418,11 @@ async fn wrong(
 }
 
 impl Attempt {
+    /// How it was counted before it was judged, if it was.
+    fn counted(&self) -> Option<Counted> {
+        self.given.as_ref()?.counted
+    }
+
     /// Whether this goes without anybody's judgement.
     pub(super) fn is_waived(&self) -> bool {
         self.given.as_ref().is_some_and(|given| given.waived)

@@ -149,6 +149,11 @@ impl Challenges {
 
     /// Runs one attempt to its end, with the service asked in between where one judges.
     pub(super) async fn settled(&self, one: Attempt) -> Result<Option<Outcome>, ChallengeError> {
+        let _turn = match one.target.question() {
+            // Whether it is decided yet may be asked by every tab.
+            Some(question) if one.answer.is_guess() => Some(self.in_line.turn(question).await?),
+            _ => None,
+        };
         let again = one.clone();
         let judged = match self.store.write(|tx| attempt(tx, one)).await? {
             Judged::Ask(inquiry) => {

@@ -18,6 +18,7 @@ use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
 
 mod attempt;
 mod enrol;
+mod in_line;
 mod life;
 mod limits;
 mod notice;
@@ -53,6 +54,7 @@ pub struct Challenges {
     receipts: Receipts,
     hashing: password::Hashing,
     notices: Notices,
+    in_line: in_line::InLine,
 }
 
 /// Why the room cannot be built of the settings.
@@ -111,6 +113,7 @@ impl Challenges {
             delivery,
             receipts,
             hashing: password::Hashing::new(),
+            in_line: in_line::InLine::default(),
             notices,
         })
     }

@@ -203,7 +203,11 @@ struct Holder {
 impl Judgement {
     async fn judge(self, mut tx: Tx) -> Result<Judged, StoreError> {
         let Some(holder) = self.holder(&mut tx).await? else {
-            let gone = Some(self.handle);
+            // Only what nobody has may be forgotten by the browser; another's is no business of this form.
+            let gone = match tx.holder(&self.handle).await? {
+                None => Some(self.handle),
+                Some(_) => None,
+            };
             return Ok(Judged::Outcome(PasskeyOutcome::Refused { gone }));
         };
         if let Some(locked) = self.figures.lock(&holder.count, self.now) {
@@ -268,15 +272,10 @@ impl Judgement {
             .await
     }
 
+    /// Told, and not counted: a signature cannot be guessed, and a stranger must not lock anybody (E08).
     async fn wrong(&self, mut tx: Tx, holder: &Holder, result: &str) -> Result<Judged, StoreError> {
-        let next = self.figures.after_wrong(&holder.count, self.now);
-        tx.set_counter(&holder.key, next).await?;
         tx.audit(self.event(&holder.subject, result)).await?;
-        tx.commit(Judged::Outcome(match self.figures.lock(&next, self.now) {
-            Some(locked) => PasskeyOutcome::Locked(locked),
-            None => PasskeyOutcome::Refused { gone: None },
-        }))
-        .await
+        tx.commit(Judged::Outcome(PasskeyOutcome::Refused { gone: None })).await
     }
 
     fn event(&self, subject: &SubjectKey, result: &str) -> AuditEvent {

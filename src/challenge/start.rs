@@ -359,7 +359,7 @@ impl Challenges {
             given: Some(Given {
                 verdict: Ok(Verdict::Right(right)),
                 of: Some(enrolment.clone()),
-                counted: false,
+                counted: None,
                 waived: true,
             }),
             factors: std::sync::Arc::clone(&self.factors),

@@ -12,7 +12,7 @@ use super::ways::is_overshadowed;
 use crate::config::FactorKind;
 use crate::factors::{Answer, Confirmation, Factor, Material, NormalForm, SAVED, Starts};
 use crate::policy::{Accepted, EnrolmentId, Proof};
-use crate::store::{ChallengeRecord, EnrolmentRecord, Stage, StoreError, Tx};
+use crate::store::{ChallengeRecord, CounterRecord, EnrolmentRecord, Stage, StoreError, Tx};
 
 /// What became of an attempt.
 pub(super) enum Judged {
@@ -30,8 +30,15 @@ pub(super) struct Inquiry {
     pub(super) kind: FactorKind,
     pub(super) answer: NormalForm,
     pub(super) candidates: Vec<Candidate>,
-    /// Whether it is counted as wrong already.
-    pub(super) counted: bool,
+    /// How it was counted as wrong already.
+    pub(super) counted: Option<Counted>,
+}
+
+/// An answer that was counted as wrong before it was judged: the count before and after.
+#[derive(Clone, Copy)]
+pub(super) struct Counted {
+    pub(super) before: CounterRecord,
+    pub(super) after: CounterRecord,
 }
 
 /// What was found for an answer.

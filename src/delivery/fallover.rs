@@ -183,7 +183,11 @@ const LONGEST: usize = 300;
 fn redacted(says: &str, message: &Message) -> String {
     let mut text = says.to_owned();
     if let Content::Code(code) = &message.content {
-        text = text.replace(code.code.expose_secret(), "…");
+        let code = code.code.expose_secret();
+        let spelled = |between: &str| code.chars().map(String::from).collect::<Vec<_>>().join(between);
+        for written in [code.to_owned(), spelled(", "), spelled(" "), spelled(",")] {
+            text = text.replace(&written, "…");
+        }
     }
     let shown = masked(&message.to);
     for secret in [message.to.as_str(), message.to.trim_start_matches('+')] {

@@ -51,6 +51,9 @@ pub enum CallError {
     /// Nothing of the request has left.
     #[error("not reached: {0}")]
     NotReached(String),
+    /// Nothing has left, because whoever is there is not believed to be the service.
+    #[error("not believed: {0}")]
+    Untrusted(String),
     /// It may have been received and done.
     #[error("no answer within {0:?}")]
     Slow(Duration),
@@ -65,7 +68,7 @@ impl CallError {
     /// Whether the service surely knows nothing of the call.
     #[must_use]
     pub const fn is_certain(&self) -> bool {
-        matches!(self, Self::NotReached(_))
+        matches!(self, Self::NotReached(_) | Self::Untrusted(_))
     }
 }
 
@@ -130,7 +133,9 @@ impl Https {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, CallError> {
         let response = self.0.request(request).await.map_err(|error| {
             let text = causes(&error);
-            if error.is_connect() {
+            if is_of_tls(&error) {
+                CallError::Untrusted(text)
+            } else if error.is_connect() {
                 CallError::NotReached(text)
             } else {
                 CallError::Broken(text)
@@ -232,6 +237,20 @@ where
             }
         })
     }
+}
+
+/// Whether TLS itself refused: its certificate, or what it speaks.
+fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if error.is::<rustls::Error>() || inner.is_some() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

@@ -84,6 +84,8 @@ pub enum Verdict {
     Fraud,
     /// Not decided yet.
     Waiting,
+    /// The service was asked and did not answer: it may have judged. The text is for the log alone.
+    Silent(String),
     /// Not wrong, and not enough: the service asks something more.
     Again(Box<super::Started>),
 }

@@ -181,6 +181,10 @@ impl Level {
         if proof.at.since(now) > TOLERATED_SKEW || !proof.properties.covers(self.properties) {
             return None;
         }
+        // What nobody proved is nothing where each request is proved, or where it matters how.
+        if proof.waived && (self.lifetime == Lifetime::Once || !self.properties.is_empty()) {
+            return None;
+        }
         let at = proof.at.min(now);
         match (&proof.remembered, self.lifetime) {
             (Some(_), _) => self.remember.map(|seconds| at.plus(seconds)),
@@ -226,6 +230,16 @@ mod tests {
     #[test]
     fn zero_seconds_are_never_met_by_a_claim() {
         assert_eq!(until(CRITICAL, &[(FactorKind::Totp, 0)]), None);
+    }
+
+    #[test]
+    fn e26_what_nobody_proved_is_nothing_where_each_request_is_proved() {
+        let mut waived = proof(FactorKind::Totp, NOW.0);
+        waived.waived = true;
+        let levels = Levels::compile(&settings(vec![]));
+        let met = levels.met_at_once(&[waived], NOW);
+        assert!(met.contains(STANDARD) && !met.contains(CRITICAL));
+        assert!(levels.met_at_once(&[proof(FactorKind::Totp, NOW.0)], NOW).contains(CRITICAL));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use axum::extract::{Path, RawQuery, State};
 use http::StatusCode;
 
-use super::challenge::{after, again};
+use super::challenge::{after, again, of_challenge};
 use super::detour::{Detour, Reply, page, see_other};
 use super::enrol;
 use super::fields::Posted;
@@ -24,10 +24,10 @@ const LONGEST_WAY_BACK: usize = 4096;
 /// Begins what a way of a challenge needs.
 pub async fn start(State(portal): State<Portal>, params: Params, posted: Posted) -> Reply {
     let Posted { visit, fields } = posted;
-    let onward = &params.onward;
-    let caller = portal.signed_in(&visit, onward)?;
+    let caller = portal.signed_in(&visit, &params.onward)?;
     portal.services.passage.admit(visit.visitor.address)?;
     let (id, way) = (fields.get("challenge"), fields.get("way"));
+    let onward = &of_challenge(&portal, caller, id, &params.onward).await?;
     let start = Start { choice: fields.get("choice").to_owned(), onward: onward.on("") };
     let begun = portal
         .services

@@ -61,13 +61,14 @@ pub async fn answer(State(portal): State<Portal>, params: Params, posted: Posted
     portal.services.passage.admit(visit.visitor.address)?;
     let (id, way, code) = (fields.get("challenge"), fields.get("way"), fields.get("code"));
     let enrolment = EnrolmentId(way.into());
+    let onward = of_challenge(&portal, caller, id, &params.onward).await?;
     let outcome = portal
         .services
         .challenges
         .answer(caller, id, &enrolment, answered(&fields))
         .await?;
     let kept = trusted(&portal, &visit, id, &fields, outcome.as_ref()).await?;
-    let mut response = after(&portal, &visit, &params.onward, way, outcome, code).await?;
+    let mut response = after(&portal, &visit, &onward, way, outcome, code).await?;
     if let Some(cookie) = kept {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -88,6 +89,21 @@ async fn trusted(
     };
     let passage = &portal.services.passage;
     Ok(passage.trust(&visit.visitor, challenge, proof, browser.as_deref()).await?)
+}
+
+/// Where this challenge leads: what it was opened for, whatever the address of the form says. One
+/// answer must not be worth a request that its page never named.
+pub async fn of_challenge(
+    portal: &Portal,
+    caller: &Caller,
+    id: &str,
+    onward: &Onward,
+) -> Result<Onward, Detour> {
+    let origin = portal.services.challenges.origin(caller, id).await?;
+    Ok(match origin {
+        Some((journey, _)) => Onward { journey, ..onward.clone() },
+        None => onward.clone(),
+    })
 }
 
 /// What a form says: a code, the browser's ceremony, or the question whether it is decided.

@@ -96,12 +96,15 @@ fn enrol_by_pages(gate: &Gate, browser: &mut Browser, mut page: Reply) -> Authen
             break;
         }
         // A choice of ways, a landing page or a button: onwards to the authenticator app.
-        let form = Form::all(&page.text()).into_iter().find(|form| {
-            form.method == "post"
-                && (form.value("factor") == Some("totp")
-                    || form.action.contains("enrol")
-                    || form.action.contains("invitation"))
-        });
+        let forms: Vec<Form> = Form::all(&page.text())
+            .into_iter()
+            .filter(|form| form.method == "post")
+            .collect();
+        let app = forms.iter().position(|form| form.value("factor") == Some("totp"));
+        let onwards = |form: &Form| form.action.contains("enrol") || form.action.contains("invitation");
+        let form = app
+            .or_else(|| forms.iter().position(onwards))
+            .and_then(|at| forms.into_iter().nth(at));
         let reply = match form {
             Some(form) => {
                 let button = form

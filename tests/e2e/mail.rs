@@ -203,8 +203,9 @@ fn people_are_told_by_mail_what_happened_to_their_factors() {
     gate.signal("TERM");
     assert_eq!(wait_until("the gate has ended", || gate.exited()), Some(0));
     let lost = gate.audit("notice.lost");
-    assert_eq!(lost.len(), 1, "{}", gate.log());
-    assert_eq!(lost[0]["detail"]["event"], "factor_removed", "{}", lost[0]);
+    // The server may have gone before it had said that it took the first one.
+    let removed = lost.iter().filter(|lost| lost["detail"]["event"] == "factor_removed").count();
+    assert_eq!(removed, 1, "{lost:?}\n{}", gate.log());
 }
 
 #[test]

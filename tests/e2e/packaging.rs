@@ -53,7 +53,9 @@ fn the_systemd_unit_is_sound_and_exposes_little() {
         let file = setup.path("stepgate.service");
         fs::write(&file, unit.replace("/usr/local/bin/stepgate", binary)).expect("the directory is writable");
         let verified = run(Command::new("systemd-analyze").arg("verify").arg(&file)).expect(0);
-        assert_eq!(verified.stderr.trim(), "", "{port}");
+        // It looks at units of this machine, too; they are not ours.
+        let of_ours: Vec<&str> = verified.stderr.lines().filter(|line| line.contains("stepgate")).collect();
+        assert!(of_ours.is_empty(), "{port}: {of_ours:?}");
         let mut security = Command::new("systemd-analyze");
         security.args(["security", "--no-pager", "--offline=yes", "--threshold=20"]);
         run(security.arg(&file)).expect(0);

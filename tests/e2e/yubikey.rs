@@ -15,13 +15,13 @@ const ONE: &str = "ccccccccccbd";
 const OTHER: &str = "ccccccccccbe";
 
 /// The server; ends with its standard input.
-struct Server {
+pub struct Server {
     child: Child,
     port: u16,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut child = Command::new(peers_python())
             .args([PEER, "serve", CLIENT, KEY])
             .stdin(Stdio::piped())
@@ -38,13 +38,18 @@ impl Server {
         format!("\"http://127.0.0.1:{}/{path}\"", self.port)
     }
 
-    fn gate(&self, paths: &[&str]) -> (Upstream, Gate) {
-        let upstream = Upstream::start();
+    /// The section of the configuration that names it.
+    pub fn factors(&self, paths: &[&str]) -> String {
         let servers: Vec<String> = paths.iter().map(|path| self.url(path)).collect();
-        let factors = format!(
+        format!(
             "\n  yubikey: {{ enabled: true, client_id: {CLIENT}, api_key: \"{KEY}\", servers: [{}] }}",
             servers.join(", ")
-        );
+        )
+    }
+
+    fn gate(&self, paths: &[&str]) -> (Upstream, Gate) {
+        let upstream = Upstream::start();
+        let factors = self.factors(paths);
         let routes = format!(
             "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard }}\n",
             upstream.url()
@@ -62,7 +67,7 @@ impl Drop for Server {
 }
 
 /// What the key types when it is touched.
-fn touch(key: &str, session: u16, times: u8) -> String {
+pub fn touch(key: &str, session: u16, times: u8) -> String {
     let arguments = [PEER, "touch", key, &session.to_string(), &times.to_string()];
     let typed = run(Command::new(peers_python()).args(arguments)).expect(0);
     typed.stdout.trim().to_owned()

@@ -31,6 +31,7 @@ impl Service {
             "right" if begun == Some(b"more") => Verdict::Right(Right::once_more(material)),
             "more" => Verdict::Again(Box::new(begun_as(b"more"))),
             "cloned" => Verdict::Cloned,
+            "silent" => Verdict::Silent("it may have judged".to_owned()),
             "ask" => Verdict::Waiting,
             "no" => Verdict::Fraud,
             _ => Verdict::Wrong,
@@ -288,4 +289,43 @@ async fn a_service_that_is_done_without_makes_a_proof_that_is_worth_nothing_more
             .await
             .contains(&("challenge.answered".to_owned(), "waived".to_owned()))
     );
+}
+
+#[tokio::test]
+async fn e05_a_service_that_was_asked_and_is_silent_may_have_judged() {
+    let scene = scene(Service::default()).await;
+    for _ in 0..5 {
+        assert!(matches!(scene.answer("silent").await, Outcome::Unavailable));
+    }
+    assert!(
+        scene.challenges.lock(&scene.anna).await.unwrap().is_some(),
+        "holding answers back gains no guess"
+    );
+}
+
+#[tokio::test]
+async fn who_is_half_through_is_not_made_to_wait_by_the_first_half() {
+    let scene = scene(Service::default()).await;
+    for _ in 0..4 {
+        scene.answer("wrong").await;
+    }
+    assert!(matches!(scene.answer("more").await, Outcome::Again));
+    assert!(matches!(scene.answer("right").await, Outcome::Passed { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e02_a_hundred_posts_of_one_right_answer_ask_the_service_once() {
+    let service = Service::default();
+    let asked = Arc::clone(&service.asked);
+    let scene = Arc::new(scene(service).await);
+    let mut posts = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let scene = Arc::clone(&scene);
+        posts.spawn(async move { scene.answer("right").await });
+    }
+    for outcome in posts.join_all().await {
+        assert!(matches!(outcome, Outcome::Passed { .. }), "{outcome:?}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    assert_eq!(scene.challenges.lock(&scene.anna).await.unwrap(), None);
 }

@@ -34,8 +34,10 @@ pub(super) fn read(text: &str) -> Rows {
     let Ok(heading) = reader.headers().map(clean) else {
         return wrong(rows, 1, "the heading cannot be read");
     };
-    if let Some(unknown) = heading.iter().find(|name| !COLUMNS.contains(&name.as_str())) {
-        return wrong(rows, 1, &format!("there is no column `{unknown}`; there are: {}", COLUMNS.join(", ")));
+    // By its place, not by its text: without a heading that would be a secret.
+    if let Some(at) = heading.iter().position(|name| !COLUMNS.contains(&name.as_str())) {
+        let known = COLUMNS.join(", ");
+        return wrong(rows, 1, &format!("the name of column {} is not one of: {known}", at + 1));
     }
     for name in &heading {
         if heading.iter().filter(|other| *other == name).count() > 1 {

@@ -37,6 +37,7 @@ impl CallFailed {
 impl From<CallError> for CallFailed {
     fn from(error: CallError) -> Self {
         match error {
+            CallError::Untrusted(_) => Self::Nonsense("whoever is there is not believed to be Duo"),
             CallError::TooLarge => Self::Nonsense("it is longer than any of Duo's"),
             other => Self::OutOfReach(other.to_string()),
         }

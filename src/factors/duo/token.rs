@@ -68,16 +68,9 @@ struct AuthContext {
     reason: Option<String>,
 }
 
-/// Reasons for which Duo lets somebody pass without having been shown anything now.
-const EXCEPTIONS: [&str; 7] = [
-    "allow_unenrolled_user",
-    "allow_unenrolled_user_on_trusted_network",
-    "allowed_by_policy",
-    "bypass_user",
-    "remembered_device",
-    "trusted_location",
-    "trusted_network",
-];
+/// Reasons that say that the person has shown something now. Every other one, and none at all, is an
+/// exception of Duo's.
+const SHOWN: [&str; 3] = ["user_approved", "valid_passcode", "verification_code_correct"];
 
 impl Said {
     pub(super) fn is_allowed(&self) -> bool {
@@ -93,7 +86,7 @@ impl Said {
     /// Whether an exception of Duo's took the place of a proof.
     pub(super) fn is_exception(&self) -> bool {
         let status = self.auth_result.as_ref().and_then(|result| result.status.as_deref());
-        status == Some("bypass") || self.reason().is_some_and(|reason| EXCEPTIONS.contains(&reason))
+        status == Some("bypass") || !self.reason().is_some_and(|reason| SHOWN.contains(&reason))
     }
 
     fn reason(&self) -> Option<&str> {

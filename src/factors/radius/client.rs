@@ -18,7 +18,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::packet::{Ask, MAX_PACKET, Refused, Reply, Request};
 use crate::ambient::{UnixTime, random_bytes};
 use crate::config::settings::{MessageAuthenticator, Radius};
-use crate::factors::Unavailable;
 
 /// Between one sending and the next; the last interval goes on until the deadline.
 const AGAIN_AFTER: [Duration; 3] = [
@@ -64,10 +63,20 @@ pub(super) struct Said<'a> {
     pub(super) reply: Reply,
 }
 
+/// Why no server said anything. The texts are for the log.
+pub(super) enum Unheard {
+    /// None was asked.
+    NotAsked(String),
+    /// At least one was, and may have judged.
+    NotAnswered(String),
+}
+
 /// Why one server gave no answer.
 enum Silence {
-    /// Not reachable, or nothing came: another may know better.
+    /// Not reachable: another may know better.
     Nothing(String),
+    /// It was asked, and nothing came: another may know better, and it may have judged all the same.
+    Waited(String),
     /// Cannot be asked at all.
     Impossible(String),
 }
@@ -89,26 +98,35 @@ impl Client {
     }
 
     /// The first answer that any server gives.
-    pub(super) async fn ask(&self, question: &Question<'_>, now: UnixTime) -> Result<Said<'_>, Unavailable> {
+    pub(super) async fn ask(&self, question: &Question<'_>, now: UnixTime) -> Result<Said<'_>, Unheard> {
         let _place = self
             .under_way
             .try_acquire()
-            .map_err(|_| Unavailable("too many questions are under way".to_owned()))?;
-        let mut why = Vec::new();
+            .map_err(|_| Unheard::NotAsked("too many questions are under way".to_owned()))?;
+        let (mut why, mut asked) = (Vec::new(), false);
         for server in self.order(question.challenged_by.map(|(server, _)| server), now) {
             match self.ask_one(server, question).await {
                 Ok(reply) => {
                     server.rests_until.store(i64::MIN, Ordering::Relaxed);
                     return Ok(Said { server: &server.address, reply });
                 }
-                Err(Silence::Nothing(reason)) => {
+                Err(silence @ (Silence::Nothing(_) | Silence::Waited(_))) => {
+                    asked |= matches!(silence, Silence::Waited(_));
+                    let (Silence::Nothing(reason) | Silence::Waited(reason) | Silence::Impossible(reason)) =
+                        silence;
                     server.rests_until.store(now.plus(REST).0, Ordering::Relaxed);
                     why.push(format!("{}: {reason}", server.address));
                 }
-                Err(Silence::Impossible(reason)) => return Err(Unavailable(reason)),
+                Err(Silence::Impossible(reason)) if asked => return Err(Unheard::NotAnswered(reason)),
+                Err(Silence::Impossible(reason)) => return Err(Unheard::NotAsked(reason)),
             }
         }
-        Err(Unavailable(why.join("; ")))
+        let why = why.join("; ");
+        Err(if asked {
+            Unheard::NotAnswered(why)
+        } else {
+            Unheard::NotAsked(why)
+        })
     }
 
     /// Asks every server whether it is there, which proves nothing.
@@ -124,7 +142,9 @@ impl Client {
                     .map(|_| ()),
                 Err(error) => Err(Silence::Impossible(error.to_string())),
             };
-            if let Err(Silence::Nothing(reason) | Silence::Impossible(reason)) = outcome {
+            if let Err(Silence::Nothing(reason) | Silence::Waited(reason) | Silence::Impossible(reason)) =
+                outcome
+            {
                 why.push(format!("{}: {reason} (asked with Status-Server, RFC 5997)", server.address));
             }
         }
@@ -179,7 +199,7 @@ impl Client {
         };
         match timeout(self.deadline, wait).await {
             Ok(outcome) => outcome.map_err(Silence::Nothing),
-            Err(_) => Err(Silence::Nothing(match refused {
+            Err(_) => Err(Silence::Waited(match refused {
                 Some(refused) => refused.to_string(),
                 None => "no answer; a wrong shared secret looks the same".to_owned(),
             })),

@@ -12,7 +12,7 @@ mod tests;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::{Deserialize, Serialize};
 
-use self::client::{Client, Question as Asked, Said};
+use self::client::{Client, Question as Asked, Said, Unheard};
 use self::packet::{MAX_PASSWORD, Reply};
 use super::{
     Answer, Asking, EnrolError, Enrolling, Factor, Malformed, Material, NormalForm, Prompt, Right, Setup,
@@ -55,7 +55,11 @@ impl Radius {
             client: asking.client,
             challenged_by: challenged.as_ref().map(|one| (one.server.as_str(), one.state.as_slice())),
         };
-        let Said { server, reply } = self.client.ask(&asked, asking.now).await?;
+        let Said { server, reply } = match self.client.ask(&asked, asking.now).await {
+            Ok(said) => said,
+            Err(Unheard::NotAsked(why)) => return Err(Unavailable(why)),
+            Err(Unheard::NotAnswered(why)) => return Ok(Verdict::Silent(why)),
+        };
         match reply {
             Reply::Accept => Ok(Verdict::Right(Right::once_more(asking.material))),
             Reply::Reject => Ok(Verdict::Wrong),

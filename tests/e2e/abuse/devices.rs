@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Device, way};
 use crate::support::{Authenticator, Browser, Gate, Inbox, Setup, run};
+use crate::yubikey::{Server, touch};
 
 /// An authenticator app.
 #[derive(Default)]
@@ -92,6 +93,53 @@ impl Device for Fob {
     fn wrong(&self, n: usize) -> String {
         // None of the first forty codes of these tokens.
         format!("{n:06}")
+    }
+}
+
+/// A YubiKey that types passwords, and the service that judges them.
+pub struct Key {
+    service: Server,
+    touched: u8,
+}
+
+impl Key {
+    pub fn new() -> Self {
+        Self { service: Server::start(), touched: 0 }
+    }
+
+    fn touch(&mut self, user: &str) -> String {
+        self.touched += 1;
+        let key = if user == "anna" {
+            "ccccccccccbd"
+        } else {
+            "ccccccccccbe"
+        };
+        touch(key, 1, self.touched)
+    }
+}
+
+impl Device for Key {
+    fn factor(&self) -> &'static str {
+        "yubikey"
+    }
+
+    fn configure(&mut self, setup: Setup) -> Setup {
+        setup.section("factors", &self.service.factors(&["verify"]))
+    }
+
+    fn enrol(&mut self, gate: &Gate, browser: &mut Browser, user: &str) {
+        let begun = begin(gate, browser, &json!({ "factor": "yubikey" }));
+        let typed = self.touch(user);
+        confirm(gate, browser, &begun, &json!({ "code": typed }));
+    }
+
+    fn code(&mut self, _: &Gate, _: &mut Browser, user: &str, _: &Value) -> String {
+        self.touch(user)
+    }
+
+    fn wrong(&self, n: usize) -> String {
+        // A key of nobody.
+        touch("ccccccccccbf", 1, u8::try_from(n + 1).expect("few"))
     }
 }
 

@@ -164,4 +164,5 @@ suite! {
     email: devices::Sent::email();
     sms: devices::Sent::sms();
     hotp: devices::Fob::default();
+    yubikey: devices::Key::new();
 }

@@ -1,0 +1,76 @@
+//! One answer at a time for one question, where a service may be asked about it: a second post of the
+//! same answer waits for the first and then gets its outcome, instead of being asked and counted again
+//! (decision 19). It decides nothing; what counts once is decided by the store alone, which also
+//! holds over replicas.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
+
+use crate::store::StoreError;
+
+/// How long an answer waits for the one before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The questions that are being answered.
+#[derive(Clone, Default)]
+pub(super) struct InLine(Arc<DashMap<String, Arc<Mutex<()>>>>);
+
+/// A turn; the next one's when dropped.
+pub(super) struct Turn {
+    line: InLine,
+    question: String,
+    guard: Option<OwnedMutexGuard<()>>,
+}
+
+impl InLine {
+    /// Waits for its turn.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the answer before takes too long.
+    pub(super) async fn turn(&self, question: &str) -> Result<Turn, StoreError> {
+        let mutex = Arc::clone(&self.0.entry(question.to_owned()).or_default());
+        let guard = timeout(PATIENCE, mutex.lock_owned()).await.map_err(|_| StoreError::Busy)?;
+        Ok(Turn { line: self.clone(), question: question.to_owned(), guard: Some(guard) })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.guard = None;
+        // Nobody else holds it: those who wait have a count of their own.
+        self.line.0.remove_if(&self.question, |_, mutex| Arc::strong_count(mutex) == 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_after_the_other_and_nothing_stays() {
+        let line = InLine::default();
+        let first = line.turn("a").await.unwrap();
+        let other = line.turn("b").await.unwrap();
+        let waiting = {
+            let line = line.clone();
+            tokio::spawn(async move { line.turn("a").await.map(drop) })
+        };
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap().unwrap();
+        drop(other);
+        assert!(line.0.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let line = InLine::default();
+        let _first = line.turn("a").await.unwrap();
+        assert!(matches!(line.turn("a").await, Err(StoreError::Busy)));
+    }
+}
