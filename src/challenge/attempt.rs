@@ -306,7 +306,9 @@ async fn asked_again(
     tx.put_started(&new).await?;
     // It stays counted, which bounds how often it can be asked; the wait that it may have begun is not
     // for those who are half through.
-    if let Some(counted) = attempt.counted().filter(|counted| counted.after == count.record) {
+    let limit = i64::from(attempt.settings.limits.wrong_answers);
+    let first_over = |counted: &Counted| counted.after == count.record && counted.before.in_window < limit;
+    if let Some(counted) = attempt.counted().filter(first_over) {
         let Counted { before, .. } = counted;
         let record = CounterRecord { locked_until: before.locked_until, waits: before.waits, ..count.record };
         tx.set_counter(&count.key, record).await?;

@@ -111,7 +111,10 @@ impl Smtp {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(failed)) => Err(failed),
             Err(_) => Err(Failed {
-                not: NotSent::surely(Reason::Unavailable, "the server does not finish its greeting"),
+                not: NotSent::surely(
+                    Reason::Unavailable,
+                    "the server does not finish greeting and signing in",
+                ),
                 again: false,
             }),
         }

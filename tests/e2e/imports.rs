@@ -148,7 +148,7 @@ fn a_temporary_code_counts_once_and_lets_a_new_factor_be_enrolled() {
     let (_upstream, gate) = scene("");
     let (_old_browser, _lost) = gate.enrolled("anna");
     // What was enrolled in the very second of a proof counts as enrolled by it.
-    gate.sql("UPDATE enrolments SET created = created - 60");
+    gate.sql("UPDATE enrolments SET created = created - 60, last_used = last_used - 60");
     let issue = |more: &[&str]| -> Value {
         let arguments: Vec<&str> = ["users", "temporary-code", "anna", "--json"]
             .iter()

@@ -68,8 +68,8 @@ struct AuthContext {
     reason: Option<String>,
 }
 
-/// Reasons that say that the person has shown something now. Every other one, and none at all, is an
-/// exception of Duo's.
+/// Reasons that say that the person has shown something now. Every other one is an exception of Duo's;
+/// where none is given, its status alone tells.
 const SHOWN: [&str; 3] = ["user_approved", "valid_passcode", "verification_code_correct"];
 
 impl Said {
@@ -86,7 +86,7 @@ impl Said {
     /// Whether an exception of Duo's took the place of a proof.
     pub(super) fn is_exception(&self) -> bool {
         let status = self.auth_result.as_ref().and_then(|result| result.status.as_deref());
-        status == Some("bypass") || !self.reason().is_some_and(|reason| SHOWN.contains(&reason))
+        status == Some("bypass") || self.reason().is_some_and(|reason| !SHOWN.contains(&reason))
     }
 
     fn reason(&self) -> Option<&str> {
@@ -285,6 +285,7 @@ mod tests {
             (json!({ "result": "allow" }), Value::Null, true, false, false),
             (json!({ "result": "allow", "status": "bypass" }), json!({}), true, true, false),
             (json!({ "result": "allow" }), json!({ "reason": "remembered_device" }), true, true, false),
+            (json!({ "result": "allow" }), json!({ "reason": "some_new_exemption" }), true, true, false),
             (json!({ "result": "deny", "status": "fraud" }), json!({}), false, false, true),
             (json!({ "result": "Allow" }), json!({}), false, false, false),
             (json!({ "result": null }), json!({ "result": "SUCCESS" }), false, false, false),
