@@ -141,7 +141,7 @@ mod tests {
             let rows = read(text);
             rows.wrong.into_iter().map(|one| (one.line, one.what)).collect::<Vec<_>>()
         };
-        assert!(at("subject,sekret\n")[0].1.starts_with("there is no column `sekret`"));
+        assert!(at("subject,sekret\n")[0].1.starts_with("the name of column 2 is not one of: "));
         assert_eq!(at("subject,secret,secret\n")[0], (1, "the column `secret` is there twice".into()));
         assert_eq!(
             at("subject,secret,kind\nanna,GEZDGNBV\nbob,,\n,GEZDGNBV,\ncarl,GEZDGNBV,hotp\n"),
