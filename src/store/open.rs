@@ -31,6 +31,8 @@ const CHECK: Place<'static> = Place { table: "meta", column: "sealed", row: b"ch
 const CHECK_TEXT: &[u8] = b"stepgate";
 /// Changes that may wait for the writer; more are told to come again.
 const MAX_WAITING: usize = 2048;
+/// How often, 100 ms apart, opening is tried again while another process has the file.
+const PATIENCE: u32 = 20;
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -90,14 +92,27 @@ async fn pool(path: &Path, connections: u32) -> Result<Pool, OpenError> {
         .foreign_keys(true)
         .busy_timeout(Duration::from_millis(1500))
         .pragma("trusted_schema", "OFF");
-    SqlitePoolOptions::new()
+    let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(DEADLINE)
-        .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(|source| OpenError::Database { path: path.to_owned(), source })
+        .test_before_acquire(false);
+    let mut tries = 0;
+    loop {
+        match pool.clone().connect_with(options.clone()).await {
+            Ok(pool) => return Ok(pool),
+            // Changing a new file to WAL does not wait for `busy_timeout`.
+            Err(source) if is_busy(&source) && tries < PATIENCE => tries += 1,
+            Err(source) => return Err(OpenError::Database { path: path.to_owned(), source }),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Whether another process has the file at this moment (SQLITE_BUSY with its extended codes).
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// The command line and a server may both be first; the loser of that race finds the work done.
@@ -106,7 +121,9 @@ async fn migrate(path: &Path, writer: &Pool) -> Result<(), OpenError> {
     loop {
         match MIGRATIONS.run(writer).await {
             Ok(()) => return Ok(()),
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < 5 => tries += 1,
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < PATIENCE => {
+                tries += 1;
+            }
             Err(source) => {
                 return Err(OpenError::Migration { path: path.to_owned(), source: Box::new(source) });
             }
