@@ -16,18 +16,20 @@
 //! | [`upstream`] | forwarding; knows nothing of factors, wants a permit |
 //! | [`challenge`] | the life of a challenge, limits and locks; the only place that makes proofs |
 //! | [`factors`] | one folder per factor, behind one trait |
-//! | [`delivery`] | how messages leave: senders behind one trait, fall-over; calls to services |
+//! | [`delivery`] | how messages leave: senders behind one trait, fall-over |
 //! | [`identity`] | one folder per identity source, behind one trait |
 //! | [`session`] | claims: sign, verify, remember, revoke; cookies; key ring |
 //! | [`policy`] | routes, conditions, levels, decide: pure |
 //! | [`store`] | records behind one seam; sealed secrets; migrations |
 //! | [`config`] | YAML to validated settings, with errors that point at the line |
+//! | [`calls`] | calls of our own to services: one bounded HTTPS client |
 //! | [`observe`] | metrics, logs, audit: one typed event logs and counts together |
 //! | [`ambient`] | time and randomness, the only place that asks the system for either |
 #![forbid(unsafe_code)]
 
 pub mod ambient;
 pub mod api;
+pub mod calls;
 pub mod challenge;
 pub mod cli;
 pub mod config;

@@ -78,6 +78,7 @@ pub async fn begin(State(services): State<Services>, call: Call<Begin>) -> Reply
     let journey = services.passage.begin_journey(&to, "GET").await?;
     match services.standing(&visit.visitor, &journey).await? {
         Standing::Asked(view) => Ok(json(StatusCode::CREATED, &*view, Vec::new())),
+        Standing::SignIn => Err(Failure::SignInRequired.into()),
         Standing::Denied => Err(Failure::NotAllowed.into()),
         Standing::BroughtBack(arrival) => Ok(clear(arrival)),
         Standing::Clear => {

@@ -20,6 +20,8 @@ pub struct Services {
 pub enum Standing {
     /// Nothing is missing.
     Clear,
+    /// A person of another identity source is asked for.
+    SignIn,
     /// No proof will help.
     Denied,
     /// The browser is trusted with what is missing: on without being asked.
@@ -42,6 +44,7 @@ impl Services {
         let caller = visitor.caller.as_ref().ok_or(Failure::SignInRequired)?;
         match self.passage.missing(caller, journey).await? {
             Missing::Nothing => Ok(Standing::Clear),
+            Missing::SignIn => Ok(Standing::SignIn),
             Missing::Denied => Ok(Standing::Denied),
             Missing::Proof { purpose, accepted } => {
                 if let Some(arrival) = self.passage.bring_back(visitor, journey).await? {

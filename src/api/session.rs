@@ -47,7 +47,7 @@ pub struct SignOut {
 pub async fn sign_in(State(services): State<Services>, call: Call<Credentials>) -> Reply {
     let Call { visit, body } = call;
     services.passage.admit(visit.visitor.address)?;
-    if !services.passage.has_local_sign_in() {
+    if !services.passage.has_password_sign_in() {
         return Err(Failure::NotFound.into());
     }
     match services.passage.sign_in(&visit.visitor, &body.username, &body.password).await? {
@@ -74,7 +74,7 @@ pub async fn begin_passkey(State(services): State<Services>, call: Call<Nothing>
 pub async fn sign_in_by_passkey(State(services): State<Services>, call: Call<PasskeyAnswer>) -> Reply {
     let Call { visit, body } = call;
     services.passage.admit(visit.visitor.address)?;
-    if !services.passage.has_local_sign_in() {
+    if !services.passage.has_password_sign_in() {
         return Err(Failure::NotFound.into());
     }
     let answer = Answer::Ceremony(body.credential.to_string());

@@ -53,7 +53,7 @@ where
         let entry = parts.extensions.get::<Entry>().cloned();
         let entry =
             entry.ok_or_else(|| Failure::Unavailable("the request came through no door".to_owned()))?;
-        let visitor = services.passage.visitor(&parts.headers, entry.peer).await?;
+        let visitor = services.passage.visitor(parts, entry.peer).await?;
         let same_origin = services.passage.same_origin(&parts.headers);
         Ok(Self { visitor, same_origin, reference: entry.reference })
     }

@@ -6,6 +6,7 @@
 mod duo;
 mod factors;
 mod front;
+mod identity;
 mod senders;
 mod sent;
 mod smpp;
@@ -30,6 +31,9 @@ pub use super::values::template::{Context, Placeholder, Template};
 pub use duo::{Duo, DuoApplication};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
+pub use identity::{
+    IdentityKind, IdentitySource, Jwt, JwtAlgorithm, JwtKey, JwtPlace, SourceSet, TrustedHeader,
+};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
 pub use smpp::{Smpp, SmppAlphabet};
@@ -143,74 +147,6 @@ pub struct Storage {
     pub encryption_keys: Vec<SecretString>,
 }
 
-#[derive(Debug, Clone)]
-pub struct IdentitySource {
-    pub name: String,
-    pub kind: IdentityKind,
-}
-
-#[derive(Debug, Clone)]
-pub enum IdentityKind {
-    Local,
-    TrustedHeader(TrustedHeader),
-    Jwt(Jwt),
-}
-
-#[derive(Debug, Clone)]
-pub struct TrustedHeader {
-    pub from: Vec<IpNet>,
-    pub user: String,
-    pub groups: Option<String>,
-    pub email: Option<String>,
-    pub name: Option<String>,
-    /// What identifies the first-factor session (decision 12); without it claims bind to the subject alone.
-    pub session: Option<String>,
-    /// Further attributes: attribute name to header name.
-    pub attributes: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Jwt {
-    pub place: JwtPlace,
-    pub algorithm: JwtAlgorithm,
-    pub key: JwtKey,
-    pub issuer: String,
-    pub audience: String,
-    /// Claim that names the person; default `sub`.
-    pub user: String,
-    pub groups: String,
-    pub email: String,
-    pub name: String,
-    /// Claim that identifies the first-factor session; default `sid`.
-    pub session: String,
-    pub attributes: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone)]
-pub enum JwtPlace {
-    Header(String),
-    Cookie(String),
-}
-
-/// Chosen by configuration, never by the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JwtAlgorithm {
-    Hs256,
-    Rs256,
-    Es256,
-    EdDsa,
-}
-
-#[derive(Debug, Clone)]
-pub enum JwtKey {
-    /// Shared secret for HS256.
-    Secret(SecretString),
-    /// PEM public key.
-    Public(String),
-    /// JWKS URL; http only on loopback.
-    Jwks(String),
-}
-
 /// Index into [`Settings::levels`]. At most 64 levels exist, so a set of them is one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LevelId(pub u8);
@@ -312,6 +248,8 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
     /// Who; `None`: anyone who is known.
     pub allow: Option<Allow>,
+    /// The identity sources that count here.
+    pub identity: SourceSet,
     pub requirement: Requirement,
     pub rules: Vec<Rule>,
     pub raise: Vec<Raise>,

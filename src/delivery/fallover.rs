@@ -11,11 +11,11 @@ use secrecy::ExposeSecret as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::https::Https;
 use super::smpp::Smpp;
 use super::smtp::Smtp;
 use super::{Channel, Content, Message, NotSent, Reason, Sender, masked};
 use super::{receipts, sms};
+use crate::calls::Https;
 use crate::config::Settings;
 use crate::config::settings::{self, SenderKind};
 use crate::observe::metrics;

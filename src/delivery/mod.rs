@@ -9,7 +9,6 @@
 
 pub mod addresses;
 mod fallover;
-pub mod https;
 mod mail;
 pub mod notices;
 pub mod numbers;

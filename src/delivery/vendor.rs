@@ -14,9 +14,9 @@ use http::{HeaderValue, Request, Response};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::https::{CallError, Https};
 use super::{Accepted, BoxFuture, Message, NotSent, Reason, Sender};
 use crate::ambient::{Clock, UnixTime};
+use crate::calls::{CallError, Https};
 use crate::config::settings::Login;
 
 /// Bytes of a vendor's own text that reach the log.

@@ -396,10 +396,8 @@ pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
         list.push(Box::new(passkey::Passkeys::new(&factors.passkey)?));
     }
     if let Some(settings) = &factors.duo {
-        let failed = |why: crate::delivery::https::HttpsError| FactorsError {
-            factor: FactorKind::Duo,
-            why: why.to_string(),
-        };
+        let failed =
+            |why: crate::calls::HttpsError| FactorsError { factor: FactorKind::Duo, why: why.to_string() };
         list.push(Box::new(duo::Duo::new(settings).map_err(failed)?));
     }
     list.retain(|factor| factors.enabled.contains(factor.kind()));

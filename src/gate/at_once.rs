@@ -64,7 +64,7 @@ impl Gate {
         }
         let rooms = (&*self.shared.sessions, &self.claims);
         if !self.shared.revocations.is_stale(now)
-            && self.sources.are_our_sessions_alone()
+            && self.sources.read_cookies_alone(route.identity)
             && let Some(familiar) = self.faces.recognise(&parts.headers, &request.host, rooms, now)
         {
             let asker = Some(&familiar.asker);

@@ -48,7 +48,7 @@ impl Gate {
         route: &Route,
         identity: Option<Arc<Identity>>,
     ) -> Response<Body> {
-        if identity.is_none() && !self.has_local_sign_in() {
+        if identity.is_none() && !self.has_sign_in(route.identity) {
             let mut response = from_page(self.answers.pages().sign_in_elsewhere(&route.name, &reference()));
             response
                 .headers_mut()

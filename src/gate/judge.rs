@@ -14,6 +14,7 @@ use super::answer::{Problem, Reason};
 use super::audit::NotRecorded;
 use super::{Gate, Judgement, canonical, forwarded, held};
 use crate::ambient::UnixTime;
+use crate::config::settings::SourceSet;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
 use crate::observe::metrics;
 use crate::policy::{
@@ -131,7 +132,7 @@ impl Gate {
                 self.answers.unavailable(&parts.headers, &"the revocation feed is stale"),
             );
         }
-        let asker = match self.find_out(&request, parts, peer, now).await {
+        let asker = match self.find_out(route, &request, parts, peer, now).await {
             Ok(asker) => asker,
             Err(answer) => return Judgement::Answer(answer),
         };
@@ -159,15 +160,15 @@ impl Gate {
     /// Who asks, as their cookies and headers say.
     async fn find_out(
         &self,
+        route: &Route,
         request: &CanonicalRequest,
         parts: &Parts,
         peer: Peer,
         now: UnixTime,
     ) -> Result<Option<Asker>, Response<Body>> {
         let cookies = self.shared.mode.read(&parts.headers);
-        let credentials =
-            Credentials { site: &request.host, headers: &parts.headers, peer: peer.ip(), cookies };
-        let established = match self.identify(credentials, now).await {
+        let credentials = Credentials::of(request, parts, peer.ip(), cookies);
+        let established = match self.identify(credentials, route.identity, now).await {
             Ok(established) => established,
             Err(IdentityError::Refused(why)) => {
                 let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
@@ -207,16 +208,17 @@ impl Gate {
         self.carry_out(decision, route, parts, body, asker).await
     }
 
-    /// Who it is: from memory if possible.
-    async fn identify(
+    /// Who it is, as the accepted sources say: from memory if possible.
+    pub(super) async fn identify(
         &self,
         credentials: Credentials<'_>,
+        accepted: SourceSet,
         now: UnixTime,
     ) -> Result<Option<Established>, IdentityError> {
-        match self.sources.recall(&credentials, now)? {
+        match self.sources.recall(&credentials, accepted, now)? {
             Recall::Known(established) => Ok(Some(established)),
             Recall::Nothing => Ok(None),
-            Recall::Ask => self.sources.establish(credentials, now).await,
+            Recall::Ask => self.sources.establish(credentials, accepted, now).await,
         }
     }
 
@@ -378,7 +380,7 @@ impl Gate {
                 self.answers
                     .insufficient(&self.policy, &request, LevelSet::EMPTY.with(missing.next), &origin)
             }
-            (false, None) => self.answers.unknown(&request, &origin, self.has_local_sign_in()),
+            (false, None) => self.answers.unknown(&request, &origin, self.has_sign_in(route.identity)),
             (true, missing) => {
                 let identity = missing.map(|(identity, _)| identity);
                 self.lead_away(parts, body, &request, route, identity).await

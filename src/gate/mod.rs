@@ -38,8 +38,8 @@ use prometheus_client::metrics::counter::Counter;
 use crate::ambient::{Clock, UnixTime};
 use crate::challenge::{BuildError, Challenges};
 use crate::config::Settings;
-use crate::config::settings::IdentityKind;
-use crate::identity::{SourceError, Sources};
+use crate::config::settings::{IdentitySource, SourceSet};
+use crate::identity::{Building, SourceError, Sources};
 use crate::observe::metrics;
 use crate::observe::metrics::DecisionLabels;
 use crate::policy::{CompileError, Door, Policy, Route};
@@ -115,9 +115,10 @@ impl Gate {
         let policy = Arc::new(Policy::compile(settings)?);
         let challenges = shared.challenges.with_settings(Arc::clone(settings))?;
         let automatic = challenges.factors().automatic();
+        let building = Building { sessions: &shared.sessions, store: &shared.store, clock: &shared.clock };
         Ok(Self {
             challenges,
-            sources: Sources::new(&settings.identity, &shared.sessions)?,
+            sources: Sources::new(&settings.identity, &building)?,
             claims: Claims::new(
                 Arc::clone(&shared.ring),
                 Arc::clone(&shared.revocations),
@@ -182,12 +183,17 @@ impl Gate {
         }
     }
 
-    fn has_local_sign_in(&self) -> bool {
-        self.policy
-            .settings()
-            .identity
-            .iter()
-            .any(|source| matches!(source.kind, IdentityKind::Local))
+    /// The configured sources among the accepted ones.
+    fn accepted(&self, accepted: SourceSet) -> impl Iterator<Item = &IdentitySource> {
+        let sources = self.policy.settings().identity.iter().enumerate();
+        sources
+            .filter(move |(index, _)| accepted.contains(*index))
+            .map(|(_, source)| source)
+    }
+
+    /// Whether people can sign in on our own pages with one of the accepted sources.
+    fn has_sign_in(&self, accepted: SourceSet) -> bool {
+        self.accepted(accepted).any(|source| source.kind.signs_in())
     }
 
     /// Counts a plain allow without looking the counter up by its labels.

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq as _;
 
 use super::{Gate, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
-use crate::config::settings::FirstFactor;
-use crate::identity::{Credentials, Established, IdentityError, Recall};
+use crate::config::settings::{FirstFactor, IdentityKind, SourceSet};
+use crate::identity::{ClientCertificate, Credentials, Established, IdentityError};
 use crate::policy::{Accepted, Facts, Truth};
 use crate::session::{Ending, Ours, Remembered};
 use crate::store::{AuditEvent, StoreError};
@@ -59,6 +61,34 @@ pub enum SignIn {
     Locked(Locked),
 }
 
+/// The ways to sign in on our own pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaysIn {
+    /// With a name and a password.
+    pub password: bool,
+    /// With a passkey alone.
+    pub passkey: bool,
+    /// At other sites, which send people back.
+    pub providers: Vec<Provider>,
+}
+
+impl WaysIn {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Another site where people sign in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The identity source.
+    pub source: String,
+    /// As people call it.
+    pub label: String,
+}
+
 /// Where a person was going when the gate asked for more.
 #[derive(Clone, Debug)]
 pub struct Journey {
@@ -84,6 +114,8 @@ pub enum Missing {
         /// What counts for at least one missing level.
         accepted: Accepted,
     },
+    /// Somebody else is asked for there: a person of another identity source.
+    SignIn,
     /// No proof will help.
     Denied,
 }
@@ -148,7 +180,8 @@ impl Passage {
     ///
     /// # Errors
     /// When an identity source cannot be asked or refuses what came.
-    pub async fn visitor(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Visitor, PassageError> {
+    pub async fn visitor(&self, parts: &Parts, peer: IpAddr) -> Result<Visitor, PassageError> {
+        let headers = &parts.headers;
         let gate = &*self.gate;
         let now = gate.now();
         if gate.shared.revocations.is_stale(now) {
@@ -156,13 +189,18 @@ impl Passage {
         }
         let cookies = gate.shared.mode.read(headers);
         let address = canonical::client(peer, headers, &gate.policy.settings().server.trusted_proxies);
-        let credentials =
-            Credentials { site: self.portal_host(), headers, peer: peer.to_canonical(), cookies };
-        let established = match gate.sources.recall(&credentials, now)? {
-            Recall::Known(established) => Some(established),
-            Recall::Nothing => None,
-            Recall::Ask => gate.sources.establish(credentials, now).await?,
+        let root = PathAndQuery::from_static("/");
+        let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
+        let credentials = Credentials {
+            site: self.portal_host(),
+            method: &parts.method,
+            target: parts.uri.path_and_query().unwrap_or(&root),
+            headers,
+            peer: peer.to_canonical(),
+            cookies,
+            certificate: certificate.map(|certificate| &**certificate),
         };
+        let established = gate.identify(credentials, SourceSet::ALL, now).await?;
         let claim = established.as_ref().and_then(|established| {
             gate.claims
                 .verified(cookies.claim?, self.portal_host(), &established.identity, now)
@@ -208,10 +246,38 @@ impl Passage {
         }
     }
 
+    /// How people can sign in here, where a journey leads (or anywhere, without one).
+    #[must_use]
+    pub fn ways_in(&self, journey: Option<&Journey>) -> WaysIn {
+        let mut ways = WaysIn::default();
+        for source in self.gate.accepted(self.accepted_on(journey)) {
+            match &source.kind {
+                IdentityKind::Local => (ways.password, ways.passkey) = (true, true),
+                IdentityKind::TrustedHeader(_) | IdentityKind::Jwt(_) => {}
+            }
+        }
+        ways
+    }
+
     /// Whether people sign in with a name and a password here at all.
     #[must_use]
-    pub fn has_local_sign_in(&self) -> bool {
-        self.gate.has_local_sign_in()
+    pub fn has_password_sign_in(&self) -> bool {
+        self.ways_in(None).password
+    }
+
+    /// Whether who is there counts where the journey leads. Another source may be asked for there.
+    #[must_use]
+    pub fn counts_for(&self, caller: &Caller, journey: Option<&Journey>) -> bool {
+        self.is_accepted(self.accepted_on(journey), &caller.identity.source)
+    }
+
+    fn is_accepted(&self, accepted: SourceSet, source: &str) -> bool {
+        self.gate.accepted(accepted).any(|accepted| accepted.name == source)
+    }
+
+    fn accepted_on(&self, journey: Option<&Journey>) -> SourceSet {
+        let route = journey.and_then(|journey| self.gate.policy.route_for(&journey.site));
+        route.map_or(SourceSet::ALL, |route| route.identity)
     }
 
     /// Ends this session, or all of the person's; on every site within a second. Returns cookies to clear.

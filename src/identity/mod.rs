@@ -8,28 +8,60 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method};
 
-use crate::ambient::UnixTime;
-use crate::config::settings::{IdentityKind, IdentitySource as SourceSettings};
-use crate::policy::Identity;
+use crate::ambient::{Clock, UnixTime};
+use crate::config::settings::{IdentityKind, IdentitySource as SourceSettings, SourceSet};
+use crate::policy::{CanonicalRequest, Door, Identity};
 use crate::session::{Carried, LiveSession, Sessions};
+use crate::store::Store;
 
+pub mod certificate;
 pub mod grammar;
 pub mod jwt;
-pub mod local;
+pub mod own;
 pub mod trusted_header;
+
+pub use certificate::ClientCertificate;
 
 /// What a source may look at.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
     /// The site the request is for: its canonical host.
     pub site: &'a str,
+    pub method: &'a Method,
+    /// Path and query, as they were judged.
+    pub target: &'a PathAndQuery,
     pub headers: &'a HeaderMap,
     /// The peer of the socket, never a forwarded address.
     pub peer: IpAddr,
     /// Our own cookies.
     pub cookies: Carried<'a>,
+    /// The certificate that our own TLS has verified.
+    pub certificate: Option<&'a ClientCertificate>,
+}
+
+impl<'a> Credentials<'a> {
+    /// What a request of a client brings along. `peer` is the socket's other end.
+    #[must_use]
+    pub fn of(request: &'a CanonicalRequest, parts: &'a Parts, peer: IpAddr, cookies: Carried<'a>) -> Self {
+        // At a check door the connection, and so its certificate, is another proxy's.
+        let device = parts
+            .extensions
+            .get::<Arc<ClientCertificate>>()
+            .filter(|_| request.door == Door::Proxy);
+        Self {
+            site: &request.host,
+            method: &request.method,
+            target: &request.target,
+            headers: &parts.headers,
+            peer,
+            cookies,
+            certificate: device.map(|device| &**device),
+        }
+    }
 }
 
 /// A person, and the session of ours that says so, if it is one of ours.
@@ -78,12 +110,27 @@ pub trait IdentitySource: Send + Sync {
 
     /// Answers, asking whom it must. `None`: nothing here that this source accepts.
     fn establish<'a>(&'a self, credentials: Credentials<'a>, now: UnixTime) -> Establishing<'a>;
+
+    /// Whether the `Cookie` field alone says who it is, by a session of ours: then the same field means
+    /// the same person until that session says otherwise.
+    fn reads_cookies_alone(&self) -> bool {
+        false
+    }
+}
+
+/// What sources are built with.
+pub struct Building<'a> {
+    pub sessions: &'a Arc<Sessions>,
+    pub store: &'a Store,
+    pub clock: &'a Clock,
 }
 
 /// The configured sources, asked in order; the first that answers says who it is.
 pub struct Sources {
+    /// In the order of the configuration, which [`SourceSet`] counts by.
     sources: Vec<Box<dyn IdentitySource>>,
-    own_alone: bool,
+    /// Those that read more than cookies.
+    beyond_cookies: SourceSet,
 }
 
 impl Sources {
@@ -91,35 +138,44 @@ impl Sources {
     ///
     /// # Errors
     /// When a key cannot be read as the configured kind.
-    pub fn new(settings: &[SourceSettings], sessions: &Arc<Sessions>) -> Result<Self, SourceError> {
+    pub fn new(settings: &[SourceSettings], building: &Building<'_>) -> Result<Self, SourceError> {
         let sources = settings
             .iter()
-            .map(|source| -> Result<Box<dyn IdentitySource>, SourceError> {
-                Ok(match &source.kind {
-                    IdentityKind::Local => Box::new(local::Local::new(&source.name, Arc::clone(sessions))),
-                    IdentityKind::TrustedHeader(header) => {
-                        Box::new(trusted_header::TrustedHeaders::new(&source.name, header)?)
-                    }
-                    IdentityKind::Jwt(jwt) => Box::new(jwt::Jwt::new(&source.name, jwt)?),
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        let own_alone = settings.iter().all(|source| matches!(source.kind, IdentityKind::Local));
-        Ok(Self { sources, own_alone })
+            .map(|source| build(source, building))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut beyond_cookies = SourceSet::NONE;
+        for (index, source) in sources.iter().enumerate() {
+            if !source.reads_cookies_alone() {
+                beyond_cookies = beyond_cookies.with(index);
+            }
+        }
+        Ok(Self { sources, beyond_cookies })
     }
 
-    /// Whether nothing but our own cookies can say who it is.
+    /// Whether nothing but cookies can say who it is, where these sources count.
     #[must_use]
-    pub const fn are_our_sessions_alone(&self) -> bool {
-        self.own_alone
+    pub const fn read_cookies_alone(&self, accepted: SourceSet) -> bool {
+        !self.beyond_cookies.overlaps(accepted)
     }
 
-    /// Answers from memory alone if that is possible.
+    fn accepted(&self, accepted: SourceSet) -> impl Iterator<Item = &dyn IdentitySource> {
+        let sources = self.sources.iter().enumerate();
+        sources
+            .filter(move |(index, _)| accepted.contains(*index))
+            .map(|(_, source)| &**source)
+    }
+
+    /// Answers from memory alone if that is possible, by the sources that are accepted.
     ///
     /// # Errors
     /// When what the request carries is not acceptable.
-    pub fn recall(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<Recall, IdentityError> {
-        for source in &self.sources {
+    pub fn recall(
+        &self,
+        credentials: &Credentials<'_>,
+        accepted: SourceSet,
+        now: UnixTime,
+    ) -> Result<Recall, IdentityError> {
+        for source in self.accepted(accepted) {
             match source.recall(credentials, now)? {
                 Recall::Nothing => {}
                 answer => return Ok(answer),
@@ -135,9 +191,10 @@ impl Sources {
     pub async fn establish(
         &self,
         credentials: Credentials<'_>,
+        accepted: SourceSet,
         now: UnixTime,
     ) -> Result<Option<Established>, IdentityError> {
-        for source in &self.sources {
+        for source in self.accepted(accepted) {
             if let Some(established) = source.establish(credentials, now).await? {
                 return Ok(Some(established));
             }
@@ -146,10 +203,39 @@ impl Sources {
     }
 }
 
+fn build(source: &SourceSettings, building: &Building<'_>) -> Result<Box<dyn IdentitySource>, SourceError> {
+    let name = &*source.name;
+    Ok(match &source.kind {
+        IdentityKind::Local => Box::new(own::Own::new(name, Arc::clone(building.sessions))),
+        IdentityKind::TrustedHeader(header) => Box::new(trusted_header::TrustedHeaders::new(name, header)?),
+        IdentityKind::Jwt(jwt) => Box::new(jwt::Jwt::new(name, jwt)?),
+    })
+}
+
 /// Why a source cannot be built from its configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("identity source `{name}`: {why}")]
 pub struct SourceError {
     pub name: String,
     pub why: String,
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A GET of `/` at `a.example` from this machine, without cookies of ours.
+    pub(crate) fn of(headers: &HeaderMap) -> Credentials<'_> {
+        static ROOT: std::sync::LazyLock<PathAndQuery> =
+            std::sync::LazyLock::new(|| PathAndQuery::from_static("/"));
+        Credentials {
+            site: "a.example",
+            method: &Method::GET,
+            target: &ROOT,
+            headers,
+            peer: IpAddr::from([127, 0, 0, 1]),
+            cookies: Carried::default(),
+            certificate: None,
+        }
+    }
 }

@@ -53,6 +53,15 @@ pub struct EndedLabels {
     pub reason: &'static str,
 }
 
+/// Labels of `stepgate_identity_source_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct SourceLabels {
+    /// As the configuration names it.
+    pub source: String,
+    /// `known`, `nobody`, `refused` or `unavailable`.
+    pub result: &'static str,
+}
+
 /// Labels of `stepgate_limited_total`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct LimitLabels {
@@ -124,6 +133,7 @@ pub struct Metrics {
     pub messages: Family<MessageLabels, Counter>,
     pub message_seconds: Seconds,
     pub receipts: Family<ReceiptLabels, Counter>,
+    pub sources: Family<SourceLabels, Counter>,
 }
 
 /// The metrics of this process.
@@ -161,6 +171,7 @@ impl Metrics {
             messages: Family::default(),
             message_seconds: Family::new_with_constructor(message_buckets),
             receipts: Family::default(),
+            sources: Family::default(),
         };
         all.register();
         all
@@ -216,6 +227,11 @@ impl Metrics {
             self.signing_key_age.clone(),
         );
         registry.register("held_requests", "Form posts kept over a challenge", self.held_requests.clone());
+        registry.register(
+            "identity_source",
+            "Questions that had to be put to an identity source, by its answer",
+            self.sources.clone(),
+        );
         registry.register("connections", "Client connections that are open", self.connections.clone());
         registry.register(
             "certificate_expiry_timestamp_seconds",
@@ -298,6 +314,13 @@ impl Metrics {
     /// Counts one exchange that was ended before its own end.
     pub fn ended(&self, kind: &'static str, reason: &'static str) {
         self.long_lived_ended.get_or_create(&EndedLabels { kind, reason }).inc();
+    }
+
+    /// Counts one question that had to be put to an identity source; what is remembered is no question.
+    pub fn source_asked(&self, source: &str, result: &'static str) {
+        self.sources
+            .get_or_create(&SourceLabels { source: source.to_owned(), result })
+            .inc();
     }
 
     /// Counts one request that the upstream did not answer.

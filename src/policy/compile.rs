@@ -107,6 +107,7 @@ impl Compiler<'_> {
             name: route.name.as_str().into(),
             index,
             upstream: route.upstream.clone(),
+            identity: route.identity,
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,
             long_lived_grace: i64::try_from(route.long_lived_grace.as_secs()).unwrap_or(i64::MAX),

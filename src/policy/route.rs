@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::config::settings::{Allow, Answer, EncodedSlash, Upstream};
+use crate::config::settings::{Allow, Answer, EncodedSlash, SourceSet, Upstream};
 
 use super::conditions::When;
 use super::demand::Demand;
@@ -17,6 +17,8 @@ pub struct Route {
     /// Its place among the settings' routes.
     pub index: usize,
     pub upstream: Option<Arc<Upstream>>,
+    /// The identity sources that count here.
+    pub identity: SourceSet,
     pub encoded_slash: EncodedSlash,
     pub max_body: Option<u64>,
     /// Seconds that an exchange may go on after its proof has run out.

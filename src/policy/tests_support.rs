@@ -108,6 +108,7 @@ pub fn route(requirement: Requirement) -> Route {
         reason: None,
         answer: Answer::Auto,
         max_body: None,
+        identity: crate::config::settings::SourceSet::ALL,
         long_lived_grace: Duration::ZERO,
         max_header: None,
         max_target: None,

@@ -200,6 +200,10 @@ async fn ask(portal: &Portal, visit: &Visit, onward: &Onward) -> Result<Asked, D
             Standing::Clear => {
                 return Ok(Asked::Answered(arrive(portal, visit, &journey).await?));
             }
+            Standing::SignIn if portal.services.passage.ways_in(Some(&journey)).is_empty() => {
+                return Err(Failure::NotAllowed.into());
+            }
+            Standing::SignIn => return Err(Detour::To(onward.on(&portal.frame.url("sign-in")))),
             Standing::Denied => return Err(Failure::NotAllowed.into()),
         },
         // Where they were going is not known, or no longer.

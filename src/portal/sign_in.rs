@@ -21,10 +21,18 @@ use crate::gate::passage::{SignIn as SignedIn, Visitor};
 /// The form; or on, for those who are signed in already.
 pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
     let onward = portal.return_address(&params, &visit).await?;
-    if visit.visitor.caller.is_some() {
+    let journey = portal.journey(&onward).await?;
+    let passage = &portal.services.passage;
+    // Somebody of another source than the one that counts there may sign in anew.
+    if visit
+        .visitor
+        .caller
+        .as_ref()
+        .is_some_and(|caller| passage.counts_for(caller, journey.as_ref()))
+    {
         return Err(Detour::To(portal.next_page(&onward)));
     }
-    if !portal.services.passage.has_local_sign_in() {
+    if passage.ways_in(journey.as_ref()).is_empty() {
         return Ok(page(elsewhere(&portal), Vec::new()));
     }
     form(&portal, visit.visitor, &onward, Told::default()).await

@@ -24,9 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::settings::Timeouts;
 use crate::doors::Handler;
+use crate::identity::ClientCertificate;
 use crate::observe::metrics;
 use crate::upstream::timer::LazyTimer;
-use crate::upstream::{Body, ClientCertificate, Kept, Peer};
+use crate::upstream::{Body, Kept, Peer};
 
 use super::activity::{Activity, Due};
 use super::census::{Census, Counted};

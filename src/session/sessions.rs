@@ -3,11 +3,13 @@
 //! The store keeps them; each process remembers the live ones. Idle time is judged from the later
 //! of memory and store, and flushed in batches (decision 14). No proof lives here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use quick_cache::sync::Cache;
+use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 
 use super::revocations::Revocations;
@@ -30,8 +32,15 @@ pub struct Lifetimes {
 struct Snapshot {
     name: Option<String>,
     email: Option<String>,
-    groups: Vec<String>,
+    /// `None`: the source does not say.
+    groups: Option<Vec<String>>,
     attributes: std::collections::BTreeMap<String, Vec<String>>,
+    /// When the first factor was proved, where that was not when the session began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authenticated_at: Option<UnixTime>,
+    /// Of a guest: what ties claims to the session that another source keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binding: Option<[u8; 32]>,
 }
 
 /// A session that was good when it was last looked at.
@@ -45,9 +54,22 @@ pub struct LiveSession {
     generation: AtomicU64,
     /// Digest of the cookies it last came with.
     cookies: AtomicU64,
+    /// When its source wants to be asked again.
+    recheck: AtomicI64,
 }
 
 impl LiveSession {
+    /// When its source wants to be asked whether it still stands; [`UnixTime::NEVER`] unless it said so.
+    #[must_use]
+    pub fn recheck_at(&self) -> UnixTime {
+        UnixTime(self.recheck.load(Ordering::Relaxed))
+    }
+
+    /// The source has been asked, and wants to be asked again then.
+    pub fn set_recheck(&self, at: UnixTime) {
+        self.recheck.store(at.0, Ordering::Relaxed);
+    }
+
     /// Whether it came with cookies of this digest the last time too.
     #[must_use]
     pub fn seen_with(&self, cookies: u64) -> bool {
@@ -103,6 +125,7 @@ impl Sessions {
     pub fn is_still_live(&self, session: &LiveSession, now: UnixTime) -> bool {
         let seen = UnixTime(session.last_seen.load(Ordering::Relaxed));
         let live = session.expires > now
+            && session.recheck_at() > now
             && now.since(seen) <= self.lifetimes.idle
             && session.generation.load(Ordering::Acquire) == self.revocations.generation();
         if live && seen < now {
@@ -176,6 +199,7 @@ impl Sessions {
             last_seen,
             generation: AtomicU64::new(generation),
             cookies: AtomicU64::new(0),
+            recheck: AtomicI64::new(UnixTime::NEVER.0),
         })
     }
 
@@ -191,27 +215,69 @@ impl Sessions {
         audit: AuditEvent,
         now: UnixTime,
     ) -> Result<String, StoreError> {
-        let id = ambient::random_token();
+        let token = ambient::random_token();
+        self.start_as(&token, person, site, audit, now).await?;
+        Ok(token)
+    }
+
+    /// As [`Sessions::start`], with a token that the caller made of a credential which is not ours.
+    /// `false`: a session that still runs has this token already, and nothing was begun.
+    ///
+    /// # Errors
+    /// When the store cannot be written: there is no session then.
+    pub async fn start_as(
+        &self,
+        token: &str,
+        person: &NewPerson,
+        site: &str,
+        audit: AuditEvent,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let session = self.new_session(person, now)?;
+        self.store.start_session(session, token, site, Some(audit)).await
+    }
+
+    fn new_session(&self, person: &NewPerson, now: UnixTime) -> Result<NewSession, StoreError> {
         let snapshot = Snapshot {
             name: person.name.clone(),
             email: person.email.clone(),
             groups: person.groups.clone(),
             attributes: person.attributes.clone(),
+            authenticated_at: person.authenticated_at,
+            binding: person.binding.map(|binding| binding.0),
         };
         let snapshot =
             serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
-        let session = NewSession {
-            sid: id.clone(),
+        let limit = now.plus(self.lifetimes.absolute);
+        Ok(NewSession {
+            sid: ambient::random_token(),
             key: SubjectKey::new(&person.source, &person.subject),
             source: person.source.clone(),
             subject: person.subject.clone(),
             snapshot,
             created: now,
-            expires: now.plus(self.lifetimes.absolute),
-        };
-        let token = ambient::random_token();
-        self.store.start_session(session, &token, site, Some(audit)).await?;
-        Ok(token)
+            expires: person.expires.map_or(limit, |expires| expires.min(limit)),
+            source_session: person.source_session.clone(),
+            kept: person.kept.clone(),
+            agent: person.agent.clone(),
+            address: person.address.map(|address| address.to_string()),
+        })
+    }
+
+    /// What the source keeps beside this session; `None` when it keeps nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be asked, or the value does not open.
+    pub async fn kept(&self, session: &str) -> Result<Option<SecretSlice<u8>>, StoreError> {
+        self.store.session_kept(session).await
+    }
+
+    /// Replaces what the source keeps beside this session.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn keep(&self, session: &str, kept: SecretSlice<u8>) -> Result<(), StoreError> {
+        self.store.keep_in_session(session, kept).await
     }
 
     /// A fresh identity cookie value for this session at one more site.
@@ -241,6 +307,9 @@ impl Sessions {
                 self.store.append_audit(audit).await?;
             }
             Ending::AllOf(subject) => drop(self.store.end_sessions_of(subject, now, Some(audit)).await?),
+            Ending::OfSource { source, session } => {
+                self.store.end_source_session(source, session, now, Some(audit)).await?;
+            }
         }
         // This process need not wait for its next look at the feed.
         let rows = self.store.revocations_after(self.revocations.last()).await?;
@@ -275,18 +344,43 @@ pub enum Ending<'a> {
     Claims(&'a str),
     /// All of a person's.
     AllOf(&'a SubjectKey),
+    /// Those that a source knows by a name of its own.
+    OfSource { source: &'a str, session: &'a str },
 }
 
 /// A person at the moment their first factor was verified.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewPerson {
     pub source: String,
     /// The source's canonical spelling.
     pub subject: String,
     pub name: Option<String>,
     pub email: Option<String>,
-    pub groups: Vec<String>,
+    /// `None`: the source does not say, and every condition on groups is unknown.
+    pub groups: Option<Vec<String>>,
     pub attributes: std::collections::BTreeMap<String, Vec<String>>,
+    /// When the first factor was proved; `None`: just now.
+    pub authenticated_at: Option<UnixTime>,
+    /// An end before the absolute limit.
+    pub expires: Option<UnixTime>,
+    /// What the source itself calls the session, to find it when the source ends it.
+    pub source_session: Option<String>,
+    /// What the source keeps beside the session, sealed: tokens.
+    pub kept: Option<SecretSlice<u8>>,
+    /// Of a guest at the portal: what ties claims to the session that another source keeps.
+    pub binding: Option<Binding>,
+    /// The browser as people call it, for their list of sessions.
+    pub agent: String,
+    /// Where it began.
+    pub address: Option<IpAddr>,
+}
+
+impl NewPerson {
+    /// A person of whom nothing more is known yet.
+    #[must_use]
+    pub fn new(source: &str, subject: &str) -> Self {
+        Self { source: source.to_owned(), subject: subject.to_owned(), ..Self::default() }
+    }
 }
 
 fn identity_of(record: &SessionRecord, snapshot: Snapshot) -> Identity {
@@ -294,11 +388,15 @@ fn identity_of(record: &SessionRecord, snapshot: Snapshot) -> Identity {
         source: record.source.as_str().into(),
         subject: record.subject.as_str().into(),
         key: record.key.clone(),
-        groups: Some(snapshot.groups.iter().map(|g| g.as_str().into()).collect()),
+        groups: snapshot
+            .groups
+            .map(|groups| groups.iter().map(|group| group.as_str().into()).collect()),
         name: snapshot.name.map(Into::into),
         email: snapshot.email.map(Into::into),
         attributes: snapshot.attributes,
-        binding: Binding::new(&record.source, &record.subject, &record.sid),
-        authenticated_at: Some(record.created),
+        binding: snapshot
+            .binding
+            .map_or_else(|| Binding::new(&record.source, &record.subject, &record.sid), Binding),
+        authenticated_at: Some(snapshot.authenticated_at.unwrap_or(record.created)),
     }
 }

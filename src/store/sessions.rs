@@ -2,10 +2,13 @@
 //!
 //! A session's id is no credential: the cookie holds a token, of which only the hash is here.
 
+use secrecy::{ExposeSecret as _, SecretSlice};
+
 use super::transaction::within;
 use super::{AuditEvent, RevocationKind, Store, StoreError, TokenHash, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::SubjectKey;
+use crate::store::seal::Place;
 
 /// A session to be.
 #[derive(Clone, Debug)]
@@ -19,6 +22,13 @@ pub struct NewSession {
     pub created: UnixTime,
     /// The absolute limit.
     pub expires: UnixTime,
+    /// What the source itself calls it.
+    pub source_session: Option<String>,
+    /// Sealed beside it.
+    pub kept: Option<SecretSlice<u8>>,
+    /// The browser as people call it.
+    pub agent: String,
+    pub address: Option<String>,
 }
 
 /// A session as stored.
@@ -65,7 +75,8 @@ impl From<Row> for SessionRecord {
 }
 
 impl Store {
-    /// Starts a session, with the token of the site where the person signed in.
+    /// Starts a session, with the token of the site where the person signed in. `false`: a session
+    /// that still runs has this token, and nothing was begun.
     ///
     /// # Errors
     /// When the database is busy or refuses.
@@ -75,13 +86,19 @@ impl Store {
         token: &str,
         site: &str,
         audit: Option<AuditEvent>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let (token, site) = (TokenHash::of(token), site.to_owned());
+        let kept = session
+            .kept
+            .as_ref()
+            .map(|kept| self.ring().seal(kept_place(&session.sid), kept.expose_secret()))
+            .transpose()?;
         self.write(move |mut tx| async move {
             sqlx::query(
                 "INSERT INTO sessions \
-                 (sid, subject_key, source, subject, snapshot, created, last_seen, expires) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $6, $7)",
+                 (sid, subject_key, source, subject, snapshot, created, last_seen, expires, \
+                 source_session, kept, agent, address) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8, $9, $10, $11)",
             )
             .bind(&session.sid)
             .bind(session.key.as_str())
@@ -90,12 +107,87 @@ impl Store {
             .bind(&session.snapshot)
             .bind(session.created.0)
             .bind(session.expires.0)
+            .bind(&session.source_session)
+            .bind(kept)
+            .bind(&session.agent)
+            .bind(&session.address)
             .execute(tx.sql())
             .await?;
-            tx.add_site_token(token, &session.sid, &site, session.created).await?;
+            if !tx.add_site_token(token, &session.sid, &site, session.created).await? {
+                return Ok(false);
+            }
             tx.see_person(&session.key, session.created).await?;
             tx.audit_if(audit).await?;
+            tx.commit(true).await
+        })
+        .await
+    }
+
+    /// What the source keeps beside a session that still runs.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses, or the value does not open.
+    pub async fn session_kept(&self, sid: &str) -> Result<Option<SecretSlice<u8>>, StoreError> {
+        let row: Option<(Option<Vec<u8>>,)> = within(async {
+            let found = sqlx::query_as("SELECT kept FROM sessions WHERE sid = $1 AND ended IS NULL")
+                .bind(sid)
+                .fetch_optional(self.readers())
+                .await?;
+            Ok(found)
+        })
+        .await?;
+        match row {
+            Some((Some(sealed),)) => Ok(Some(self.ring().open(kept_place(sid), &sealed)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Replaces what the source keeps beside a session.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn keep_in_session(&self, sid: &str, kept: SecretSlice<u8>) -> Result<(), StoreError> {
+        let sealed = self.ring().seal(kept_place(sid), kept.expose_secret())?;
+        let sid = sid.to_owned();
+        self.write(move |mut tx| async move {
+            sqlx::query("UPDATE sessions SET kept = $2 WHERE sid = $1 AND ended IS NULL")
+                .bind(sid)
+                .bind(sealed)
+                .execute(tx.sql())
+                .await?;
             tx.commit(()).await
+        })
+        .await
+    }
+
+    /// Ends the sessions that a source knows by this name of its own, and tells every process. Returns
+    /// how many were running.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn end_source_session(
+        &self,
+        source: &str,
+        source_session: &str,
+        now: UnixTime,
+        audit: Option<AuditEvent>,
+    ) -> Result<usize, StoreError> {
+        let (source, source_session) = (source.to_owned(), source_session.to_owned());
+        self.write(move |mut tx| async move {
+            let ended: Vec<(String,)> = sqlx::query_as(
+                "UPDATE sessions SET ended = $3 \
+                 WHERE source = $1 AND source_session = $2 AND ended IS NULL RETURNING sid",
+            )
+            .bind(&source)
+            .bind(&source_session)
+            .bind(now.0)
+            .fetch_all(tx.sql())
+            .await?;
+            for (sid,) in &ended {
+                tx.revoke(RevocationKind::Session, sid, now).await?;
+            }
+            tx.audit_if(audit.filter(|_| !ended.is_empty())).await?;
+            tx.commit(ended.len()).await
         })
         .await
     }
@@ -232,7 +324,13 @@ impl Store {
     }
 }
 
+fn kept_place(sid: &str) -> Place<'_> {
+    Place { table: "sessions", column: "kept", row: sid.as_bytes() }
+}
+
 impl Tx {
+    /// Whether the token now stands for this session. A token that is made of somebody else's
+    /// credential may have stood for one that is over.
     async fn add_site_token(
         &mut self,
         token: TokenHash,
@@ -242,7 +340,12 @@ impl Tx {
     ) -> Result<bool, StoreError> {
         let added = sqlx::query(
             "INSERT INTO site_tokens (token, sid, site, created) \
-             SELECT $1, sid, $3, $4 FROM sessions WHERE sid = $2 AND ended IS NULL",
+             SELECT $1, sid, $3, $4 FROM sessions WHERE sid = $2 AND ended IS NULL \
+             ON CONFLICT (token) DO UPDATE \
+             SET sid = excluded.sid, site = excluded.site, created = excluded.created \
+             WHERE site_tokens.sid = excluded.sid \
+             OR (SELECT ended IS NOT NULL OR expires <= excluded.created FROM sessions \
+             WHERE sid = site_tokens.sid)",
         )
         .bind(token.bytes())
         .bind(sid)
@@ -291,7 +394,36 @@ mod tests {
             snapshot: "{}".into(),
             created: UnixTime(10),
             expires: UnixTime(100),
+            source_session: Some("op-1".into()),
+            kept: Some(b"token".to_vec().into()),
+            agent: String::new(),
+            address: None,
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_stands_for_one_running_session_at_a_time() {
+        let (_guard, store) = store().await;
+        assert!(store.start_session(session("s1"), "cookie", "wiki", None).await.unwrap());
+        assert!(!store.start_session(session("s2"), "cookie", "wiki", None).await.unwrap());
+        assert_eq!(store.session("s2").await.unwrap(), None);
+        store.end_session("s1", UnixTime(20), None).await.unwrap();
+        assert!(store.start_session(session("s2"), "cookie", "wiki", None).await.unwrap());
+        assert_eq!(store.session_by_token("cookie", "wiki").await.unwrap().unwrap().sid, "s2");
+    }
+
+    #[tokio::test]
+    async fn a_source_finds_and_ends_its_session_by_its_own_name() {
+        let (_guard, store) = store().await;
+        store.start_session(session("s1"), "t1", "portal", None).await.unwrap();
+        let kept = store.session_kept("s1").await.unwrap().unwrap();
+        assert_eq!(kept.expose_secret(), b"token");
+        store.keep_in_session("s1", b"newer".to_vec().into()).await.unwrap();
+        assert_eq!(store.session_kept("s1").await.unwrap().unwrap().expose_secret(), b"newer");
+        assert_eq!(store.end_source_session("local", "op-2", UnixTime(20), None).await.unwrap(), 0);
+        assert_eq!(store.end_source_session("other", "op-1", UnixTime(20), None).await.unwrap(), 0);
+        assert_eq!(store.end_source_session("local", "op-1", UnixTime(20), None).await.unwrap(), 1);
+        assert!(store.session_kept("s1").await.unwrap().is_none());
     }
 
     #[tokio::test]

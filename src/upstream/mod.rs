@@ -45,7 +45,7 @@ pub use forward::Forwarder;
 pub use lasting::Lasting;
 pub use origin::OriginError;
 pub use outgoing::Outgoing;
-pub use peer::{ClientCertificate, Peer};
+pub use peer::Peer;
 pub use rules::{Payload, Rules};
 pub use tunnel::{Kept, Tunnels};
 pub use watch::{Kind, Over, Oversight, Standing, Watched};

@@ -64,7 +64,7 @@ pub(super) fn build(
     let identity = identity::sources(&mut build);
     let senders = senders::senders(&mut build);
     let floor = routes::floor(&mut build);
-    let routes = routes::routes(&mut build);
+    let routes = routes::routes(&mut build, &identity);
     let enrolment = process::enrolment(&mut build);
     let sessions = process::sessions(&mut build);
     let storage = process::storage(&mut build, environment);

@@ -161,6 +161,11 @@ pub(super) static ROUTE: Map = Map::new(
             Shape::Map(&ALLOW),
             "Who may come at all. Without it: anyone who is known. Checked before any challenge.",
         ),
+        Key::new(
+            "identity",
+            Shape::Many(&Shape::Scalar(Scalar::Name)),
+            "Names of the identity sources that count here, asked in the order of the top-level `identity`. Without it: all of them.",
+        ),
         Key {
             name: "require",
             shape: Shape::Many(&Shape::Scalar(Scalar::Level)),
@@ -215,7 +220,7 @@ pub(super) static ROUTE: Map = Map::new(
         Key::new("timeouts", Shape::Map(&TIMEOUTS), TIMEOUTS.doc),
     ],
 )
-.later(&["mode", "remember_device", "identity", "administrators", "handoff"]);
+.later(&["mode", "remember_device", "administrators", "handoff"]);
 
 static LONG_LIVED: Map = Map::new(
     "`long_lived`",

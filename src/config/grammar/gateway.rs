@@ -3,7 +3,8 @@
 use super::access::{CONDITION, FLOOR, LEVEL, ROUTE};
 use super::factors::FACTORS;
 use super::front::{CONNECTIONS, LISTEN, TLS};
-use super::people::{ENROLMENT, IDENTITY, LIMITS, SESSIONS};
+use super::identity::IDENTITY;
+use super::people::{ENROLMENT, LIMITS, SESSIONS};
 use super::senders::SENDERS;
 use super::{Key, Map, Scalar, Shape, Table};
 

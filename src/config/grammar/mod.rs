@@ -9,6 +9,7 @@ mod duo;
 mod factors;
 mod front;
 mod gateway;
+mod identity;
 mod people;
 mod quoting;
 pub(super) mod reference;

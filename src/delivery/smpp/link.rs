@@ -20,9 +20,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::super::https;
 use super::super::{NotSent, Reason};
 use super::{receipt, says};
+use crate::calls;
 use crate::config::settings;
 
 /// Name, connection and TLS together.
@@ -50,7 +50,7 @@ struct Bound {
 impl Link {
     pub(super) fn new(name: &str, settings: &settings::Smpp, patience: Duration) -> Result<Self, String> {
         let tls = if settings.tls {
-            let config = https::tls(settings.authority.as_deref()).map_err(|error| error.to_string())?;
+            let config = calls::tls(settings.authority.as_deref()).map_err(|error| error.to_string())?;
             Some(TlsConnector::from(Arc::new(config)))
         } else {
             None

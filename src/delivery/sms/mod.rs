@@ -21,10 +21,10 @@ pub(super) mod vonage_verify;
 use std::sync::Arc;
 
 use super::Sender;
-use super::https::Https;
 use super::vendor::{self, OverHttp};
 use super::voice::vonage::VonageVoice;
 use crate::ambient::Clock;
+use crate::calls::Https;
 use crate::config::settings::Vendor;
 
 /// The sender of this name. `receipts` is where the vendor shall report what became of a message.

@@ -20,10 +20,10 @@ use super::{
     Shows, StartError, Started, Starting, Starts, Unavailable, Verdict,
 };
 use crate::ambient::{Clock, UnixTime};
+use crate::calls::HttpsError;
 use crate::config::FactorKind;
 use crate::config::settings::{self, DuoApplication};
 use crate::delivery::BoxFuture;
-use crate::delivery::https::HttpsError;
 
 use auth_api::AuthApi;
 use inside::Inside;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
 
-use crate::delivery::https::{CallError, Https, HttpsError};
+use crate::calls::{CallError, Https, HttpsError};
 
 /// For every call but a poll: people wait for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);

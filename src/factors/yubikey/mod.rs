@@ -22,9 +22,9 @@ use super::{
     Setup, Unavailable, Verdict,
 };
 use crate::ambient::random_bytes;
+use crate::calls::{Https, HttpsError};
 use crate::config::{FactorKind, Properties, settings};
 use crate::delivery::BoxFuture;
-use crate::delivery::https::{Https, HttpsError};
 
 /// For all servers together. A service that has to ask its other servers first takes seconds.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -119,7 +119,8 @@ impl Passage {
                     accepted: gate.policy.accepted_for(missing.levels),
                 }
             }
-            Decision::SignIn(_) | Decision::Deny(..) => Missing::Denied,
+            Decision::SignIn(_) => Missing::SignIn,
+            Decision::Deny(..) => Missing::Denied,
         })
     }
 
@@ -150,7 +151,9 @@ impl Passage {
         let now = gate.now();
         let request = self.request(caller, journey)?;
         let route = gate.policy.route_for(&request.host)?.clone();
-        let facts = Facts { identity: Some(&caller.identity), now };
+        let identity =
+            Some(&caller.identity).filter(|identity| self.is_accepted(route.identity, &identity.source));
+        let facts = Facts { identity: identity.map(|identity| &**identity), now };
         let demand = gate.policy.demand(&route, &request, &facts);
         let settings = gate.policy.settings();
         let enrolled = gate.people.enrolled(&caller.identity.key, settings.factors.enabled).await;
@@ -159,8 +162,8 @@ impl Passage {
             request,
             route: &route,
             demand,
-            identity: Some(Arc::clone(&caller.identity)),
-            deadlines: Some(deadlines),
+            identity: identity.cloned(),
+            deadlines: Some(deadlines).filter(|_| identity.is_some()),
             enrolled,
             grace_until: None,
             granted,

@@ -1,8 +1,9 @@
-//! The first factor of local users: a name and a password, or a passkey alone, which proves more at
-//! once. Both are judged and counted in the challenge room; here a session begins.
+//! The first factor on our own pages: a name and a password, or a passkey alone, which proves more at
+//! once. Both are judged and counted in the challenge room; here a session begins, of whatever source.
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use secrecy::SecretString;
 
 use super::{Passage, PassageError, SignIn, Visitor};
@@ -15,9 +16,11 @@ use crate::session::{Ending, NewPerson, Ours};
 use crate::store::{AuditEvent, User};
 
 /// A session that has just begun.
-struct Begun {
+pub struct Begun {
+    pub caller: Caller,
+    /// To set with the answer; the person is signed in from the next request on.
+    pub cookies: Vec<HeaderValue>,
     established: Established,
-    caller: Caller,
     /// Value of the session's cookie.
     token: String,
 }
@@ -46,12 +49,10 @@ impl Passage {
             }
             Err(error) => return Err(PassageError::Unavailable(error.to_string())),
         };
-        let Some(begun) = self.begin_session(visitor, &user).await? else {
+        let Some(begun) = self.begin_local(visitor, &user).await? else {
             return Ok(SignIn::Refused { gone: None });
         };
-        let mode = self.gate.shared.mode;
-        let cookies = vec![mode.set(Ours::Id, &begun.token, None), mode.clear(Ours::Claim)];
-        Ok(SignIn::Welcome { cookies, caller: begun.caller })
+        Ok(SignIn::Welcome { cookies: begun.cookies, caller: begun.caller })
     }
 
     /// Begins a sign-in by passkey in this browser, which must have its cookie
@@ -60,7 +61,7 @@ impl Passage {
     /// # Errors
     /// When nothing can be begun.
     pub fn begin_passkey_sign_in(&self, visitor: &Visitor) -> Result<Option<PasskeySignIn>, PassageError> {
-        let Some(browser) = visitor.browser_cookie.as_deref().filter(|_| self.has_local_sign_in()) else {
+        let Some(browser) = visitor.browser_cookie.as_deref().filter(|_| self.ways_in(None).passkey) else {
             return Ok(None);
         };
         let begun = self.gate.challenges.begin_passkey_sign_in(browser);
@@ -90,10 +91,10 @@ impl Passage {
             Ok(PasskeyOutcome::Locked(locked)) => return Ok(SignIn::Locked(locked)),
             Err(error) => return Err(PassageError::Unavailable(error.to_string())),
         };
-        let Some(begun) = self.begin_session(visitor, &user).await? else {
+        let Some(begun) = self.begin_local(visitor, &user).await? else {
             return Ok(SignIn::Refused { gone: None });
         };
-        let Begun { established, caller, token } = begun;
+        let Begun { established, caller, token, .. } = begun;
         let signed_in = Visitor {
             caller: Some(caller.clone()),
             established: Some(established),
@@ -107,33 +108,55 @@ impl Passage {
     }
 
     /// `None`: the user was disabled in the meantime.
-    async fn begin_session(&self, visitor: &Visitor, user: &User) -> Result<Option<Begun>, PassageError> {
+    async fn begin_local(&self, visitor: &Visitor, user: &User) -> Result<Option<Begun>, PassageError> {
         let gate = &*self.gate;
-        let source = gate.policy.settings().local_source().unwrap_or_default().to_owned();
+        let source = gate.policy.settings().local_source().unwrap_or_default();
         let person = NewPerson {
-            source,
-            subject: user.name.clone(),
             name: user.display_name.clone(),
             email: user.email.clone(),
-            groups: user.groups.clone(),
-            attributes: std::collections::BTreeMap::new(),
+            groups: Some(user.groups.clone()),
+            ..NewPerson::new(source, &user.name)
         };
-        let now = gate.now();
-        let key = SubjectKey::new(&person.source, &person.subject);
-        let event = |what, result| AuditEvent::new(now, what, result).who(key.as_str()).from(visitor.address);
-        let sessions = &gate.shared.sessions;
-        let begun = event("session.started", "ok");
-        let token = sessions.start(&person, self.portal_host(), begun, now).await?;
-        let Some(session) = sessions.resolve(&token, self.portal_host(), now).await? else {
-            return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
-        };
+        let begun = self.begin_session(visitor, person).await?;
         // Whoever was disabled while the answer was judged: their sessions were ended before this
         // one was there.
         if gate.shared.store.user(&user.name).await?.is_none_or(|user| user.disabled) {
-            let ended = event("session.ended", "disabled");
-            sessions.end(Ending::One(&session.id), ended, now).await?;
+            self.end_begun(visitor, &begun, "disabled").await?;
             return Ok(None);
         }
+        Ok(Some(begun))
+    }
+
+    async fn end_begun(&self, visitor: &Visitor, begun: &Begun, why: &str) -> Result<(), PassageError> {
+        let Some(session) = &begun.established.session else {
+            return Ok(());
+        };
+        let (gate, now) = (&*self.gate, self.gate.now());
+        let event = AuditEvent::new(now, "session.ended", why)
+            .who(begun.established.identity.key.as_str())
+            .from(visitor.address);
+        gate.shared.sessions.end(Ending::One(session), event, now).await?;
+        Ok(())
+    }
+
+    /// A person's first factor has just been verified, by whatever source: their session begins here,
+    /// at the portal. The one way into a session of ours.
+    ///
+    /// # Errors
+    /// When the store cannot be written: there is no session then.
+    pub async fn begin_session(&self, visitor: &Visitor, person: NewPerson) -> Result<Begun, PassageError> {
+        let gate = &*self.gate;
+        let now = gate.now();
+        let person = NewPerson { agent: visitor.agent.clone(), address: Some(visitor.address), ..person };
+        let key = SubjectKey::new(&person.source, &person.subject);
+        let event = AuditEvent::new(now, "session.started", "ok")
+            .who(key.as_str())
+            .from(visitor.address);
+        let sessions = &gate.shared.sessions;
+        let token = sessions.start(&person, self.portal_host(), event, now).await?;
+        let Some(session) = sessions.resolve(&token, self.portal_host(), now).await? else {
+            return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
+        };
         let established = Established {
             identity: Arc::clone(&session.identity),
             session: Some(Arc::clone(&session.id)),
@@ -142,6 +165,8 @@ impl Passage {
         };
         let signed_in = Visitor { claim: None, ..visitor.clone() };
         let caller = self.caller(&established, &signed_in, now);
-        Ok(Some(Begun { established, caller, token }))
+        let mode = gate.shared.mode;
+        let cookies = vec![mode.set(Ours::Id, &token, None), mode.clear(Ours::Claim)];
+        Ok(Begun { caller, cookies, established, token })
     }
 }

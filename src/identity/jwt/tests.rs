@@ -7,7 +7,6 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::session::Carried;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const NOW: UnixTime = UnixTime(1_700_000_000);
@@ -46,12 +45,8 @@ fn signed(header: &Header, claims: &Value) -> String {
 async fn ask(token: &str) -> Result<Option<Established>, IdentityError> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::try_from(format!("Bearer {token}")).unwrap());
-    let credentials = Credentials {
-        site: "a.example",
-        headers: &headers,
-        peer: "127.0.0.1".parse().unwrap(),
-        cookies: Carried::default(),
-    };
+    let credentials =
+        Credentials { peer: "127.0.0.1".parse().unwrap(), ..crate::identity::testing::of(&headers) };
     source().establish(credentials, NOW).await
 }
 

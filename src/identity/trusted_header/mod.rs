@@ -134,7 +134,6 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
-    use crate::session::Carried;
 
     fn source() -> TrustedHeaders {
         TrustedHeaders::new(
@@ -158,12 +157,7 @@ mod tests {
             headers.append(*name, HeaderValue::from_static(value));
         }
         let peer = peer.parse().unwrap();
-        source().read(&Credentials {
-            site: "a.example",
-            headers: &headers,
-            peer,
-            cookies: Carried::default(),
-        })
+        source().read(&Credentials { peer, ..crate::identity::testing::of(&headers) })
     }
 
     #[test]
@@ -188,12 +182,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let twice = "anna\u{ff20}corp@evil.example";
         headers.insert("x-remote-user", HeaderValue::from_bytes(twice.as_bytes()).unwrap());
-        let credentials = Credentials {
-            site: "a.example",
-            headers: &headers,
-            peer: "10.0.0.10".parse().unwrap(),
-            cookies: Carried::default(),
-        };
+        let credentials =
+            Credentials { peer: "10.0.0.10".parse().unwrap(), ..crate::identity::testing::of(&headers) };
         assert!(source().read(&credentials).is_err());
     }
 

@@ -20,7 +20,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::ambient::UnixTime;
 use crate::config::certificate;
-use crate::upstream::ClientCertificate;
+use crate::identity::ClientCertificate;
 
 /// The authorities whose certificates count.
 #[derive(Debug)]

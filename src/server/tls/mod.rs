@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::ambient::Clock;
 use crate::config::settings::Tls as Settings;
-use crate::upstream::ClientCertificate;
+use crate::identity::ClientCertificate;
 
 use super::socket::Socket;
 pub use certificates::Certificates;

@@ -1,7 +1,7 @@
-//! Local users: the session that our own sign-in page began.
+//! Sessions of our own: of every source whose people sign in on our pages.
 //!
-//! The password was checked when the session began, by the challenge room that counts; here only
-//! the opaque cookie is looked up.
+//! What was proved then was checked when the session began; here only the opaque cookie is looked up.
+//! A session counts for the source it was begun with and for no other.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::{Credentials, Established, Establishing, IdentityError, IdentitySourc
 use crate::ambient::UnixTime;
 use crate::session::{LiveSession, Sessions};
 
-/// Sessions of the users kept in our own store.
-pub struct Local {
+/// Sessions begun with one source.
+pub struct Own {
     name: Box<str>,
     sessions: Arc<Sessions>,
 }
 
-impl Local {
+impl Own {
     #[must_use]
     pub fn new(name: &str, sessions: Arc<Sessions>) -> Self {
         Self { name: name.into(), sessions }
@@ -31,7 +31,7 @@ impl Local {
     }
 }
 
-impl IdentitySource for Local {
+impl IdentitySource for Own {
     fn recall(&self, credentials: &Credentials<'_>, now: UnixTime) -> Result<Recall, IdentityError> {
         let Some(token) = credentials.cookies.id else {
             return Ok(Recall::Nothing);
@@ -40,6 +40,10 @@ impl IdentitySource for Local {
             Some(session) => self.established(session).map_or(Recall::Nothing, Recall::Known),
             None => Recall::Ask,
         })
+    }
+
+    fn reads_cookies_alone(&self) -> bool {
+        true
     }
 
     fn establish<'a>(&'a self, credentials: Credentials<'a>, now: UnixTime) -> Establishing<'a> {

@@ -1,4 +1,4 @@
-//! Calls of our own to the services behind senders and factors.
+//! Calls of our own to services: behind senders, factors and identity sources.
 //!
 //! Addresses come from the configuration only (H04). Certificates are always checked and there is no
 //! switch that skips it; plain HTTP goes to this machine alone; redirects are never followed; every
@@ -80,7 +80,7 @@ pub struct Https(Client<Hurried<HttpsConnector<HttpConnector>>, Full<Bytes>>);
 ///
 /// # Errors
 /// When there are none, or they cannot be read.
-pub(super) fn tls(authority: Option<&str>) -> Result<ClientConfig, HttpsError> {
+pub fn tls(authority: Option<&str>) -> Result<ClientConfig, HttpsError> {
     Ok(ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots(authority)?)

@@ -1,0 +1,31 @@
+//! Grammar of the identity sources: one file for each kind.
+
+mod jwt;
+mod trusted_header;
+
+use super::{Key, Map, Scalar, Shape, Tagged};
+
+/// One identity source.
+pub(in super::super) static IDENTITY: Shape = Shape::Tagged(&Tagged {
+    what: "an identity source",
+    tag: "type",
+    tag_doc: "What kind of source.",
+    variants: &[
+        ("local", &LOCAL),
+        ("trusted-header", &trusted_header::TRUSTED_HEADER),
+        ("jwt", &jwt::JWT),
+    ],
+    later: &["oidc", "ldap", "app-session", "client-certificate", "saml"],
+});
+
+const NAME: Key = Key::required(
+    "name",
+    Shape::Scalar(Scalar::Name),
+    "Qualifies every person of this source. Changing it makes them other people.",
+);
+
+static LOCAL: Map = Map::new(
+    "a local identity source",
+    "People kept by stepgate itself, with passwords; `stepgate users add` makes them.",
+    &[NAME],
+);

@@ -1,0 +1,63 @@
+//! Identity sources as they are configured: one file for each kind.
+
+mod jwt;
+mod trusted_header;
+
+pub use jwt::{Jwt, JwtAlgorithm, JwtKey, JwtPlace};
+pub use trusted_header::TrustedHeader;
+
+#[derive(Debug, Clone)]
+pub struct IdentitySource {
+    pub name: String,
+    pub kind: IdentityKind,
+}
+
+#[derive(Debug, Clone)]
+pub enum IdentityKind {
+    Local,
+    TrustedHeader(TrustedHeader),
+    Jwt(Jwt),
+}
+
+impl IdentityKind {
+    /// Whether people sign in to it on our own pages, so that a session of ours says who they are.
+    #[must_use]
+    pub const fn signs_in(&self) -> bool {
+        match self {
+            Self::Local => true,
+            Self::TrustedHeader(_) | Self::Jwt(_) => false,
+        }
+    }
+}
+
+/// Which of the configured sources count, by their places in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceSet(u64);
+
+impl SourceSet {
+    /// More sources than that are refused.
+    pub const CAPACITY: usize = 64;
+    pub const ALL: Self = Self(u64::MAX);
+    pub const NONE: Self = Self(0);
+
+    /// With one more. There is no place beyond [`SourceSet::CAPACITY`]; the configuration sees to that.
+    #[must_use]
+    pub const fn with(self, index: usize) -> Self {
+        if index < Self::CAPACITY {
+            Self(self.0 | 1 << index)
+        } else {
+            self
+        }
+    }
+
+    /// Whether the two have one in common.
+    #[must_use]
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[must_use]
+    pub const fn contains(self, index: usize) -> bool {
+        index < Self::CAPACITY && self.0 & (1 << index) != 0
+    }
+}
