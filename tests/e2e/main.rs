@@ -53,6 +53,7 @@ mod mail;
 mod main_job;
 mod operations;
 mod packaging;
+mod pairing;
 mod passkeys;
 mod proxies;
 mod radius;
