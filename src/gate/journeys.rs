@@ -30,6 +30,9 @@ pub struct Context {
     /// Digest of the browser's nonce; absent for journeys on the portal's own origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+    /// Binding of whoever was led away: another person at the portal is not who is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<[u8; 32]>,
 }
 
 /// How a nonce is kept.
@@ -90,7 +93,10 @@ impl Gate {
             .then(|| self.shared.mode.set(Ours::Browser, &nonce, Some(LIFE)));
         let owner = held::Owner::new(identity.as_deref(), &nonce);
         let kept = held::read(self, parts, body, request).await;
-        let context = Context { nonce: (!on_portal).then(|| nonce_digest(&nonce)) };
+        let context = Context {
+            nonce: (!on_portal).then(|| nonce_digest(&nonce)),
+            person: identity.as_ref().filter(|_| !on_portal).map(|identity| identity.binding.0),
+        };
         let id = ambient::random_token();
         let now = self.now();
         let journey = NewJourney {

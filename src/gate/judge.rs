@@ -71,7 +71,7 @@ impl Gate {
             Reserved::Outside => {}
             Reserved::Inside if self.is_portals(&request) => return Judgement::Portal,
             Reserved::Inside => {
-                return Judgement::Answer(Box::pin(self.site_endpoint(&request, parts)).await);
+                return Judgement::Answer(Box::pin(self.site_endpoint(&request, parts, peer)).await);
             }
             Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED, Door::Proxy)),
         }
@@ -166,24 +166,36 @@ impl Gate {
         peer: Peer,
         now: UnixTime,
     ) -> Result<Option<Asker>, Response<Body>> {
-        let cookies = self.shared.mode.read(&parts.headers);
-        let credentials = Credentials::of(request, parts, peer.ip(), cookies);
-        let established = match self.identify(credentials, route.identity, now).await {
-            Ok(established) => established,
+        let asker = match self.who(route, request, parts, peer, now).await {
+            Ok(asker) => asker,
             Err(IdentityError::Refused(why)) => {
                 let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
                 return Err(self.refused(parts, &refusal, request.door));
             }
             Err(error) => return Err(self.answers.unavailable(&parts.headers, &error)),
         };
-        let asker = established.map(|established| self.asker(established, cookies, &request.host, now));
         if let Some(asker) = &asker
             && let Some(session) = &asker.established.live
-            && asker.claim.is_some() == cookies.claim.is_some()
+            && asker.claim.is_some() == self.shared.mode.read(&parts.headers).claim.is_some()
         {
             self.faces.remember(&parts.headers, session, asker);
         }
         Ok(asker)
+    }
+
+    /// Who asks at this site, with the claim they carry there.
+    pub(super) async fn who(
+        &self,
+        route: &Route,
+        request: &CanonicalRequest,
+        parts: &Parts,
+        peer: Peer,
+        now: UnixTime,
+    ) -> Result<Option<Asker>, IdentityError> {
+        let cookies = self.shared.mode.read(&parts.headers);
+        let credentials = Credentials::of(request, parts, peer.ip(), cookies);
+        let established = self.identify(credentials, route.identity, now).await?;
+        Ok(established.map(|established| self.asker(established, cookies, &request.host, now)))
     }
 
     /// The decision for a request whose asker, if there is one, is known.

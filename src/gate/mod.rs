@@ -26,6 +26,7 @@ pub mod passage;
 pub mod readings;
 mod site;
 mod standing;
+mod vouch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

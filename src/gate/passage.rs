@@ -18,7 +18,7 @@ use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::config::settings::{FirstFactor, IdentityKind, SourceSet};
 use crate::identity::{ClientCertificate, Credentials, Established, IdentityError};
-use crate::policy::{Accepted, Facts, Truth};
+use crate::policy::{Accepted, Binding, Facts, Truth};
 use crate::session::{Ending, Ours, Remembered};
 use crate::store::{AuditEvent, StoreError};
 
@@ -103,6 +103,8 @@ pub struct Journey {
     /// The route's name as people see it.
     pub app: String,
     nonce: Option<String>,
+    /// Binding of whoever was led away from the site.
+    person: Option<Binding>,
 }
 
 /// What a journey still needs from this person.
@@ -200,7 +202,10 @@ impl Passage {
             cookies,
             certificate: certificate.map(|certificate| &**certificate),
         };
-        let established = gate.identify(credentials, SourceSet::ALL, now).await?;
+        let established = match gate.identify(credentials, SourceSet::ALL, now).await? {
+            None => self.guest(cookies.id, now).await?,
+            established => established,
+        };
         let claim = established.as_ref().and_then(|established| {
             gate.claims
                 .verified(cookies.claim?, self.portal_host(), &established.identity, now)
@@ -221,6 +226,35 @@ impl Passage {
             .as_ref()
             .map(|established| self.caller(established, &visitor, now));
         Ok(visitor)
+    }
+
+    /// Somebody for whom a site has vouched: a session of ours at the portal, of a source whose people
+    /// do not sign in here.
+    async fn guest(&self, token: Option<&str>, now: UnixTime) -> Result<Option<Established>, PassageError> {
+        let Some(token) = token else { return Ok(None) };
+        let session = self.gate.shared.sessions.resolve(token, self.portal_host(), now).await?;
+        Ok(session
+            .filter(|session| self.is_accepted(SourceSet::ALL, &session.identity.source))
+            .map(Established::of_ours))
+    }
+
+    /// Where to ask who is there, if the journey was begun by somebody whom the portal does not have
+    /// before it; with the cookie that the answer will be tied to.
+    #[must_use]
+    pub fn to_be_vouched_for(
+        &self,
+        visitor: &Visitor,
+        journey: &Journey,
+    ) -> Option<(String, Option<HeaderValue>)> {
+        let person = journey.person?;
+        let here = visitor.established.as_ref().map(|established| established.identity.binding);
+        if here == Some(person) || !self.gate.policy.is_site(&journey.site) {
+            return None;
+        }
+        let (visitor, cookie) = self.pre_session(visitor.clone());
+        let nonce = journeys::nonce_digest(visitor.browser_cookie.as_deref()?);
+        let site = self.gate.origin_of(&journey.site);
+        Some((format!("{site}{}?j={}&b={nonce}", self.portal_path("vouch"), journey.id), cookie))
     }
 
     fn caller(&self, established: &Established, visitor: &Visitor, now: UnixTime) -> Caller {

@@ -6,21 +6,26 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 use super::answer::{Problem, from_page, reference};
-use super::hand_off::{self, Cargo};
+use super::hand_off::{self, Cargo, Guest};
 use super::pages::SendNow;
 use super::{Gate, client, held, journeys};
 use crate::ambient::UnixTime;
-use crate::policy::{Binding, CanonicalRequest};
-use crate::session::{Claim, Ending, Ours};
+use crate::policy::{Binding, CanonicalRequest, SubjectKey};
+use crate::session::{Claim, Ending, NewPerson, Ours};
 use crate::store::{AuditEvent, StoreError};
-use crate::upstream::Body;
+use crate::upstream::{Body, Peer};
 
 /// Seconds for which the click on "Send it now" may wait.
 const SEND_WITHIN: i64 = 15 * 60;
 
 impl Gate {
     /// Answers a request below the prefix on a site that is not the portal.
-    pub(super) async fn site_endpoint(&self, request: &CanonicalRequest, parts: &Parts) -> Response<Body> {
+    pub(super) async fn site_endpoint(
+        &self,
+        request: &CanonicalRequest,
+        parts: &Parts,
+        peer: Peer,
+    ) -> Response<Body> {
         let prefix = &self.policy.settings().server.prefix;
         let portal = *request.host == *self.policy.settings().server.public_url.host;
         let known = portal || self.policy.route_for(&request.host).is_some();
@@ -34,6 +39,7 @@ impl Gate {
         };
         match (rest, &request.method) {
             ("callback", &Method::GET) => self.callback(request, parts).await,
+            ("vouch", &Method::GET) if !portal => self.vouch(request, parts, peer).await,
             ("sign-out", &Method::GET) => {
                 from_page(self.answers.pages().sign_out(&format!("{prefix}/sign-out")))
             }
@@ -108,16 +114,29 @@ impl Gate {
             self.shared.store.append_audit(event).await?;
             return Ok(None);
         }
-        let cookies = self.unload(&cargo, &request.host, now).await?;
+        let cookies = self.unload(&cargo, request, parts, now).await?;
         Ok(Some((cargo.journey, cookies)))
     }
 
-    async fn unload(&self, cargo: &Cargo, site: &str, now: UnixTime) -> Result<Vec<HeaderValue>, StoreError> {
+    async fn unload(
+        &self,
+        cargo: &Cargo,
+        request: &CanonicalRequest,
+        parts: &Parts,
+        now: UnixTime,
+    ) -> Result<Vec<HeaderValue>, StoreError> {
+        let (site, sessions) = (&*request.host, &self.shared.sessions);
+        let portal = *site == *self.policy.settings().server.public_url.host;
         let mut cookies = Vec::new();
-        if let Some(session) = &cargo.session
-            && let Some(token) = self.shared.sessions.token_for(session, site, now).await?
-        {
-            cookies.push(self.shared.mode.set(Ours::Id, &token, None));
+        let token = match (&cargo.session, &cargo.guest) {
+            (Some(session), _) => sessions.token_for(session, site, now).await?,
+            (None, Some(guest)) if portal => Some(self.receive_guest(guest, request, parts, now).await?),
+            (None, _) => None,
+        };
+        cookies.extend(token.map(|token| self.shared.mode.set(Ours::Id, &token, None)));
+        if portal && cargo.claim.is_none() {
+            // What is there may be another person's.
+            cookies.push(self.shared.mode.clear(Ours::Claim));
         }
         if let Some(claim) = &cargo.claim {
             let claim = Claim {
@@ -140,6 +159,26 @@ impl Gate {
         Ok(cookies)
     }
 
+    /// Somebody whom another source knows has come to the portal: a session of ours for it.
+    async fn receive_guest(
+        &self,
+        guest: &Guest,
+        request: &CanonicalRequest,
+        parts: &Parts,
+        now: UnixTime,
+    ) -> Result<String, StoreError> {
+        let person = NewPerson {
+            agent: client::agent(&parts.headers),
+            address: Some(request.client),
+            ..guest.person()
+        };
+        let key = SubjectKey::new(&person.source, &person.subject);
+        let event = AuditEvent::new(now, "session.started", "vouched")
+            .who(key.as_str())
+            .from(request.client);
+        self.shared.sessions.start(&person, &request.host, event, now).await
+    }
+
     /// The end of a journey on its own site: the page the person wanted, or "Send it now".
     async fn land(
         &self,
@@ -151,6 +190,10 @@ impl Gate {
     ) -> Response<Body> {
         let journey = match self.shared.store.journey(id, now).await {
             Ok(Some(journey)) if journey.site == *request.host => journey,
+            Ok(Some(_)) if *request.host == *self.policy.settings().server.public_url.host => {
+                let challenge = self.answers.portal_url("challenge", "j", id);
+                return self.answers.see_other(&format!("{challenge}&done=vouched"), cookies);
+            }
             Ok(_) => return self.answers.see_other("/", cookies),
             Err(error) => return self.answers.unavailable(&parts.headers, &error),
         };

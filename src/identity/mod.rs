@@ -76,6 +76,19 @@ pub struct Established {
     pub expires: UnixTime,
 }
 
+impl Established {
+    /// What a session of ours says.
+    #[must_use]
+    pub fn of_ours(session: Arc<LiveSession>) -> Self {
+        Self {
+            identity: Arc::clone(&session.identity),
+            session: Some(Arc::clone(&session.id)),
+            expires: session.expires,
+            live: Some(session),
+        }
+    }
+}
+
 /// What a source can say without waiting.
 pub enum Recall {
     Known(Established),

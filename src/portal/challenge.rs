@@ -35,7 +35,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         let onward = portal.return_address(&params, &visit).await?;
         return Err(Detour::To(onward.on(&portal.frame.url("challenge"))));
     }
-    let view = match ask(&portal, &visit, &params.onward).await? {
+    let view = match ask(&portal, &visit, &params).await? {
         Asked::Challenge(view) => view,
         Asked::Answered(response) => return Ok(response),
     };
@@ -48,7 +48,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
 
 /// Every way the person has, best first.
 pub async fn ways(State(portal): State<Portal>, params: Params, visit: Visit) -> Reply {
-    match ask(&portal, &visit, &params.onward).await? {
+    match ask(&portal, &visit, &params).await? {
         Asked::Challenge(view) => Ok(ways_page(&portal, &visit, &params.onward, &view)),
         Asked::Answered(response) => Ok(response),
     }
@@ -143,7 +143,8 @@ pub async fn again(
     way: &str,
     told: impl FnOnce(FactorKind) -> Told,
 ) -> Reply {
-    let view = match ask(portal, visit, onward).await? {
+    let params = Params { onward: onward.clone(), ..Params::default() };
+    let view = match ask(portal, visit, &params).await? {
         Asked::Challenge(view) => view,
         Asked::Answered(response) => return Ok(response),
     };
@@ -187,9 +188,19 @@ enum Asked {
 }
 
 /// Finds what the person is here for, and opens the challenge for it.
-async fn ask(portal: &Portal, visit: &Visit, onward: &Onward) -> Result<Asked, Detour> {
-    let caller = portal.signed_in(visit, onward)?;
+async fn ask(portal: &Portal, visit: &Visit, params: &Params) -> Result<Asked, Detour> {
+    let onward = &params.onward;
     let journey = portal.journey(onward).await?;
+    if let Some(journey) = &journey
+        && let Some((site, cookie)) = portal.services.passage.to_be_vouched_for(&visit.visitor, journey)
+    {
+        // Asked already, and somebody else is here all the same: another source speaks at the portal.
+        return match params.done.as_deref() {
+            Some("vouched") => Err(Failure::NotAllowed.into()),
+            _ => Ok(Asked::Answered(see_other(&site, cookie.into_iter().collect()))),
+        };
+    }
+    let caller = portal.signed_in(visit, onward)?;
     let view = match (&onward.to, journey) {
         (Some(to), _) => own_change(portal, caller, change_at(to)).await?,
         (None, Some(journey)) => match portal.services.standing(&visit.visitor, &journey).await? {

@@ -66,5 +66,6 @@ mod streaming;
 mod text_messages;
 mod threats;
 mod totp;
+mod vouch;
 mod websocket;
 mod yubikey;

@@ -139,14 +139,8 @@ impl Passage {
         };
         let cargo = Cargo {
             session: established.session.as_ref().map(ToString::to_string),
-            claim: (!claim.proofs.is_empty()).then(|| CargoClaim {
-                subject: claim.subject.clone(),
-                session: claim.session.clone(),
-                issued: claim.issued_at,
-                expires: claim.expires_at,
-                binding: claim.binding.0,
-                proofs: claim.proofs.clone(),
-            }),
+            guest: None,
+            claim: (!claim.proofs.is_empty()).then(|| CargoClaim::of(claim)),
             journey: journey.id.clone(),
             nonce: nonce.clone(),
         };

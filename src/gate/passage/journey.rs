@@ -10,7 +10,9 @@ use super::{BadReturn, Journey, Missing, Passage, PassageError};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Purpose};
 use crate::gate::{canonical, inline, journeys};
-use crate::policy::{CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Question, Reserved, Route};
+use crate::policy::{
+    Binding, CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Question, Reserved, Route,
+};
 use crate::store::{NewJourney, StoreError};
 
 /// A journey's request, judged for one person.
@@ -92,6 +94,7 @@ impl Passage {
             held: record.holds_body,
             app: app.unwrap_or_default(),
             nonce: context.nonce,
+            person: context.person.map(Binding),
         }))
     }
 

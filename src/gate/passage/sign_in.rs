@@ -1,8 +1,6 @@
 //! The first factor on our own pages: a name and a password, or a passkey alone, which proves more at
 //! once. Both are judged and counted in the challenge room; here a session begins, of whatever source.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 use secrecy::SecretString;
 
@@ -157,12 +155,7 @@ impl Passage {
         let Some(session) = sessions.resolve(&token, self.portal_host(), now).await? else {
             return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
         };
-        let established = Established {
-            identity: Arc::clone(&session.identity),
-            session: Some(Arc::clone(&session.id)),
-            expires: session.expires,
-            live: Some(Arc::clone(&session)),
-        };
+        let established = Established::of_ours(session);
         let signed_in = Visitor { claim: None, ..visitor.clone() };
         let caller = self.caller(&established, &signed_in, now);
         let mode = gate.shared.mode;

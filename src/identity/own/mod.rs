@@ -22,12 +22,7 @@ impl Own {
     }
 
     fn established(&self, session: Arc<LiveSession>) -> Option<Established> {
-        (*session.identity.source == *self.name).then(|| Established {
-            identity: Arc::clone(&session.identity),
-            session: Some(Arc::clone(&session.id)),
-            expires: session.expires,
-            live: Some(session),
-        })
+        (*session.identity.source == *self.name).then(|| Established::of_ours(session))
     }
 }
 

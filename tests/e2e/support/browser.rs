@@ -24,6 +24,8 @@ pub struct Browser {
     asked: String,
     /// Further fields sent with everything.
     pub extra: Vec<(String, String)>,
+    /// Further fields sent to one host alone: what a proxy in front of that host adds.
+    pub extra_on: BTreeMap<String, Vec<(String, String)>>,
     /// Local address to connect from (loopback has 16 million of them).
     pub from: Option<std::net::IpAddr>,
     /// `Set-Cookie` fields in the order seen, for tests about their attributes.
@@ -46,6 +48,7 @@ impl Browser {
             url: String::new(),
             asked: String::new(),
             extra: Vec::new(),
+            extra_on: BTreeMap::new(),
             from: None,
             seen_cookies: Vec::new(),
         }
@@ -192,7 +195,8 @@ impl Browser {
         let target = target.find('/').map_or("/", |at| &target[at..]);
         let target = target.split('#').next().unwrap_or_default();
         let mut head = format!("{} {target} HTTP/1.1\r\nHost: {authority}\r\n", ask.method);
-        let extra = self.extra.iter().map(|(n, v)| (n.as_str(), v.clone()));
+        let of_host = self.extra_on.get(&host).into_iter().flatten();
+        let extra = self.extra.iter().chain(of_host).map(|(n, v)| (n.as_str(), v.clone()));
         for (name, value) in ask.headers.into_iter().chain(extra) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
