@@ -62,6 +62,7 @@ mod relay;
 mod sent;
 mod sessions;
 mod smpp;
+mod sources;
 mod streaming;
 mod text_messages;
 mod threats;
