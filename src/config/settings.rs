@@ -32,7 +32,9 @@ pub use duo::{Duo, DuoApplication};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use identity::{
-    IdentityKind, IdentitySource, Jwt, JwtAlgorithm, JwtKey, JwtPlace, SourceSet, TrustedHeader,
+    CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth,
+    ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract,
+    JwtKey, JwtPlace, SourceSet, TrustedHeader,
 };
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};

@@ -116,7 +116,12 @@ impl Gate {
         let policy = Arc::new(Policy::compile(settings)?);
         let challenges = shared.challenges.with_settings(Arc::clone(settings))?;
         let automatic = challenges.factors().automatic();
-        let building = Building { sessions: &shared.sessions, store: &shared.store, clock: &shared.clock };
+        let building = Building {
+            sessions: &shared.sessions,
+            store: &shared.store,
+            clock: &shared.clock,
+            public_url: &policy.settings().server.public_url,
+        };
         Ok(Self {
             challenges,
             sources: Sources::new(&settings.identity, &building)?,

@@ -287,7 +287,10 @@ impl Passage {
         for source in self.gate.accepted(self.accepted_on(journey)) {
             match &source.kind {
                 IdentityKind::Local => (ways.password, ways.passkey) = (true, true),
-                IdentityKind::TrustedHeader(_) | IdentityKind::Jwt(_) => {}
+                IdentityKind::TrustedHeader(_)
+                | IdentityKind::Jwt(_)
+                | IdentityKind::Introspection(_)
+                | IdentityKind::ClientCertificate(_) => {}
             }
         }
         ways

@@ -13,15 +13,20 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
 
 use crate::ambient::{Clock, UnixTime};
-use crate::config::settings::{IdentityKind, IdentitySource as SourceSettings, SourceSet};
+use crate::config::settings::{IdentityKind, IdentitySource as SourceSettings, PublicUrl, SourceSet};
 use crate::policy::{CanonicalRequest, Door, Identity};
 use crate::session::{Carried, LiveSession, Sessions};
 use crate::store::Store;
 
 pub mod certificate;
+pub mod claims;
+pub mod client_certificate;
+pub mod dpop;
 pub mod grammar;
+pub mod introspection;
 pub mod jwt;
 pub mod own;
+pub mod presented;
 pub mod trusted_header;
 
 pub use certificate::ClientCertificate;
@@ -136,6 +141,7 @@ pub struct Building<'a> {
     pub sessions: &'a Arc<Sessions>,
     pub store: &'a Store,
     pub clock: &'a Clock,
+    pub public_url: &'a PublicUrl,
 }
 
 /// The configured sources, asked in order; the first that answers says who it is.
@@ -218,10 +224,17 @@ impl Sources {
 
 fn build(source: &SourceSettings, building: &Building<'_>) -> Result<Box<dyn IdentitySource>, SourceError> {
     let name = &*source.name;
+    let (public_url, now) = (building.public_url, building.clock.now());
     Ok(match &source.kind {
         IdentityKind::Local => Box::new(own::Own::new(name, Arc::clone(building.sessions))),
         IdentityKind::TrustedHeader(header) => Box::new(trusted_header::TrustedHeaders::new(name, header)?),
-        IdentityKind::Jwt(jwt) => Box::new(jwt::Jwt::new(name, jwt)?),
+        IdentityKind::Jwt(jwt) => Box::new(jwt::Jwt::new(name, jwt, public_url, now)?),
+        IdentityKind::Introspection(asked) => {
+            Box::new(introspection::Introspection::new(name, asked, public_url, now)?)
+        }
+        IdentityKind::ClientCertificate(shown) => {
+            Box::new(client_certificate::Certificates::new(name, shown)?)
+        }
     })
 }
 

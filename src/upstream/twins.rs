@@ -7,7 +7,7 @@
 use http::HeaderName;
 
 use crate::config::Settings;
-use crate::config::settings::{IdentityKind, JwtPlace};
+use crate::config::settings::{CertificateOrigin, IdentityKind};
 
 /// Beginnings of names: all of ours, and what proxies say about the client's request.
 const PREFIXES: [&[u8]; 4] = [b"stepgate-", b"x-forwarded", b"x-original-", b"x-rewrite-"];
@@ -92,12 +92,16 @@ impl Twins {
                     names.extend(optional.into_iter().flatten().map(String::as_str));
                     names.extend(header.attributes.values().map(String::as_str));
                 }
-                IdentityKind::Jwt(jwt) => match &jwt.place {
-                    // A bearer token may be the app's own; it says nothing without being verified.
-                    JwtPlace::Header(name) if name.eq_ignore_ascii_case("authorization") => {}
-                    JwtPlace::Header(name) => names.push(name),
-                    JwtPlace::Cookie(_) => {}
-                },
+                IdentityKind::Jwt(jwt) => {
+                    names.extend(jwt.place.own_header());
+                    names.extend(jwt.companions);
+                }
+                IdentityKind::Introspection(asked) => names.extend(asked.place.own_header()),
+                IdentityKind::ClientCertificate(shown) => {
+                    if let CertificateOrigin::Forwarded(forwarded) = &shown.origin {
+                        names.extend(forwarded.headers());
+                    }
+                }
             }
         }
         Self::new(names)

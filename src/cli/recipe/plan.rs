@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::config::settings::{Address, Endpoint, IdentityKind, JwtPlace, Listen, Route};
+use crate::config::settings::{Address, CertificateOrigin, Endpoint, IdentityKind, Listen, Route};
 
 use super::Refused;
 
@@ -403,10 +403,20 @@ fn identity_headers(settings: &Settings) -> Result<(Vec<String>, Vec<String>), R
                 }
             }
             IdentityKind::Jwt(jwt) => {
-                if let JwtPlace::Header(name) = &jwt.place
-                    && !name.eq_ignore_ascii_case("authorization")
-                {
+                if let Some(name) = jwt.place.own_header() {
                     tokens.push(plain(name)?);
+                }
+            }
+            IdentityKind::Introspection(asked) => {
+                if let Some(name) = asked.place.own_header() {
+                    tokens.push(plain(name)?);
+                }
+            }
+            IdentityKind::ClientCertificate(shown) => {
+                if let CertificateOrigin::Forwarded(forwarded) = &shown.origin {
+                    for name in forwarded.headers() {
+                        sources.push(plain(name)?);
+                    }
                 }
             }
             IdentityKind::Local => {}

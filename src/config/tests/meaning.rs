@@ -85,13 +85,70 @@ fn identity_sources() {
     let IdentityKind::Jwt(jwt) = &settings.identity[2].kind else {
         panic!()
     };
-    assert_eq!((jwt.user.as_str(), jwt.groups.as_str(), jwt.session.as_str()), ("email", "groups", "sid"));
+    assert_eq!(
+        (jwt.names.user.as_str(), jwt.names.groups.as_str(), jwt.names.session.as_str()),
+        ("email", "groups", "sid")
+    );
     assert!(matches!(&jwt.key, JwtKey::Secret(_)) && jwt.algorithm == JwtAlgorithm::Hs256);
     let Loaded { settings, .. } = run(&fixture("c030-understood"), &[]).0;
     let IdentityKind::TrustedHeader(header) = &settings.unwrap().identity[0].kind.clone() else {
         panic!()
     };
     assert_eq!(header.from.len(), 2);
+}
+
+#[test]
+fn presets_know_what_their_makers_promise() {
+    let settings = settings(&fixture("identity-tokens"), &[]);
+    let told: Vec<_> = settings
+        .identity
+        .iter()
+        .filter_map(|source| match &source.kind {
+            IdentityKind::Jwt(jwt) => Some(jwt),
+            _ => None,
+        })
+        .map(|jwt| {
+            let keys = match &jwt.key {
+                JwtKey::Jwks(url) => url.as_str(),
+                JwtKey::Secret(_) => "a secret",
+                JwtKey::Public(_) => "a key",
+            };
+            (jwt.place.own_header().unwrap(), jwt.algorithm, keys, jwt.audiences.join(" "))
+        })
+        .collect();
+    let aws = "https://public-keys.auth.elb.eu-west-1.amazonaws.com/";
+    let expected = [
+        (
+            "Cf-Access-Jwt-Assertion",
+            JwtAlgorithm::Rs256,
+            "https://team.cloudflareaccess.com/cdn-cgi/access/certs",
+            "tag",
+        ),
+        (
+            "X-Goog-IAP-JWT-Assertion",
+            JwtAlgorithm::Es256,
+            "https://www.gstatic.com/iap/verify/public_key-jwk",
+            "/projects/1/apps/a",
+        ),
+        ("X-Amzn-Oidc-Data", JwtAlgorithm::Es256, aws, "client"),
+        (
+            "X-Pomerium-Jwt-Assertion",
+            JwtAlgorithm::Es256,
+            "https://wiki.example.com/.well-known/pomerium/jwks.json",
+            "wiki.example.com",
+        ),
+        (
+            "X-Authentik-Jwt",
+            JwtAlgorithm::Rs256,
+            "https://auth.example.com/application/o/wiki/jwks/",
+            "client",
+        ),
+        ("X-Authentik-Jwt", JwtAlgorithm::Hs256, "a secret", "client"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(header, algorithm, keys, audience)| (header, algorithm, keys, audience.to_owned()))
+    );
 }
 
 #[test]

@@ -9,14 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::aws_lc_rs::digest::{SHA256, digest};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime as PkiTime};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::ambient::UnixTime;
 use crate::config::certificate;
@@ -60,12 +58,7 @@ impl Devices {
             tracing::debug!(%error, "a client certificate does not count");
             return None;
         }
-        let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
-        Some(ClientCertificate {
-            subject: parsed.subject().to_string(),
-            issuer: parsed.issuer().to_string(),
-            public_key: digest(&SHA256, parsed.public_key().raw).as_ref().try_into().ok()?,
-        })
+        ClientCertificate::of(leaf)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Identity sources: who may say who it is, and from where.
 
+mod client_certificate;
+mod introspection;
 mod jwt;
+mod preset;
 mod trusted_header;
 
 use std::collections::BTreeMap;
@@ -49,6 +52,10 @@ pub(super) fn sources(build: &mut Build<'_>) -> Vec<IdentitySource> {
             }
             Some("trusted-header") => trusted_header::read(build, node).map(IdentityKind::TrustedHeader),
             Some("jwt") => jwt::read(build, node).map(IdentityKind::Jwt),
+            Some("introspection") => introspection::read(build, node).map(IdentityKind::Introspection),
+            Some("client-certificate") => {
+                client_certificate::read(build, node).map(IdentityKind::ClientCertificate)
+            }
             _ => None,
         };
         if found.len() == SourceSet::CAPACITY {
@@ -91,6 +98,13 @@ fn attributes(node: &Node) -> BTreeMap<String, String> {
         .iter()
         .filter_map(|entry| Some((entry.key.clone(), entry.value.text()?.to_owned())))
         .collect()
+}
+
+/// A key that is needed here, although not by every source of its kind.
+fn missing(node: &Node, key: &str) -> Diagnostic {
+    let at = node.get("name").map_or_else(|| node.pointer(), |name| name.span);
+    Diagnostic::error(Code::MissingKey, format!("this identity source has no `{key}`"))
+        .at(at, format!("add `{key}`"))
 }
 
 fn no_session(node: &Node, fix: &str) -> Diagnostic {

@@ -1,5 +1,7 @@
 //! Grammar of the identity sources: one file for each kind.
 
+mod client_certificate;
+mod introspection;
 mod jwt;
 mod trusted_header;
 
@@ -14,8 +16,10 @@ pub(in super::super) static IDENTITY: Shape = Shape::Tagged(&Tagged {
         ("local", &LOCAL),
         ("trusted-header", &trusted_header::TRUSTED_HEADER),
         ("jwt", &jwt::JWT),
+        ("introspection", &introspection::INTROSPECTION),
+        ("client-certificate", &client_certificate::CLIENT_CERTIFICATE),
     ],
-    later: &["oidc", "ldap", "app-session", "client-certificate", "saml"],
+    later: &["oidc", "ldap", "app-session", "saml"],
 });
 
 const NAME: Key = Key::required(

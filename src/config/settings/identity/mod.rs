@@ -1,9 +1,15 @@
 //! Identity sources as they are configured: one file for each kind.
 
+mod client_certificate;
+mod introspection;
 mod jwt;
 mod trusted_header;
 
-pub use jwt::{Jwt, JwtAlgorithm, JwtKey, JwtPlace};
+pub use client_certificate::{
+    CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ForwardedCertificate,
+};
+pub use introspection::{ClientAuth, Introspection};
+pub use jwt::{ClaimNames, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace};
 pub use trusted_header::TrustedHeader;
 
 #[derive(Debug, Clone)]
@@ -17,6 +23,8 @@ pub enum IdentityKind {
     Local,
     TrustedHeader(TrustedHeader),
     Jwt(Jwt),
+    Introspection(Introspection),
+    ClientCertificate(CertificateSource),
 }
 
 impl IdentityKind {
@@ -25,7 +33,9 @@ impl IdentityKind {
     pub const fn signs_in(&self) -> bool {
         match self {
             Self::Local => true,
-            Self::TrustedHeader(_) | Self::Jwt(_) => false,
+            Self::TrustedHeader(_) | Self::Jwt(_) | Self::Introspection(_) | Self::ClientCertificate(_) => {
+                false
+            }
         }
     }
 }

@@ -1,0 +1,105 @@
+//! The question itself: one POST with the token, and our own credentials for the server.
+//!
+//! Its errors are for the log and hold neither the token nor our secret.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::calls::Https;
+use crate::config::settings::{ClientAuth, Introspection};
+
+/// For one answer (security.md A18); and for the turn before it.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Questions that run at once.
+const AT_ONCE: usize = 32;
+
+/// The server that knows the tokens.
+pub(super) struct Server {
+    https: Https,
+    endpoint: String,
+    client: String,
+    secret: SecretString,
+    auth: ClientAuth,
+    turns: Semaphore,
+}
+
+impl Server {
+    pub(super) fn new(settings: &Introspection) -> Result<Self, String> {
+        let https = Https::new(settings.authority.as_deref()).map_err(|error| error.to_string())?;
+        Ok(Self {
+            https,
+            endpoint: settings.endpoint.clone(),
+            client: settings.client_id.clone(),
+            secret: settings.client_secret.clone(),
+            auth: settings.client_auth,
+            turns: Semaphore::new(AT_ONCE),
+        })
+    }
+
+    /// The body of a 200; anything else is a failure of the server's or of our credentials.
+    pub(super) async fn ask(&self, token: &str) -> Result<Bytes, String> {
+        let turn = timeout(PATIENCE, self.turns.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            return Err("too many questions at once".to_owned());
+        };
+        let answer = self.https.call(self.request(token)?, PATIENCE).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        if answer.status() == StatusCode::OK {
+            Ok(answer.into_body())
+        } else {
+            Err(format!("answered {}", answer.status()))
+        }
+    }
+
+    fn request(&self, token: &str) -> Result<Request<Bytes>, String> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("token", token).append_pair("token_type_hint", "access_token");
+        let mut request = Request::post(&self.endpoint)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json");
+        match self.auth {
+            ClientAuth::Basic => request = request.header(header::AUTHORIZATION, self.basic()?),
+            ClientAuth::Post => {
+                form.append_pair("client_id", &self.client)
+                    .append_pair("client_secret", self.secret.expose_secret());
+            }
+        }
+        request.body(form.finish().into()).map_err(|error| error.to_string())
+    }
+
+    /// RFC 6749 section 2.3.1: name and secret are form-encoded before they are joined.
+    fn basic(&self) -> Result<HeaderValue, String> {
+        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encoded(&self.client), encoded(self.secret.expose_secret()));
+        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .map_err(|error| error.to_string())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a19_nothing_but_the_token_and_our_own_credentials_leaves() {
+        let server =
+            Server::new(&super::super::tests::settings("https://sso.example/introspect", ClientAuth::Basic))
+                .unwrap();
+        let request = server.request("t&k=n").unwrap();
+        assert_eq!(request.body(), "token=t%26k%3Dn&token_type_hint=access_token");
+        let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        assert_eq!(names, ["content-type", "accept", "authorization"]);
+        // `gate: 1` and `s3/cret` as RFC 6749 has it.
+        let basic = request.headers()["authorization"].to_str().unwrap();
+        assert_eq!(basic, format!("Basic {}", STANDARD.encode("gate%3A+1:s3%2Fcret")));
+    }
+}
