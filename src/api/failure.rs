@@ -74,6 +74,7 @@ impl From<ChallengeError> for Failure {
             ChallengeError::TooMany => Self::BadRequest("there are too many factors already"),
             ChallengeError::Busy => Self::TooMany { retry_after: 5 },
             ChallengeError::Store(error) => Self::Unavailable(error.to_string()),
+            ChallengeError::Source(error) => Self::Unavailable(error.to_string()),
             ChallengeError::Enrol(error) => Self::Unavailable(error.to_string()),
         }
     }

@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::call::{Call, Reply, json};
 use super::failure::Failure;
+use super::problem::Problem;
 use super::services::Services;
 use super::visit::Visit;
 use crate::challenge::view::Caller;
 use crate::factors::Answer;
 use crate::gate::passage::SignIn;
+use crate::identity::{Stop, StopReason};
 
 /// `POST sign-in`
 #[derive(Deserialize)]
@@ -54,7 +56,25 @@ pub async fn sign_in(State(services): State<Services>, call: Call<Credentials>) 
         SignIn::Welcome { cookies, caller } => Ok(json(StatusCode::OK, &person(&caller), cookies)),
         SignIn::Refused { .. } | SignIn::Stale => Err(Failure::SignInFailed.into()),
         SignIn::Locked(locked) => Err(Failure::Locked(locked).into()),
+        SignIn::Stopped(stop) => Err(stopped(&stop)),
     }
+}
+
+/// The source of the password lets nobody in with it.
+fn stopped(stop: &Stop) -> Problem {
+    let (code, title, detail) = match stop.why {
+        StopReason::MustChange => (
+            "password_change_required",
+            "The password must be changed first",
+            "Change it where it is kept, named by `source`, and sign in with the new one.",
+        ),
+        StopReason::Barred => (
+            "account_locked",
+            "This account is locked or disabled",
+            "Whoever runs what `source` names can say more.",
+        ),
+    };
+    Problem::new(StatusCode::FORBIDDEN, code, title, detail).with("source", stop.source.as_str())
 }
 
 /// Begins a sign-in by passkey, in the browser whose cookie this sets or finds.
@@ -86,6 +106,7 @@ pub async fn sign_in_by_passkey(State(services): State<Services>, call: Call<Pas
         SignIn::Welcome { cookies, caller } => Ok(json(StatusCode::OK, &person(&caller), cookies)),
         SignIn::Refused { .. } | SignIn::Stale => Err(Failure::SignInFailed.into()),
         SignIn::Locked(locked) => Err(Failure::Locked(locked).into()),
+        SignIn::Stopped(stop) => Err(stopped(&stop)),
     }
 }
 

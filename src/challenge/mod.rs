@@ -13,10 +13,12 @@ use crate::delivery::notices::Notices;
 use crate::delivery::receipts::Receipts;
 use crate::delivery::{Delivery, DeliveryError};
 use crate::factors::{self, EnrolError, Factors, FactorsError};
+use crate::identity::{PasswordSource, SourceDown, SourceError, password_sources};
 use crate::policy::SubjectKey;
 use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
 
 mod attempt;
+mod directory;
 mod enrol;
 mod in_line;
 mod life;
@@ -53,6 +55,8 @@ pub struct Challenges {
     delivery: Delivery,
     receipts: Receipts,
     hashing: password::Hashing,
+    /// Sources that judge passwords themselves.
+    directories: Vec<Arc<dyn PasswordSource>>,
     notices: Notices,
     in_line: in_line::InLine,
 }
@@ -64,6 +68,8 @@ pub enum BuildError {
     Factors(#[from] FactorsError),
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 /// Why a step could not be taken. An answer that is wrong is no error: see [`view::Outcome`].
@@ -87,6 +93,9 @@ pub enum ChallengeError {
     /// Twenty enrolments are enough for one person.
     #[error("there are too many factors already")]
     TooMany,
+    /// A source that judges passwords does not answer.
+    #[error("a password source does not answer: {0}")]
+    Source(#[from] SourceDown),
     /// More passwords are being checked than the machine can bear.
     #[error("too many passwords are being checked")]
     Busy,
@@ -106,6 +115,7 @@ impl Challenges {
         let receipts = Receipts::new(&settings);
         let notices = Notices::new(store.clone(), clock.clone());
         Ok(Self {
+            directories: password_sources(&settings.identity)?,
             store,
             settings,
             clock,
@@ -126,7 +136,14 @@ impl Challenges {
         let factors = Arc::new(factors::all(&settings)?);
         let delivery = Delivery::new(&settings)?;
         let receipts = Receipts::new(&settings);
-        Ok(Self { settings, factors, delivery, receipts, ..self.clone() })
+        let directories = password_sources(&settings.identity)?;
+        Ok(Self { settings, factors, delivery, receipts, directories, ..self.clone() })
+    }
+
+    /// The same room with these sources of passwords, for tests.
+    #[cfg(test)]
+    pub(crate) fn with_directories(&self, directories: Vec<Arc<dyn PasswordSource>>) -> Self {
+        Self { directories, ..self.clone() }
     }
 
     /// The same room with other factors, for tests.

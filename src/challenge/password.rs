@@ -1,4 +1,4 @@
-//! Passwords of local users: argon2id, counted in a pair of counters of their own (decision 18).
+//! Passwords: of local users, argon2id, counted in a pair of counters of their own (decision 18).
 //!
 //! An attempt is counted before it is compared and taken back when it was right, so that no number
 //! of parallel posts gets past the limit. A name that nobody bears costs the same and counts the
@@ -18,7 +18,9 @@ use super::view::Locked;
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_bytes;
 use crate::config::settings::{IdentityKind, Settings};
+use crate::identity::Stop;
 use crate::policy::SubjectKey;
+use crate::session::NewPerson;
 use crate::store::{
     AuditEvent, CounterKey, CounterKind, CounterRecord, Lane, StoreError, Tx, User, canonical_user_name,
 };
@@ -41,10 +43,23 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3RlcGdhdGUtbm9ib2R5$\
 
 /// What became of a user name and a password.
 pub enum PasswordOutcome {
+    /// A local user's.
     Right(Box<User>),
+    /// A person's of a source that judges passwords itself.
+    RightElsewhere(Box<NewPerson>),
     /// Wrong, unknown and disabled are one answer.
     Wrong,
+    /// A source lets this person in with no password at all.
+    Stopped(Stop),
     Locked(Locked),
+}
+
+/// What somebody typed, and where.
+pub(super) struct Guess<'a> {
+    pub(super) user: &'a str,
+    pub(super) password: SecretString,
+    pub(super) browser: Option<&'a str>,
+    pub(super) address: std::net::IpAddr,
 }
 
 /// A password that cannot be taken.
@@ -122,11 +137,13 @@ impl Settings {
 }
 
 impl Challenges {
-    /// Checks a local user's password, counted by person and by whether the browser is known.
+    /// Checks a password, counted by person and by whether the browser is known: a local user's, else
+    /// at the sources that judge passwords themselves, in their order. The first that knows the name
+    /// decides.
     ///
     /// # Errors
-    /// [`ChallengeError::Busy`] when too many are being checked; else when the store cannot be
-    /// asked. In either case nothing was told about the password.
+    /// [`ChallengeError::Busy`] when too many are being checked; else when the store or a source
+    /// cannot be asked. In either case nothing was told about the password.
     pub async fn check_password(
         &self,
         user: &str,
@@ -134,15 +151,48 @@ impl Challenges {
         browser: Option<&str>,
         address: std::net::IpAddr,
     ) -> Result<PasswordOutcome, ChallengeError> {
+        let guess = Guess { user, password, browser, address };
+        if self.directories.is_empty() {
+            return self.check_local(guess, None).await;
+        }
+        self.evenly(self.check_everywhere(guess)).await
+    }
+
+    async fn check_everywhere(&self, guess: Guess<'_>) -> Result<PasswordOutcome, ChallengeError> {
+        let local = match (self.settings.local_source(), canonical_user_name(guess.user)) {
+            (Some(_), Ok(name)) => self.store.user(&name).await?,
+            _ => None,
+        };
+        if local.is_some() {
+            return self.check_local(guess, local).await;
+        }
+        match self.check_directories(&guess).await? {
+            Some(outcome) => Ok(outcome),
+            None => self.check_local(guess, None).await,
+        }
+    }
+
+    /// `found`: who bears the name, if it has been looked up already.
+    async fn check_local(
+        &self,
+        guess: Guess<'_>,
+        found: Option<User>,
+    ) -> Result<PasswordOutcome, ChallengeError> {
+        let Guess { user, password, browser, address } = guess;
         let _turn = self.hashing.turn().await?;
-        let Some(source) = self.settings.local_source() else {
-            return Ok(PasswordOutcome::Wrong);
+        let (source, local) = match (self.settings.local_source(), self.directories.first()) {
+            (Some(source), _) => (source, true),
+            (None, Some(directory)) => (directory.name(), false),
+            (None, None) => return Ok(PasswordOutcome::Wrong),
         };
         let Ok(name) = canonical_user_name(user) else {
             self.compare(password, NOBODY.to_owned().into()).await;
             return Ok(PasswordOutcome::Wrong);
         };
-        let found = self.store.user(&name).await?;
+        let found = match found {
+            None if local => self.store.user(&name).await?,
+            found => found,
+        };
         let subject = match &found {
             Some(user) => SubjectKey::new(source, &user.name),
             None => self.stray(source, &name),
@@ -168,7 +218,7 @@ impl Challenges {
 
     /// What counts for a name that nobody bears. People type passwords into the wrong field, so
     /// such a name is neither kept nor logged.
-    fn stray(&self, source: &str, name: &str) -> SubjectKey {
+    pub(super) fn stray(&self, source: &str, name: &str) -> SubjectKey {
         let mac = self.store.ring().mac("stray name", &[name.as_bytes()]);
         SubjectKey::new(source, &format!("?{}", URL_SAFE_NO_PAD.encode(mac)))
     }
@@ -180,7 +230,7 @@ impl Challenges {
     }
 
     /// Counts the attempt as wrong before anything is compared.
-    async fn reserve(&self, key: &CounterKey, exists: bool) -> Result<Reserved, StoreError> {
+    pub(super) async fn reserve(&self, key: &CounterKey, exists: bool) -> Result<Reserved, StoreError> {
         let (key, figures, now) = (key.clone(), self.figures(), self.clock.now());
         self.store
             .write(move |mut tx: Tx| async move {
@@ -201,7 +251,7 @@ impl Challenges {
     }
 
     /// The attempt was right: this lane counts from zero again.
-    async fn take_back(&self, key: CounterKey) -> Result<(), StoreError> {
+    pub(super) async fn take_back(&self, key: CounterKey) -> Result<(), StoreError> {
         self.store
             .write(move |mut tx| async move {
                 tx.set_counter(&key, CounterRecord::default()).await?;
@@ -210,7 +260,7 @@ impl Challenges {
             .await
     }
 
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         key: CounterKey,
         count: &CounterRecord,
@@ -231,7 +281,7 @@ impl Challenges {
     }
 }
 
-enum Reserved {
+pub(super) enum Reserved {
     Locked(Locked),
     Counted(CounterRecord),
 }

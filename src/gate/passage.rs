@@ -17,7 +17,7 @@ use super::{Gate, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::config::settings::{FirstFactor, IdentityKind, SourceSet};
-use crate::identity::{ClientCertificate, Credentials, Established, IdentityError};
+use crate::identity::{ClientCertificate, Credentials, Established, IdentityError, Stop};
 use crate::policy::{Accepted, Binding, Facts, Truth};
 use crate::session::{Ending, Ours, Remembered};
 use crate::store::{AuditEvent, StoreError};
@@ -59,6 +59,8 @@ pub enum SignIn {
     /// The page was open for too long, or was another browser's.
     Stale,
     Locked(Locked),
+    /// The source of the password lets this person in with none, and says why.
+    Stopped(Stop),
 }
 
 /// The ways to sign in on our own pages.

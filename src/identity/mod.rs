@@ -26,10 +26,12 @@ pub mod grammar;
 pub mod introspection;
 pub mod jwt;
 pub mod own;
+pub mod password;
 pub mod presented;
 pub mod trusted_header;
 
 pub use certificate::ClientCertificate;
+pub use password::{Candidate, PasswordAnswer, PasswordSource, SourceDown, Stop, StopReason};
 
 /// What a source may look at.
 #[derive(Clone, Copy)]
@@ -236,6 +238,14 @@ fn build(source: &SourceSettings, building: &Building<'_>) -> Result<Box<dyn Ide
             Box::new(client_certificate::Certificates::new(name, shown)?)
         }
     })
+}
+
+/// The sources that judge passwords themselves, in the order of the configuration.
+///
+/// # Errors
+/// When one cannot be built from its configuration.
+pub fn password_sources(_settings: &[SourceSettings]) -> Result<Vec<Arc<dyn PasswordSource>>, SourceError> {
+    Ok(Vec::new())
 }
 
 /// Why a source cannot be built from its configuration.

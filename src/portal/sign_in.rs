@@ -64,6 +64,7 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
         }
         SignedIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
         SignedIn::Stale => Told::problem(field, text::SIGN_IN_STALE),
+        SignedIn::Stopped(stop) => Told::problem(field, &text::sign_in_stopped(&stop)),
         SignedIn::Refused { gone } if by_passkey => {
             Told { forget: gone, ..Told::problem(field, text::SIGN_IN_PASSKEY_FAILED) }
         }

@@ -12,6 +12,7 @@ pub use factors::*;
 pub use passkeys::*;
 
 use crate::challenge::view::WhyNot;
+use crate::identity::{Stop, StopReason};
 
 pub const LANG: &str = "en";
 pub const DIR: &str = "ltr";
@@ -44,6 +45,19 @@ pub const SIGN_IN_EMPTY: &str = "Enter your user name and your password";
 pub const SIGN_IN_STALE: &str = "This page had been open for a while. Please sign in again";
 pub const SIGN_IN_ELSEWHERE: &str =
     "You sign in to this site somewhere else. Open the app you want to use and sign in there.";
+
+/// Said only where the source does.
+pub fn sign_in_stopped(stop: &Stop) -> String {
+    let source = &stop.source;
+    match stop.why {
+        StopReason::MustChange => {
+            format!("Your password must be changed in {source} first. Then sign in here with the new one")
+        }
+        StopReason::Barred => {
+            format!("Your account is locked in {source}. Ask the people who run it to unlock it")
+        }
+    }
+}
 
 pub fn signed_in_needed(app: &str) -> String {
     format!("{app} needs to know who you are.")

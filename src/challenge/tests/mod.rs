@@ -16,6 +16,7 @@ use crate::policy::{Accepted, Binding, EnrolmentId, Identity, Proof, SubjectKey}
 use crate::store::Store;
 
 mod answers;
+mod directories;
 mod enrolment;
 mod notices;
 mod passwords;

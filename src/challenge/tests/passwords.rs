@@ -30,6 +30,8 @@ impl World {
         {
             Ok(PasswordOutcome::Right(user)) if user.name == "anna" => "right",
             Ok(PasswordOutcome::Right(_)) => "somebody else",
+            Ok(PasswordOutcome::RightElsewhere(_)) => "right elsewhere",
+            Ok(PasswordOutcome::Stopped(_)) => "stopped",
             Ok(PasswordOutcome::Wrong) => "wrong",
             Ok(PasswordOutcome::Locked(_)) => "locked",
             Err(_) => "error",

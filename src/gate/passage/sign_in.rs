@@ -41,6 +41,11 @@ impl Passage {
             .await;
         let user = match outcome {
             Ok(PasswordOutcome::Right(user)) => user,
+            Ok(PasswordOutcome::RightElsewhere(person)) => {
+                let begun = self.begin_session(visitor, *person).await?;
+                return Ok(SignIn::Welcome { cookies: begun.cookies, caller: begun.caller });
+            }
+            Ok(PasswordOutcome::Stopped(stop)) => return Ok(SignIn::Stopped(stop)),
             Ok(PasswordOutcome::Wrong) => return Ok(SignIn::Refused { gone: None }),
             Ok(PasswordOutcome::Locked(locked)) | Err(ChallengeError::Locked(locked)) => {
                 return Ok(SignIn::Locked(locked));
