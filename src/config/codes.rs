@@ -31,7 +31,6 @@ pub enum Code {
     AnyoneTrusted,
     WideProxy,
     NoSessionHandle,
-    PortalUnreached,
     PortalShared,
     NoZone,
     CertificateSoon,
@@ -50,7 +49,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 41] = [
+    pub const ALL: [(Self, &'static str, &'static str); 40] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -120,11 +119,6 @@ impl Code {
             Self::NoSessionHandle,
             "SG-C032",
             "Warning: an identity source does not say which session it speaks of, so a claim outlives the first factor's sign-out.",
-        ),
-        (
-            Self::PortalUnreached,
-            "SG-C033",
-            "Warning: identities come only with requests that a front proxy adorns, and the portal's own host must be among them.",
         ),
         (
             Self::PortalShared,

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::client;
 use super::pages::{Page, Pages};
-use crate::ambient;
+use crate::ambient::{self, UnixTime};
 use crate::config::{FactorKind, Settings};
 use crate::policy::{CanonicalRequest, LevelSet, Policy};
 use crate::upstream::Body;
@@ -134,6 +134,18 @@ impl Answers {
         } else {
             problem.response(&reference)
         }
+    }
+
+    /// 429: this client's network has used up its share.
+    #[must_use]
+    pub fn too_many(&self, headers: &HeaderMap, retry_after: u32, now: UnixTime) -> Response<Body> {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");
+        let page = |pages: &dyn Pages, reference: &str| pages.too_many(retry_after, now, reference);
+        let mut response = self.either(headers, problem, page);
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+        response
     }
 
     /// The 401 of RFC 9470: names exactly one unmet level (decision 11).

@@ -72,17 +72,7 @@ impl Gate {
                 .either(&parts.headers, problem, |pages, reference| pages.not_allowed(None, reference));
         }
         if let Err(wait) = self.shared.journeys.admit(request.client) {
-            let problem =
-                Problem::new(http::StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests");
-            let now = self.now();
-            let page = |pages: &dyn super::pages::Pages, reference: &str| {
-                pages.too_many(wait.retry_after, now, reference)
-            };
-            let mut response = self.answers.either(&parts.headers, problem, page);
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(wait.retry_after));
-            return response;
+            return self.answers.too_many(&parts.headers, wait.retry_after, self.now());
         }
         let cookies = self.shared.mode.read(&parts.headers);
         let nonce = cookies.browser.map_or_else(ambient::random_token, str::to_owned);

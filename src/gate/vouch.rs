@@ -37,6 +37,10 @@ impl Gate {
         let (Some(id), Some(nonce)) = (parameter("j"), parameter("b").filter(|b| b.len() == DIGEST)) else {
             return from_page(self.answers.pages().bad_request(&reference()));
         };
+        // Each guest is a row: who asks too often waits.
+        if let Err(wait) = self.shared.journeys.admit(request.client) {
+            return self.answers.too_many(&parts.headers, wait.retry_after, self.now());
+        }
         let now = self.now();
         let journey = match self.shared.store.journey(&id, now).await {
             Ok(journey) => journey.filter(|journey| journey.site == *request.host),

@@ -71,7 +71,7 @@ pub(super) fn build(
     passable::passable(&mut build, &factors);
     let server = process::server(&mut build);
     if let Some(server) = &server {
-        sites::check(&mut build, server, &identity, &routes);
+        sites::check(&mut build, server);
     }
     process::warn_of_wide_proxies(&mut build);
     let limits = process::limits(root, build.problems);

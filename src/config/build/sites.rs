@@ -3,12 +3,12 @@
 use super::super::codes::Code;
 use super::super::diagnostic::Diagnostic;
 use super::super::node::Node;
-use super::super::settings::{IdentityKind, IdentitySource, Route, Server};
+use super::super::settings::Server;
 use super::super::source::Span;
 use super::super::values::host;
 use super::Build;
 
-pub(super) fn check(build: &mut Build<'_>, server: &Server, identity: &[IdentitySource], routes: &[Route]) {
+pub(super) fn check(build: &mut Build<'_>, server: &Server) {
     let portal = &server.public_url.host;
     if let Some(at) = host_span(build.root, portal) {
         build.report(
@@ -18,22 +18,6 @@ pub(super) fn check(build: &mut Build<'_>, server: &Server, identity: &[Identity
         );
     }
     warn_of_unasked(build, server);
-    let local = identity.iter().any(|source| matches!(source.kind, IdentityKind::Local));
-    let elsewhere = routes.iter().flat_map(|route| &route.hosts).any(|host| host != portal);
-    let (false, true, Some(list)) = (local, elsewhere, build.root.entry("identity")) else {
-        return;
-    };
-    let at = list.key_span;
-    build.report(
-        Diagnostic::warning(
-            Code::PortalUnreached,
-            "people are known only by what a proxy adds to their requests",
-        )
-        .at(
-            at,
-            format!("requests for {portal} must pass that proxy too, or nobody can reach the challenge"),
-        ),
-    );
 }
 
 /// A route without an upstream serves only proxies that may ask about it.
