@@ -19,7 +19,8 @@ use crate::calls::{Https, is_allowed};
 
 /// For one answer of the issuer's (A18).
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
-const BETWEEN_FETCHES: Duration = Duration::from_secs(30);
+/// How seldom is seldom.
+pub(super) const WHILE: Duration = Duration::from_secs(30);
 /// Known keys are looked up anew after this long, so that a withdrawn key stops counting.
 const FRESH: Duration = Duration::from_secs(600);
 /// And count for this long while the issuer is away.
@@ -30,8 +31,14 @@ pub(super) struct Jwks {
     url: String,
     https: Https,
     known: ArcSwap<Known>,
-    /// When a fetch was tried last; whoever holds it may try.
-    tried: Mutex<Option<Instant>>,
+    /// Whoever holds it may fetch, if it says so.
+    fetches: Mutex<Fetches>,
+}
+
+/// Keys that are old are fetched, and those that may just have been rotated: each once in a while.
+struct Fetches {
+    old: Seldom,
+    unknown: Seldom,
 }
 
 #[derive(Default)]
@@ -47,8 +54,9 @@ impl Jwks {
         if !is_allowed(&uri) {
             return Err("keys are fetched over https only (http on loopback)".to_owned());
         }
-        let (known, tried) = (ArcSwap::default(), Mutex::default());
-        Ok(Self { url: url.to_owned(), https, known, tried })
+        let (known, fetches) =
+            (ArcSwap::default(), Mutex::new(Fetches { old: Seldom::new(1), unknown: Seldom::new(1) }));
+        Ok(Self { url: url.to_owned(), https, known, fetches })
     }
 
     /// The key that a token names (or the only one), if it is of the algorithm's kind.
@@ -60,21 +68,26 @@ impl Jwks {
         if let Some(key) = self.known.load().fresh(kid, algorithm) {
             return Ok(Some(key));
         }
-        let mut tried = self.tried.lock().await;
+        let mut fetches = self.fetches.lock().await;
         // Whoever held it before may have fetched.
         if let Some(key) = self.known.load().fresh(kid, algorithm) {
             return Ok(Some(key));
         }
-        if tried.is_none_or(|at| at.elapsed() >= BETWEEN_FETCHES) {
-            *tried = Some(Instant::now());
+        let turn = if self.known.load().is_fresh() {
+            &mut fetches.unknown
+        } else {
+            &mut fetches.old
+        };
+        if turn.may() {
+            let asked = Instant::now();
             match fetch(&self.https, &self.url).await.and_then(|body| keys(&body)) {
-                Ok(keys) => self.known.store(Arc::new(Known { keys, fetched: *tried })),
+                Ok(keys) => self.known.store(Arc::new(Known { keys, fetched: Some(asked) })),
                 Err(why) => {
                     tracing::warn!(url = self.url, %why, "the identity provider's keys could not be fetched");
                 }
             }
         }
-        drop(tried);
+        drop(fetches);
         let known = self.known.load();
         if known.fetched.is_some_and(|at| at.elapsed() < STALE) {
             return Ok(known.find(kid, algorithm));
@@ -106,10 +119,35 @@ fn keys(body: &[u8]) -> Result<Vec<Jwk>, String> {
     Ok(JwkSet { keys: keys.collect() }.keys)
 }
 
+/// So many times in [`WHILE`].
+pub(super) struct Seldom {
+    most: u32,
+    since: Option<Instant>,
+    times: u32,
+}
+
+impl Seldom {
+    pub(super) const fn new(most: u32) -> Self {
+        Self { most, since: None, times: 0 }
+    }
+
+    /// Whether it may be done once more now, which counts as done.
+    pub(super) fn may(&mut self) -> bool {
+        if self.since.is_none_or(|since| since.elapsed() >= WHILE) {
+            (self.since, self.times) = (Some(Instant::now()), 0);
+        }
+        self.times = self.times.saturating_add(1);
+        self.times <= self.most
+    }
+}
+
 impl Known {
     fn fresh(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {
-        self.fetched.filter(|at| at.elapsed() < FRESH)?;
-        self.find(kid, algorithm)
+        self.find(kid, algorithm).filter(|_| self.is_fresh())
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.fetched.is_some_and(|at| at.elapsed() < FRESH)
     }
 
     fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<Arc<DecodingKey>> {

@@ -4,29 +4,26 @@
 //! digits and `-`, and only a few names are asked for in a while.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use quick_cache::sync::Cache;
-use tokio::time::Instant;
 
-use super::jwks::fetch;
+use super::jwks::{Seldom, fetch};
 use super::keys::public;
 use crate::calls::{Https, is_allowed};
 
 /// Key names kept at most, known and unknown alike.
 const REMEMBERED: usize = 64;
 const LONGEST_NAME: usize = 64;
-/// Names asked for at most in [`WHILE`].
+/// Names asked for at most in a while.
 const MOST_QUESTIONS: u32 = 10;
-const WHILE: Duration = Duration::from_secs(30);
 
 /// The keys below one address.
 pub(super) struct NamedKeys {
     address: String,
     https: Https,
     keys: Cache<String, Option<Arc<DecodingKey>>>,
-    asked: Mutex<(Option<Instant>, u32)>,
+    asked: Mutex<Seldom>,
 }
 
 impl NamedKeys {
@@ -37,7 +34,8 @@ impl NamedKeys {
         if !is_allowed(&uri) {
             return Err("keys are fetched over https only (http on loopback)".to_owned());
         }
-        Ok(Self { address, https, keys: Cache::new(REMEMBERED), asked: Mutex::default() })
+        let asked = Mutex::new(Seldom::new(MOST_QUESTIONS));
+        Ok(Self { address, https, keys: Cache::new(REMEMBERED), asked })
     }
 
     /// The key of this name. One question at a time for each.
@@ -53,7 +51,7 @@ impl NamedKeys {
     }
 
     async fn ask(&self, name: &str) -> Result<Option<Arc<DecodingKey>>, String> {
-        if !self.may_ask() {
+        if !self.asked.lock().unwrap_or_else(PoisonError::into_inner).may() {
             return Err("too many unknown keys were named".to_owned());
         }
         let pem = match fetch(&self.https, &format!("{}{name}", self.address)).await {
@@ -69,14 +67,5 @@ impl NamedKeys {
         };
         let pem = std::str::from_utf8(&pem).map_err(|_| "the key is not text".to_owned())?;
         public(pem, Algorithm::ES256).map(|key| Some(Arc::new(key)))
-    }
-
-    fn may_ask(&self) -> bool {
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.0.is_none_or(|since| since.elapsed() >= WHILE) {
-            *asked = (Some(Instant::now()), 0);
-        }
-        asked.1 += 1;
-        asked.1 <= MOST_QUESTIONS
     }
 }

@@ -2,7 +2,12 @@
 //! column for each source. A source joins by a file with a function for each row, and its column below; a
 //! row that has no meaning for it says why. A column without all the rows does not compile.
 
+mod client_certificate;
+mod introspection;
+mod jwt;
 mod local;
+mod tokens;
+mod trusted_header;
 
 /// What is asked of every source, in this order.
 const ROWS: [&str; 12] = [
@@ -87,6 +92,62 @@ table! {
         rotated_keys: says "passwords are no keys; those of the store are `files`",
         clock_skew: says "one clock",
         replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    trusted_header {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: says "it comes with the request; nobody is asked",
+        down: says "nobody is asked; a proxy that is down sends no requests",
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: says "there are no keys: the address is what counts, see `spoofing`",
+        clock_skew: says "it says no times",
+        replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    jwt {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: run,
+        replayed_callback: says "nothing comes back from elsewhere; proofs that are used again are `signed_headers`",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    introspection {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: says "the server is asked; no key of its is known here",
+        clock_skew: run,
+        replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    client_certificate {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: says "it comes with the request; nobody is asked",
+        down: says "nobody is asked",
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: run,
+        replayed_callback: says "nothing comes back from elsewhere; TLS has the key prove itself on every connection",
         ten_tabs: run,
         log_out_in_one_tab: run,
     }
