@@ -1,4 +1,4 @@
-//! Signed headers of known products, as their makers publish them. Where: `docs/how-to/existing-tokens.md`.
+//! Signed headers of known products, as their makers publish them. Where: `docs/how-to/signed-headers.md`.
 
 use super::super::super::codes::Code;
 use super::super::super::diagnostic::Diagnostic;
