@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tower::{Service, ServiceExt as _};
 
 use super::Handler;
-use crate::gate::Judgement;
+use crate::gate::{Judgement, Onlookers};
 use crate::policy::Permit;
 use crate::upstream::{Body, Extended, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
 
@@ -124,14 +124,18 @@ impl<J: Judge, S> ReverseProxy<J, S> {
     async fn forward(
         &self,
         rules: &Rules,
-        permit: Permit,
-        outgoing: Outgoing,
+        (permit, outgoing, onlookers): (Permit, Outgoing, Option<Box<Onlookers>>),
         mut parts: Parts,
         body: Payload,
     ) -> Response<Body> {
         let http1 = parts.version <= Version::HTTP_11;
         let page = self.judge.wants_page(&parts.headers);
-        match self.forwarder.forward(rules, permit, &mut parts, body, outgoing).await {
+        let answer = self.forwarder.forward(rules, permit, &mut parts, body, outgoing).await;
+        let answer = match (answer, onlookers) {
+            (Ok(response), Some(onlookers)) => shown(response, *onlookers).await,
+            (answer, _) => answer,
+        };
+        match answer {
             Ok(response) => response,
             Err(error) => {
                 let mut apology = self.judge.apology(&error, page);
@@ -156,12 +160,12 @@ where
         let extended = parts.method == Method::CONNECT && Extended::become_get(&mut parts);
         let (judgement, rules) = self.judge.judge(&mut parts, &mut body, peer).await;
         match judgement {
-            Judgement::Forward { permit, outgoing, body: held } => {
+            Judgement::Forward { permit, outgoing, body: held, onlookers } => {
                 let payload = match held {
                     Some(bytes) => Payload::Held(bytes),
                     None => body.map_or(Payload::None, Payload::Stream),
                 };
-                self.forward(&rules, permit, outgoing, parts, payload).await
+                self.forward(&rules, (permit, outgoing, onlookers), parts, payload).await
             }
             Judgement::Portal if extended => no_websocket(),
             // Success would mean that the WebSocket is open.
@@ -182,6 +186,17 @@ where
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (parts, body) = request.into_parts();
         self.answer(parts, body, peer).await
+    }
+}
+
+/// The app's answer, once everybody who wants to see it has made their note of it.
+async fn shown(answer: Response<Body>, onlookers: Onlookers) -> Result<Response<Body>, UpstreamError> {
+    match Box::pin(onlookers.answered(answer.status(), answer.headers())).await {
+        Ok(()) => Ok(answer),
+        Err(error) => {
+            tracing::error!(%error, "an answer of the app is kept back");
+            Err(UpstreamError::not_noted())
+        }
     }
 }
 

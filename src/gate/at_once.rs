@@ -53,14 +53,14 @@ impl Gate {
         parts: &Parts,
         now: UnixTime,
     ) -> Result<Judgement, CanonicalRequest> {
-        if held::may_be_click(self, parts, &request) {
+        if held::may_be_click(self, parts, &request) || self.is_watched(route, &request) {
             return Err(request);
         }
         let of_anyone = self.of_anyone(route, &request, now);
         if route.may_be_public
             && let Some(demand) = of_anyone.filter(Demand::is_public)
         {
-            return self.pass(question(request, route, demand, None, Learned::NOTHING, now), None);
+            return self.pass(question(request, route, demand, None, Learned::NOTHING, now), parts, None);
         }
         let rooms = (&*self.shared.sessions, &self.claims);
         if !self.shared.revocations.is_stale(now)
@@ -69,22 +69,31 @@ impl Gate {
         {
             let asker = Some(&familiar.asker);
             let demand = self.demand(of_anyone, route, &request, asker, now);
-            return self.pass(question(request, route, demand, asker, Learned::NOTHING, now), asker);
+            return self.pass(question(request, route, demand, asker, Learned::NOTHING, now), parts, asker);
         }
         Err(request)
     }
 
     /// A plain allow, or the request again.
-    fn pass(&self, question: Question<'_>, asker: Option<&Asker>) -> Result<Judgement, CanonicalRequest> {
+    fn pass(
+        &self,
+        question: Question<'_>,
+        parts: &Parts,
+        asker: Option<&Asker>,
+    ) -> Result<Judgement, CanonicalRequest> {
         let route = question.route;
         match self.policy.decide(question) {
             Decision::Allow(permit) if permit.reason() == AllowReason::Grace => {
                 Err(permit.into_parts().request)
             }
             Decision::Allow(permit) => {
-                self.allowed(route, permit.request().door);
+                let request = permit.request();
+                let Ok(onlookers) = self.onlookers((route, request), &parts.headers, asker, None) else {
+                    return Err(permit.into_parts().request);
+                };
+                self.allowed(route, request.door);
                 let outgoing = self.outgoing(&permit, route, asker);
-                Ok(Judgement::Forward { permit, outgoing, body: None })
+                Ok(Judgement::Forward { permit, outgoing, body: None, onlookers })
             }
             Decision::SignIn(request) | Decision::Challenge(request, _) | Decision::Deny(request, _) => {
                 Err(request)

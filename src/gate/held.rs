@@ -168,7 +168,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "bounded by `Limited` and by time")]
-async fn collect(body: Incoming, limit: u64) -> Option<Bytes> {
+pub(super) async fn collect(body: Incoming, limit: u64) -> Option<Bytes> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let collected = tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await;
     collected.ok()?.ok().map(http_body_util::Collected::to_bytes)

@@ -168,11 +168,7 @@ impl Gate {
     ) -> Result<Option<Asker>, Response<Body>> {
         let asker = match self.who(route, request, parts, peer, now).await {
             Ok(asker) => asker,
-            Err(IdentityError::Refused(why)) => {
-                let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
-                return Err(self.refused(parts, &refusal, request.door));
-            }
-            Err(error) => return Err(self.answers.unavailable(&parts.headers, &error)),
+            Err(error) => return Err(self.not_identified(parts, &error, request.door)),
         };
         if let Some(asker) = &asker
             && let Some(session) = &asker.established.live
@@ -196,6 +192,16 @@ impl Gate {
         let credentials = Credentials::of(request, parts, peer.ip(), cookies);
         let established = self.identify(credentials, route.identity, now).await?;
         Ok(established.map(|established| self.asker(established, cookies, &request.host, now)))
+    }
+
+    fn not_identified(&self, parts: &Parts, error: &IdentityError, door: Door) -> Response<Body> {
+        match error {
+            IdentityError::Refused(why) => {
+                let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
+                self.refused(parts, &refusal, door)
+            }
+            IdentityError::Unavailable(_) => self.answers.unavailable(&parts.headers, error),
+        }
     }
 
     /// The decision for a request whose asker, if there is one, is known.
@@ -336,11 +342,20 @@ impl Gate {
             self.allowed(route, permit.request().door);
         }
         let outgoing = self.outgoing(&permit, route, asker);
-        let replacement = match held::exchange(self, parts, body, permit.request(), permit.identity()).await {
+        let request = permit.request();
+        let mut replacement = match held::exchange(self, parts, body, request, permit.identity()).await {
             Ok(replacement) => replacement,
             Err(answer) => return Judgement::Answer(answer),
         };
-        Judgement::Forward { permit, outgoing, body: replacement }
+        let onlookers = if self.is_watched(route, request) {
+            self.watch_login((route, request), parts, (body, &mut replacement), asker).await
+        } else {
+            self.onlookers((route, request), &parts.headers, asker, None)
+        };
+        match onlookers {
+            Ok(onlookers) => Judgement::Forward { permit, outgoing, body: replacement, onlookers },
+            Err(error) => Judgement::Answer(self.not_identified(parts, &error, request.door)),
+        }
     }
 
     /// The headers that tell the app who it is.

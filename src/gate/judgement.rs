@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 
+use super::Onlookers;
 use crate::policy::Permit;
 use crate::upstream::{Body, Outgoing};
 
@@ -16,6 +17,8 @@ pub enum Judgement {
         /// A form kept over a challenge: takes the place of the client's body, whose headers have
         /// been changed to fit.
         body: Option<Bytes>,
+        /// Who has to see the app's answer before it is released.
+        onlookers: Option<Box<Onlookers>>,
     },
     /// Below the reserved prefix: the portal's or the API's to answer.
     Portal,

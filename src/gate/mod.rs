@@ -20,6 +20,7 @@ mod journeys;
 mod judge;
 pub mod judgement;
 pub mod limits;
+mod onlookers;
 mod outgoing;
 pub mod pages;
 pub mod passage;
@@ -49,6 +50,7 @@ use crate::store::Store;
 
 pub use audit::AuditQueue;
 pub use judgement::Judgement;
+pub use onlookers::Onlookers;
 pub use passage::Passage;
 pub use standing::{InUse, Overseer};
 

@@ -1,13 +1,14 @@
 //! One folder per identity source, behind one trait: who does the first factor say this is?
 //!
-//! A source reads what a request carries. It never decides what the person may do, and it never
-//! sees a request's body.
+//! A source reads what a request carries, and one that watches an app's own login the body of that one
+//! request (`onlooker.rs`). It never decides what the person may do.
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method};
@@ -25,12 +26,14 @@ pub mod dpop;
 pub mod grammar;
 pub mod introspection;
 pub mod jwt;
+mod onlooker;
 pub mod own;
 pub mod password;
 pub mod presented;
 pub mod trusted_header;
 
 pub use certificate::ClientCertificate;
+pub use onlooker::{Noting, Onlooker};
 pub use password::{Candidate, PasswordAnswer, PasswordSource, SourceDown, Stop, StopReason};
 
 /// What a source may look at.
@@ -136,6 +139,33 @@ pub trait IdentitySource: Send + Sync {
     fn reads_cookies_alone(&self) -> bool {
         false
     }
+
+    /// Whether it ever wants to see what the app answers.
+    fn looks_on(&self) -> bool {
+        false
+    }
+
+    /// Whether a request is one whose body it has to read: a login that the app judges.
+    fn reads_body(&self, method: &Method, target: &PathAndQuery) -> bool {
+        let _ = (method, target);
+        false
+    }
+
+    /// Who shall see the app's answer to a request that is about to be forwarded. `known`: who sends it,
+    /// where that was asked. `body`: all of it, where [`IdentitySource::reads_body`] said so and it was
+    /// small enough.
+    ///
+    /// # Errors
+    /// When what the request carries is not acceptable.
+    fn onlooker(
+        &self,
+        credentials: &Credentials<'_>,
+        known: Option<&Established>,
+        body: Option<&Bytes>,
+    ) -> Result<Option<Box<dyn Onlooker>>, IdentityError> {
+        let _ = (credentials, known, body);
+        Ok(None)
+    }
 }
 
 /// What sources are built with.
@@ -152,6 +182,8 @@ pub struct Sources {
     sources: Vec<Box<dyn IdentitySource>>,
     /// Those that read more than cookies.
     beyond_cookies: SourceSet,
+    /// Those that want to see what apps answer.
+    onlooking: SourceSet,
 }
 
 impl Sources {
@@ -164,19 +196,51 @@ impl Sources {
             .iter()
             .map(|source| build(source, building))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut beyond_cookies = SourceSet::NONE;
-        for (index, source) in sources.iter().enumerate() {
-            if !source.reads_cookies_alone() {
-                beyond_cookies = beyond_cookies.with(index);
-            }
-        }
-        Ok(Self { sources, beyond_cookies })
+        let those = |is: fn(&dyn IdentitySource) -> bool| {
+            let found = sources.iter().enumerate().filter(|(_, source)| is(&***source));
+            found.fold(SourceSet::NONE, |set, (index, _)| set.with(index))
+        };
+        Ok(Self {
+            beyond_cookies: those(|source| !source.reads_cookies_alone()),
+            onlooking: those(|source| source.looks_on()),
+            sources,
+        })
     }
 
     /// Whether nothing but cookies can say who it is, where these sources count.
     #[must_use]
     pub const fn read_cookies_alone(&self, accepted: SourceSet) -> bool {
         !self.beyond_cookies.overlaps(accepted)
+    }
+
+    /// Whether one of these sources may want to see what the app answers.
+    #[must_use]
+    pub const fn look_on(&self, accepted: SourceSet) -> bool {
+        self.onlooking.overlaps(accepted)
+    }
+
+    /// Whether one of these sources has to read the body of such a request.
+    #[must_use]
+    pub fn read_body(&self, accepted: SourceSet, method: &Method, target: &PathAndQuery) -> bool {
+        self.look_on(accepted) && self.accepted(accepted).any(|source| source.reads_body(method, target))
+    }
+
+    /// Whoever of these sources wants to see the answer to a request that is about to be forwarded.
+    ///
+    /// # Errors
+    /// When what the request carries is not acceptable.
+    pub fn onlookers(
+        &self,
+        credentials: &Credentials<'_>,
+        accepted: SourceSet,
+        known: Option<&Established>,
+        body: Option<&Bytes>,
+    ) -> Result<Vec<Box<dyn Onlooker>>, IdentityError> {
+        let mut onlookers = Vec::new();
+        for source in self.accepted(accepted).filter(|source| source.looks_on()) {
+            onlookers.extend(source.onlooker(credentials, known, body)?);
+        }
+        Ok(onlookers)
     }
 
     fn accepted(&self, accepted: SourceSet) -> impl Iterator<Item = &dyn IdentitySource> {

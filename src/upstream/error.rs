@@ -46,6 +46,8 @@ pub enum Fault {
     Broken,
     #[error("what the request was allowed by does not hold any more")]
     Lapsed,
+    #[error("what the upstream's answer means for who is signed in could not be written down")]
+    NotNoted,
 }
 
 impl Fault {
@@ -69,6 +71,7 @@ impl Fault {
             Self::ResponseTimeout => "upstream_timeout",
             Self::Broken => "upstream_broken",
             Self::Lapsed => "lapsed",
+            Self::NotNoted => "not_noted",
         }
     }
 }
@@ -93,11 +96,22 @@ impl UpstreamError {
         Self { fault, retry_safe: false }
     }
 
+    /// There is an answer, and nobody may see it: what follows from it could not be written down.
+    #[must_use]
+    pub const fn not_noted() -> Self {
+        Self::sent(Fault::NotNoted)
+    }
+
     #[must_use]
     pub const fn side(&self) -> Side {
         match self.fault {
             Fault::TooLarge | Fault::ClientStalled | Fault::ClientGone | Fault::ForeignOrigin => Side::Client,
-            Fault::NoUpstream | Fault::Busy | Fault::NoTunnel | Fault::Loop | Fault::Lapsed => Side::Own,
+            Fault::NoUpstream
+            | Fault::Busy
+            | Fault::NoTunnel
+            | Fault::Loop
+            | Fault::Lapsed
+            | Fault::NotNoted => Side::Own,
             Fault::Unresolved
             | Fault::Unreachable
             | Fault::ConnectTimeout
@@ -116,7 +130,7 @@ impl UpstreamError {
             Fault::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Fault::ClientGone => StatusCode::BAD_REQUEST,
             Fault::ForeignOrigin | Fault::Lapsed => StatusCode::FORBIDDEN,
-            Fault::Busy | Fault::NoTunnel => StatusCode::SERVICE_UNAVAILABLE,
+            Fault::Busy | Fault::NoTunnel | Fault::NotNoted => StatusCode::SERVICE_UNAVAILABLE,
             Fault::NoUpstream => StatusCode::NOT_FOUND,
             Fault::Unresolved | Fault::Unreachable | Fault::Untrusted | Fault::TlsFailed | Fault::Broken => {
                 StatusCode::BAD_GATEWAY
@@ -146,6 +160,7 @@ impl UpstreamError {
             Fault::ResponseTimeout => "upstream-timeout",
             Fault::Broken => "upstream-broken",
             Fault::Lapsed => "lapsed",
+            Fault::NotNoted => "not-noted",
         }
     }
 }

@@ -94,7 +94,7 @@ impl TestJudge {
             let user = HeaderValue::from_str(&person.subject).unwrap();
             outgoing.set(HeaderName::from_static("remote-user"), user);
         }
-        Judgement::Forward { permit, outgoing, body: None }
+        Judgement::Forward { permit, outgoing, body: None, onlookers: None }
     }
 }
 
