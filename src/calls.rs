@@ -74,7 +74,11 @@ impl CallError {
 
 /// A client with a pool of its own. Cheap to clone.
 #[derive(Clone)]
-pub struct Https(Client<Hurried<HttpsConnector<HttpConnector>>, Full<Bytes>>);
+pub struct Https {
+    client: Client<Hurried<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    /// Whether plain HTTP may leave this machine.
+    plain: bool,
+}
 
 /// TLS to a service: the system's authorities, or those of this PEM text alone.
 ///
@@ -93,7 +97,27 @@ impl Https {
     /// # Errors
     /// When there are none, or they cannot be read.
     pub fn new(authority: Option<&str>) -> Result<Self, HttpsError> {
-        let config = tls(authority)?;
+        Ok(Self::with(tls(authority)?))
+    }
+
+    /// For an app that requests are forwarded to anyway, over plain HTTP where its address says so.
+    /// `secure`: whether an address of it is https.
+    ///
+    /// # Errors
+    /// As [`Https::new`], for a secure one.
+    pub fn to_app(authority: Option<&str>, secure: bool) -> Result<Self, HttpsError> {
+        let config = if secure {
+            tls(authority)?
+        } else {
+            ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()?
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth()
+        };
+        Ok(Self { plain: true, ..Self::with(config) })
+    }
+
+    fn with(config: ClientConfig) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -107,7 +131,7 @@ impl Https {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(MOST_IDLE)
             .build(Hurried(https));
-        Ok(Self(client))
+        Self { client, plain: false }
     }
 
     /// One request and its answer, whatever its status. `patience` is for all of it.
@@ -120,7 +144,9 @@ impl Https {
         patience: Duration,
     ) -> Result<Response<Bytes>, CallError> {
         let mut request = request.map(|body| Full::new(body.into()));
-        allowed(request.uri())?;
+        if !self.plain {
+            allowed(request.uri())?;
+        }
         if !request.headers().contains_key(header::USER_AGENT) {
             let agent = header::HeaderValue::from_static(concat!("stepgate/", env!("CARGO_PKG_VERSION")));
             request.headers_mut().insert(header::USER_AGENT, agent);
@@ -131,7 +157,7 @@ impl Https {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, CallError> {
-        let response = self.0.request(request).await.map_err(|error| {
+        let response = self.client.request(request).await.map_err(|error| {
             let text = causes(&error);
             if is_of_tls(&error) {
                 CallError::Untrusted(text)

@@ -36,6 +36,8 @@ pub enum Code {
     CertificateSoon,
     NoPasskeys,
     NobodyAsks,
+    SignInClosed,
+    NoSignOut,
     ReadableSecret,
     Unfetched,
     InlineSecret,
@@ -49,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 40] = [
+    pub const ALL: [(Self, &'static str, &'static str); 42] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -150,6 +152,16 @@ impl Code {
             Self::FailsOpen,
             "SG-C050",
             "Warning: a factor counts as proved while the service behind it cannot be reached.",
+        ),
+        (
+            Self::SignInClosed,
+            "SG-C052",
+            "Warning: the rules let nobody who is not known yet see the sign-in page that they are led to.",
+        ),
+        (
+            Self::NoSignOut,
+            "SG-C053",
+            "Warning: it is not said how people sign out at an app whose session counts.",
         ),
         (Self::UnknownVariable, "SG-C060", "A `STEPGATE__…` variable that names no setting."),
         (

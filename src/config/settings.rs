@@ -32,9 +32,10 @@ pub use duo::{Duo, DuoApplication};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use identity::{
-    CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth,
-    ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract,
-    JwtKey, JwtPlace, SourceSet, TrustedHeader,
+    AppSession, AppWay, Basic, CertificateForm, CertificateName, CertificateOrigin, CertificateSource,
+    ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt,
+    JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Mark, Place, Probe, ProbeUrl, Question, SourceSet,
+    TrustedHeader,
 };
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};

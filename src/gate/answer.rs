@@ -241,7 +241,9 @@ impl Answers {
     }
 }
 
-fn with_challenge(mut response: Response<Body>, challenge: &str) -> Response<Body> {
+/// With what a client may answer a 401 by.
+#[must_use]
+pub fn with_challenge(mut response: Response<Body>, challenge: &str) -> Response<Body> {
     if let Ok(value) = HeaderValue::try_from(challenge) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }

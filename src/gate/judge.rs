@@ -402,6 +402,12 @@ impl Gate {
             answer == crate::config::settings::Answer::Auto && super::client::navigates(&parts.headers);
         let origin = self.origin_of(&request.host);
         let reason = missing.as_ref().map_or(Reason::SIGN_IN, |_| Reason::PROOF);
+        if missing.is_none()
+            && let Some(mut answer) = self.at_the_doorstep(parts, &request, route, person)
+        {
+            answer.extensions_mut().get_or_insert(Reason::SIGN_IN);
+            return Judgement::Answer(answer);
+        }
         let mut answer = match (person, missing) {
             (false, Some((_, missing))) => {
                 self.answers

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod canonical;
 pub mod check;
 pub mod client;
+mod doorstep;
 pub mod entrance;
 mod facts;
 mod familiar;
@@ -123,6 +124,7 @@ impl Gate {
             store: &shared.store,
             clock: &shared.clock,
             public_url: &policy.settings().server.public_url,
+            policy: &policy,
         };
         Ok(Self {
             challenges,

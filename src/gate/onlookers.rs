@@ -76,6 +76,7 @@ impl Gate {
             target: &request.target,
             headers,
             peer: request.client,
+            client: request.client,
             cookies: self.shared.mode.read(headers),
             certificate: None,
         };

@@ -201,6 +201,7 @@ impl Passage {
             target: parts.uri.path_and_query().unwrap_or(&root),
             headers,
             peer: peer.to_canonical(),
+            client: address,
             cookies,
             certificate: certificate.map(|certificate| &**certificate),
         };
@@ -290,6 +291,7 @@ impl Passage {
             match &source.kind {
                 IdentityKind::Local => (ways.password, ways.passkey) = (true, true),
                 IdentityKind::TrustedHeader(_)
+                | IdentityKind::AppSession(_)
                 | IdentityKind::Jwt(_)
                 | IdentityKind::Introspection(_)
                 | IdentityKind::ClientCertificate(_) => {}

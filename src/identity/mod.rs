@@ -15,10 +15,11 @@ use http::{HeaderMap, Method};
 
 use crate::ambient::{Clock, UnixTime};
 use crate::config::settings::{IdentityKind, IdentitySource as SourceSettings, PublicUrl, SourceSet};
-use crate::policy::{CanonicalRequest, Door, Identity};
+use crate::policy::{CanonicalRequest, Door, Identity, Policy};
 use crate::session::{Carried, LiveSession, Sessions};
 use crate::store::Store;
 
+pub mod app_session;
 pub mod certificate;
 pub mod claims;
 pub mod client_certificate;
@@ -47,6 +48,8 @@ pub struct Credentials<'a> {
     pub headers: &'a HeaderMap,
     /// The peer of the socket, never a forwarded address.
     pub peer: IpAddr,
+    /// The client, from trusted proxies only.
+    pub client: IpAddr,
     /// Our own cookies.
     pub cookies: Carried<'a>,
     /// The certificate that our own TLS has verified.
@@ -68,6 +71,7 @@ impl<'a> Credentials<'a> {
             target: &request.target,
             headers: &parts.headers,
             peer,
+            client: request.client,
             cookies,
             certificate: device.map(|device| &**device),
         }
@@ -109,7 +113,7 @@ pub enum Recall {
 }
 
 /// Why a source that should have answered could not.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum IdentityError {
     /// Credentials are there and contradict themselves or break the grammar: refuse the request.
     #[error("the identity that came with the request is not acceptable: {0}")]
@@ -166,6 +170,22 @@ pub trait IdentitySource: Send + Sync {
         let _ = (credentials, known, body);
         Ok(None)
     }
+
+    /// Where people sign in to it, if that is anywhere we can lead them.
+    fn doorstep(&self) -> Option<Doorstep<'_>> {
+        None
+    }
+}
+
+/// Where somebody can sign in whom nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doorstep<'a> {
+    /// At the portal.
+    Ours,
+    /// At a page of the app, on the request's own site.
+    Page(&'a str),
+    /// By what a browser asks for itself, under this realm.
+    Basic(&'a str),
 }
 
 /// What sources are built with.
@@ -174,6 +194,8 @@ pub struct Building<'a> {
     pub store: &'a Store,
     pub clock: &'a Clock,
     pub public_url: &'a PublicUrl,
+    /// The rules that the sources serve.
+    pub policy: &'a Arc<Policy>,
 }
 
 /// The configured sources, asked in order; the first that answers says who it is.
@@ -243,6 +265,12 @@ impl Sources {
         Ok(onlookers)
     }
 
+    /// Where somebody whom nobody knows can sign in: at the first of these sources that has a place.
+    #[must_use]
+    pub fn doorstep(&self, accepted: SourceSet) -> Option<Doorstep<'_>> {
+        self.accepted(accepted).find_map(IdentitySource::doorstep)
+    }
+
     fn accepted(&self, accepted: SourceSet) -> impl Iterator<Item = &dyn IdentitySource> {
         let sources = self.sources.iter().enumerate();
         sources
@@ -301,6 +329,7 @@ fn build(source: &SourceSettings, building: &Building<'_>) -> Result<Box<dyn Ide
         IdentityKind::ClientCertificate(shown) => {
             Box::new(client_certificate::Certificates::new(name, shown)?)
         }
+        IdentityKind::AppSession(app) => Box::new(app_session::AppSession::new(name, app, building)?),
     })
 }
 
@@ -334,6 +363,7 @@ pub(crate) mod testing {
             target: &ROOT,
             headers,
             peer: IpAddr::from([127, 0, 0, 1]),
+            client: IpAddr::from([127, 0, 0, 1]),
             cookies: Carried::default(),
             certificate: None,
         }

@@ -37,6 +37,7 @@ pub use conditions::Truth;
 pub use decide::{AllowReason, Decision, DenyReason, Enrolled, Missing, Permit, PermitParts, Question};
 pub use demand::{Demand, LevelSet};
 pub use levels::Deadlines;
+pub use pattern::{Case, Pattern, PatternError};
 pub use person::{Binding, Identity, SubjectKey};
 pub use proof::{EnrolmentId, Proof, TrustId};
 pub use request::{CanonicalRequest, Door, Reading, Readings, Reserved};

@@ -8,7 +8,7 @@ use super::text;
 
 /// One path pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     written: Box<str>,
     exact: Box<[Segment]>,
     folded: Box<[Segment]>,
@@ -25,7 +25,7 @@ enum Segment {
 
 /// Why a path pattern is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PatternError {
+pub enum PatternError {
     #[error("a path pattern begins with `/`")]
     Start,
     #[error("`**` stands only as a whole segment, as in `/admin/**`")]
@@ -40,7 +40,7 @@ pub(super) enum PatternError {
 
 /// How a path is compared with patterns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Case {
+pub enum Case {
     /// As it is written.
     Exact,
     /// Both sides folded; the path's own folding beyond ASCII has been done before.
@@ -54,7 +54,7 @@ pub(super) struct PathSet(Box<[Pattern]>);
 impl Pattern {
     /// # Errors
     /// When the text is no path pattern.
-    pub(super) fn parse(written: &str) -> Result<Self, PatternError> {
+    pub fn parse(written: &str) -> Result<Self, PatternError> {
         let path = written.strip_prefix('/').ok_or(PatternError::Start)?;
         if let Some(bad) = path.chars().find(|c| c.is_control() || matches!(c, '\\' | '%' | '?' | '#')) {
             return Err(PatternError::Forbidden(bad));
@@ -68,7 +68,7 @@ impl Pattern {
     }
 
     /// Whether a path matches.
-    pub(super) fn holds(&self, path: &str, case: Case) -> bool {
+    pub fn holds(&self, path: &str, case: Case) -> bool {
         let pattern = match case {
             Case::Exact => &self.exact,
             Case::Folded => &self.folded,

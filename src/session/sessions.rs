@@ -238,16 +238,7 @@ impl Sessions {
     }
 
     fn new_session(&self, person: &NewPerson, now: UnixTime) -> Result<NewSession, StoreError> {
-        let snapshot = Snapshot {
-            name: person.name.clone(),
-            email: person.email.clone(),
-            groups: person.groups.clone(),
-            attributes: person.attributes.clone(),
-            authenticated_at: person.authenticated_at,
-            binding: person.binding.map(|binding| binding.0),
-        };
-        let snapshot =
-            serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))?;
+        let snapshot = snapshot_of(person)?;
         let limit = now.plus(self.lifetimes.absolute);
         Ok(NewSession {
             sid: ambient::random_token(),
@@ -293,6 +284,57 @@ impl Sessions {
         let token = ambient::random_token();
         let added = self.store.add_site_token(&token, session, site, now).await?;
         Ok(added.then_some(token))
+    }
+
+    /// As [`Sessions::token_for`], with a token that the caller made of a credential which is not ours.
+    ///
+    /// # Errors
+    /// When the store cannot be written. `false`: the session has ended, or another one has the token.
+    pub async fn token_as(
+        &self,
+        token: &str,
+        session: &str,
+        site: &str,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        self.store.add_site_token(token, session, site, now).await
+    }
+
+    /// The session as its source says it is by now; the same one where nothing has changed. Who it is of
+    /// cannot change.
+    ///
+    /// # Errors
+    /// When the store cannot be written: then it stays as it was.
+    pub async fn amend(
+        &self,
+        session: &Arc<LiveSession>,
+        token: &str,
+        person: &NewPerson,
+        now: UnixTime,
+    ) -> Result<Arc<LiveSession>, StoreError> {
+        let known = &session.identity;
+        let told = person
+            .groups
+            .as_ref()
+            .map(|groups| groups.iter().map(String::as_str).collect::<Vec<_>>());
+        let knew = known
+            .groups
+            .as_ref()
+            .map(|groups| groups.iter().map(|group| &**group).collect::<Vec<_>>());
+        if told == knew
+            && person.name.as_deref() == known.name.as_deref()
+            && person.email.as_deref() == known.email.as_deref()
+            && person.attributes == known.attributes
+        {
+            return Ok(Arc::clone(session));
+        }
+        let person = NewPerson { authenticated_at: known.authenticated_at, ..person.clone() };
+        self.store.amend_session(&session.id, snapshot_of(&person)?).await?;
+        self.cache.remove(token);
+        match self.resolve(token, &session.site, now).await? {
+            Some(amended) => Ok(amended),
+            None => Err(StoreError::Corrupt("a session that ended as it was changed")),
+        }
     }
 
     /// Ends one session, or all of the person's; durable before it returns, everywhere within a second.
@@ -381,6 +423,18 @@ impl NewPerson {
     pub fn new(source: &str, subject: &str) -> Self {
         Self { source: source.to_owned(), subject: subject.to_owned(), ..Self::default() }
     }
+}
+
+fn snapshot_of(person: &NewPerson) -> Result<String, StoreError> {
+    let snapshot = Snapshot {
+        name: person.name.clone(),
+        email: person.email.clone(),
+        groups: person.groups.clone(),
+        attributes: person.attributes.clone(),
+        authenticated_at: person.authenticated_at,
+        binding: person.binding.map(|binding| binding.0),
+    };
+    serde_json::to_string(&snapshot).map_err(|_| StoreError::Corrupt("session identity"))
 }
 
 fn identity_of(record: &SessionRecord, snapshot: Snapshot) -> Identity {

@@ -160,6 +160,23 @@ impl Store {
         .await
     }
 
+    /// Replaces what the identity source said of a session that still runs.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn amend_session(&self, sid: &str, snapshot: String) -> Result<(), StoreError> {
+        let sid = sid.to_owned();
+        self.write(move |mut tx| async move {
+            sqlx::query("UPDATE sessions SET snapshot = $2 WHERE sid = $1 AND ended IS NULL")
+                .bind(&sid)
+                .bind(&snapshot)
+                .execute(tx.sql())
+                .await?;
+            tx.commit(()).await
+        })
+        .await
+    }
+
     /// Ends the sessions that a source knows by this name of its own, and tells every process. Returns
     /// how many were running.
     ///

@@ -1,96 +1,6 @@
 //! A legacy app that nobody here wrote: DokuWiki from Debian, on PHP's own server, behind the gate.
 
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-use crate::support::{Browser, Form, Gate, Setup, run, text_of, wait_until};
-
-/// DokuWiki with data of its own in a temporary directory.
-struct Wiki {
-    directory: tempfile::TempDir,
-    server: Child,
-    port: u16,
-}
-
-impl Wiki {
-    fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path();
-        run(Command::new("cp").args(["-rL", "/usr/share/dokuwiki"]).arg(root.join("wiki"))).expect(0);
-        let wiki = root.join("wiki");
-        for place in [
-            "data/pages",
-            "data/media",
-            "data/attic",
-            "data/media_attic",
-            "data/meta",
-            "data/media_meta",
-            "data/cache",
-            "data/index",
-            "data/locks",
-            "data/tmp",
-            "data/log",
-        ] {
-            std::fs::create_dir_all(wiki.join(place)).unwrap();
-        }
-        let conf = wiki.join("conf");
-        std::fs::create_dir_all(&conf).unwrap();
-        for source in ["/usr/share/dokuwiki/conf", "/etc/dokuwiki"] {
-            if Path::new(source).is_dir() {
-                let _ = run(Command::new("sh")
-                    .arg("-c")
-                    .arg(format!("cp -rLn {source}/. {}/ 2>/dev/null", conf.display())));
-            }
-        }
-        for leftover in [
-            "local.php",
-            "acl.auth.php",
-            "users.auth.php",
-            "local.protected.php",
-        ] {
-            let _ = std::fs::remove_file(conf.join(leftover));
-        }
-        // Everybody may write; who is an administrator is DokuWiki's own affair and off here.
-        std::fs::write(conf.join("local.php"), "<?php\n$conf['title'] = 'Legacy';\n$conf['useacl'] = 0;\n$conf['savedir'] = './data';\n$conf['userewrite'] = 0;\n").unwrap();
-        // Debian's preload points at /var/lib; ours is beside the copy.
-        std::fs::write(wiki.join("inc/preload.php"), "<?php\ndefine('DOKU_CONF', DOKU_INC.'conf/');\n")
-            .unwrap();
-        std::fs::write(wiki.join("data/pages/start.txt"), "====== Start ======\nA page from before.\n")
-            .unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let log = std::fs::File::create(root.join("php.log")).unwrap();
-        let server = Command::new("php")
-            .args([
-                "-d",
-                "error_reporting=0",
-                "-d",
-                "display_errors=0",
-                "-S",
-                &format!("127.0.0.1:{port}"),
-                "-t",
-            ])
-            .arg(&wiki)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("php is installed (tests/run installs it)");
-        wait_until("PHP to listen", || TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { directory, server, port }
-    }
-
-    fn page(&self, name: &str) -> String {
-        std::fs::read_to_string(self.directory.path().join("wiki/data/pages").join(name)).unwrap_or_default()
-    }
-}
-
-impl Drop for Wiki {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
+use crate::support::{Browser, Form, Gate, Setup, Wiki, text_of};
 
 fn gate(wiki: &Wiki) -> Gate {
     Setup::new(&format!(
@@ -103,7 +13,7 @@ fn gate(wiki: &Wiki) -> Gate {
     rules:
       - {{ path: /doku.php, query: {{ do: admin }}, require: sensitive, reason: Administration of the wiki }}
 ",
-        wiki.port
+        wiki.port()
     ))
     .user("anna", &[])
     .start()
@@ -183,7 +93,7 @@ fn browsing_saving_uploading_and_administration_stepped_up() {
     let action = browser.absolute(&form.action);
     let reply = browser.post_form(&action, body, &kind);
     let uploaded = browser.settle(reply);
-    let media = wiki.directory.path().join("wiki/data/media/file.tgz");
+    let media = wiki.path("data/media/file.tgz");
     let arrived = std::fs::read(&media).unwrap_or_default();
     assert!(
         arrived == content,
@@ -237,7 +147,7 @@ fn a_long_edit_survives_the_challenge() {
     require: signed-in
     rules: [{{ path: /doku.php, method: POST, require: sensitive }}]
 ",
-        wiki.port
+        wiki.port()
     ))
     .user("anna", &[])
     .start();

@@ -19,6 +19,7 @@ mod support;
 mod abuse;
 mod acme;
 mod api;
+mod app_login;
 mod back_channel;
 mod browser;
 mod browser_side;

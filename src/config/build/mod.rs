@@ -72,6 +72,7 @@ pub(super) fn build(
     let server = process::server(&mut build);
     if let Some(server) = &server {
         sites::check(&mut build, server);
+        identity::app_session::check(&mut build, &server.public_url, &identity, &routes);
     }
     process::warn_of_wide_proxies(&mut build);
     let limits = process::limits(root, build.problems);

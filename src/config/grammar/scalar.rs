@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::codes::Code;
 use super::super::factor_kind::FactorKind;
 use super::super::pattern;
-use super::super::values::{BadValue, address, country, host, pointer, quantity, template, time};
+use super::super::values::{BadValue, address, app, country, host, pointer, quantity, template, time};
 
 /// Kinds of factor that are designed but not built yet.
 pub(in super::super) const LATER_FACTORS: [&str; 1] = ["push"];
@@ -72,6 +72,14 @@ pub(in super::super) enum Scalar {
     Method,
     Header,
     Cookie,
+    /// A cookie's name, perhaps open at its end.
+    CookiePattern,
+    /// A request by its path and query.
+    Mark,
+    /// A path of an app, or a URL on any network.
+    ProbeUrl,
+    /// CSS.
+    Selector,
     TimeOfDay,
     Zone,
     /// A path on disk.
@@ -127,6 +135,10 @@ impl Scalar {
             Self::Method => method(text),
             Self::Header => header(text),
             Self::Cookie => cookie(text),
+            Self::CookiePattern => app::cookie_pattern(text).map(drop),
+            Self::Mark => app::mark(text).map(drop),
+            Self::ProbeUrl => app::probe_url(text).map(drop),
+            Self::Selector => app::selector(text).map(drop),
             Self::TimeOfDay => time::time_of_day(text).map(drop),
             Self::Zone => time::zone(text).map(drop),
             Self::ServerName => host::exact(text).map(drop),
@@ -217,6 +229,10 @@ impl Scalar {
             Self::Method => "a method",
             Self::Header => "a header's name",
             Self::Cookie => "a cookie's name",
+            Self::CookiePattern => "a cookie's name, or its beginning and `*`",
+            Self::Mark => "a path, perhaps with a query",
+            Self::ProbeUrl => "a path or a URL",
+            Self::Selector => "a CSS selector",
             Self::TimeOfDay => "a time of day",
             Self::Zone => "a time zone",
             Self::File => "a file",
@@ -242,7 +258,8 @@ impl Scalar {
             Self::Duration => pattern("^[0-9]+[smhd]$"),
             Self::Size => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),
             Self::Rate => pattern("^[0-9]+ per [0-9]+[smhd]$"),
-            Self::Path | Self::Prefix => pattern("^/"),
+            Self::Path | Self::Prefix | Self::Mark => pattern("^/"),
+            Self::ProbeUrl => pattern("^(/|https?://)"),
             Self::PublicUrl | Self::KeyUrl | Self::Directory | Self::ServiceUrl | Self::UrlTemplate => {
                 pattern("^https?://")
             }

@@ -186,7 +186,7 @@ pub fn mailbox(text: &str) -> Result<String, BadValue> {
 }
 
 /// Scheme, host and port of a URL with a path.
-fn fetched(text: &str, example: &str) -> Result<PublicUrl, BadValue> {
+pub(super) fn fetched(text: &str, example: &str) -> Result<PublicUrl, BadValue> {
     let rest = text.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let scheme = text.split_once("://").map(|(scheme, _)| scheme).unwrap_or_default();

@@ -30,6 +30,12 @@ impl Pointer {
         pointer(text).unwrap()
     }
 
+    /// What is there, whatever its type.
+    #[must_use]
+    pub fn value<'a>(&self, document: &'a Value) -> Option<&'a Value> {
+        document.pointer(&self.0)
+    }
+
     /// What is there, as text: strings as they are, numbers, `true`, `false` and `null` as JSON writes them.
     #[must_use]
     pub fn text(&self, document: &Value) -> Option<String> {

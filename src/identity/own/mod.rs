@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Credentials, Established, Establishing, IdentityError, IdentitySource, Recall};
+use super::{Credentials, Doorstep, Established, Establishing, IdentityError, IdentitySource, Recall};
 use crate::ambient::UnixTime;
 use crate::session::{LiveSession, Sessions};
 
@@ -39,6 +39,10 @@ impl IdentitySource for Own {
 
     fn reads_cookies_alone(&self) -> bool {
         true
+    }
+
+    fn doorstep(&self) -> Option<Doorstep<'_>> {
+        Some(Doorstep::Ours)
     }
 
     fn establish<'a>(&'a self, credentials: Credentials<'a>, now: UnixTime) -> Establishing<'a> {

@@ -2,12 +2,16 @@
 //! column for each source. A source joins by a file with a function for each row, and its column below; a
 //! row that has no meaning for it says why. A column without all the rows does not compile.
 
+mod app_basic;
+mod app_probe;
 mod client_certificate;
 mod introspection;
 mod jwt;
 mod local;
 mod tokens;
 mod trusted_header;
+
+pub use app_probe::{gate as gate_of, with_cookie};
 
 /// What is asked of every source, in this order.
 const ROWS: [&str; 12] = [
@@ -81,6 +85,34 @@ macro_rules! table {
 }
 
 table! {
+    app_basic {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: says "there are no keys; a changed password is another credential, as in `wrong_credential`",
+        clock_skew: says "nothing in the app's answer has a time",
+        replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: says "nobody signs out of HTTP Basic: browsers keep the password",
+    }
+    app_probe {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: says "nothing in the app's answer has a time",
+        replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
     local {
         unknown_person: run,
         wrong_credential: run,

@@ -13,12 +13,15 @@ mod http;
 mod http2;
 mod inbox;
 mod issuer;
+mod own_login;
 mod proxy;
 mod raw;
 mod soft_passkey;
 mod tools;
 mod upstream;
 mod vendors;
+mod web_app;
+mod wiki;
 
 pub use authenticator::Authenticator;
 pub use browser::{Ask, Browser};
@@ -29,12 +32,15 @@ pub use http::{Reply, read_reply};
 pub use http2::{Field, Http2, Outcome};
 pub use inbox::Inbox;
 pub use issuer::Signer;
+pub use own_login::{Me, OwnLogin, json};
 pub use proxy::{Kind, Proxy, Reserved, tool};
 pub use raw::Raw;
 pub use soft_passkey::SoftPasskey;
 pub use tools::{Finished, peers_python, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
 pub use vendors::{Vendors, peer, post, vendors_python};
+pub use web_app::WebApp;
+pub use wiki::Wiki;
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! Identity sources: who may say who it is, and from where.
 
+pub(super) mod app_session;
 mod client_certificate;
 mod introspection;
 mod jwt;
@@ -52,6 +53,7 @@ pub(super) fn sources(build: &mut Build<'_>) -> Vec<IdentitySource> {
             }
             Some("trusted-header") => trusted_header::read(build, node).map(IdentityKind::TrustedHeader),
             Some("jwt") => jwt::read(build, node).map(IdentityKind::Jwt),
+            Some("app-session") => app_session::read(build, node).map(IdentityKind::AppSession),
             Some("introspection") => introspection::read(build, node).map(IdentityKind::Introspection),
             Some("client-certificate") => {
                 client_certificate::read(build, node).map(IdentityKind::ClientCertificate)

@@ -1,5 +1,6 @@
 //! Grammar of the identity sources: one file for each kind.
 
+mod app_session;
 mod client_certificate;
 mod introspection;
 mod jwt;
@@ -16,10 +17,11 @@ pub(in super::super) static IDENTITY: Shape = Shape::Tagged(&Tagged {
         ("local", &LOCAL),
         ("trusted-header", &trusted_header::TRUSTED_HEADER),
         ("jwt", &jwt::JWT),
+        ("app-session", &app_session::APP_SESSION),
         ("introspection", &introspection::INTROSPECTION),
         ("client-certificate", &client_certificate::CLIENT_CERTIFICATE),
     ],
-    later: &["oidc", "ldap", "app-session", "saml"],
+    later: &["oidc", "ldap", "saml"],
 });
 
 const NAME: Key = Key::required(

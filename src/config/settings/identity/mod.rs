@@ -1,10 +1,12 @@
 //! Identity sources as they are configured: one file for each kind.
 
+mod app_session;
 mod client_certificate;
 mod introspection;
 mod jwt;
 mod trusted_header;
 
+pub use app_session::{AppSession, AppWay, Basic, Mark, Place, Probe, ProbeUrl, Question};
 pub use client_certificate::{
     CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ForwardedCertificate,
 };
@@ -25,6 +27,7 @@ pub enum IdentityKind {
     Jwt(Jwt),
     Introspection(Introspection),
     ClientCertificate(CertificateSource),
+    AppSession(AppSession),
 }
 
 impl IdentityKind {
@@ -33,9 +36,11 @@ impl IdentityKind {
     pub const fn signs_in(&self) -> bool {
         match self {
             Self::Local => true,
-            Self::TrustedHeader(_) | Self::Jwt(_) | Self::Introspection(_) | Self::ClientCertificate(_) => {
-                false
-            }
+            Self::AppSession(_)
+            | Self::TrustedHeader(_)
+            | Self::Jwt(_)
+            | Self::Introspection(_)
+            | Self::ClientCertificate(_) => false,
         }
     }
 }

@@ -1,0 +1,254 @@
+//! Whose session it is, over time: remembered, asked again, changed, over.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::header::{COOKIE, HeaderMap, HeaderValue};
+
+use super::*;
+use crate::config::settings::{AppWay, Basic, ProbeUrl, Question};
+use crate::policy::tests_support;
+use crate::session::Revocations;
+use crate::session::sessions::Lifetimes;
+
+const NOW: UnixTime = UnixTime(1_700_000_000);
+
+/// An app that says what it is told to say, and counts.
+struct App {
+    says: Mutex<Result<Option<Person>, IdentityError>>,
+    asked: AtomicUsize,
+}
+
+struct Told(Arc<App>, Names);
+
+impl Way for Told {
+    fn credential(
+        &self,
+        credentials: &Credentials<'_>,
+        _now: UnixTime,
+    ) -> Result<Option<Credential>, IdentityError> {
+        let pairs = self.1.pairs(credentials.headers);
+        Ok((!pairs.is_empty()).then(|| Credential::new(&pairs, UnixTime::NEVER)))
+    }
+
+    fn who<'a>(&'a self, _asking: Asking<'a>) -> Finding<'a> {
+        self.0.asked.fetch_add(1, Ordering::SeqCst);
+        let said = self.0.says.lock().unwrap().clone();
+        Box::pin(std::future::ready(said))
+    }
+
+    fn names(&self) -> &Names {
+        &self.1
+    }
+}
+
+struct Scene {
+    app: Arc<App>,
+    source: AppSession,
+    sessions: Arc<Sessions>,
+    _directory: tempfile::TempDir,
+}
+
+async fn scene() -> Scene {
+    let (directory, store) = crate::store::testing::store().await;
+
+    let lifetimes = Lifetimes { idle: 3600, absolute: 43_200 };
+    let sessions = Arc::new(Sessions::new(store.clone(), Arc::new(Revocations::default()), lifetimes));
+    let policy = Arc::new(tests_support::policy(tests_support::route(tests_support::public())));
+    let building = Building {
+        sessions: &sessions,
+        store: &store,
+        clock: &crate::ambient::Clock::system(),
+        public_url: &policy.settings().server.public_url,
+        policy: &policy,
+    };
+    let app = Arc::new(App { says: Mutex::new(Ok(None)), asked: AtomicUsize::new(0) });
+    let question = Question {
+        url: ProbeUrl::Path("/".into()),
+        signed_in_status: 200,
+        timeout: Duration::from_secs(3),
+        authority: None,
+        groups: None,
+        name: None,
+        email: None,
+        attributes: BTreeMap::new(),
+    };
+    let settings = settings::AppSession {
+        way: AppWay::Basic(Basic { question, realm: String::new(), user: None }),
+        recheck: Duration::from_secs(60),
+        sign_in: None,
+        sign_out: Vec::new(),
+        ignores_case: true,
+    };
+    let way = Told(Arc::clone(&app), Names::new(&["sid".to_owned()], Vec::new()));
+    let source = AppSession::with(Box::new(way), "wiki", &settings, &building);
+    Scene { app, source, sessions, _directory: directory }
+}
+
+impl Scene {
+    fn says(&self, user: &str) {
+        let person = Person { user: user.to_owned(), ..Person::default() };
+        *self.app.says.lock().unwrap() = Ok(Some(person));
+    }
+
+    fn says_nobody(&self) {
+        *self.app.says.lock().unwrap() = Ok(None);
+    }
+
+    fn asked(&self) -> usize {
+        self.app.asked.load(Ordering::SeqCst)
+    }
+
+    async fn who(&self, cookie: &str, now: UnixTime) -> Result<Option<Established>, IdentityError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+        let credentials = crate::identity::testing::of(&headers);
+        match self.source.recall(&credentials, now)? {
+            Recall::Known(known) => Ok(Some(known)),
+            Recall::Nothing => Ok(None),
+            Recall::Ask => self.source.establish(credentials, now).await,
+        }
+    }
+
+    async fn subject(&self, cookie: &str, now: UnixTime) -> Option<String> {
+        self.who(cookie, now)
+            .await
+            .unwrap()
+            .map(|known| known.identity.subject.to_string())
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_believed_for_as_long_as_configured_and_the_session_stays_the_same() {
+    let scene = scene().await;
+    scene.says("Anna");
+    let first = scene.who("theme=dark; sid=1", NOW).await.unwrap().unwrap();
+    assert_eq!((&*first.identity.subject, first.identity.key.as_str()), ("anna", "wiki:anna"));
+    for cookie in ["sid=1", "sid=1; theme=light"] {
+        let again = scene.who(cookie, NOW.plus(59)).await.unwrap().unwrap();
+        assert_eq!(again.session, first.session, "{cookie}");
+    }
+    assert_eq!(scene.asked(), 1, "remembered");
+    let later = scene.who("sid=1", NOW.plus(60)).await.unwrap().unwrap();
+    assert_eq!((scene.asked(), later.identity.binding), (2, first.identity.binding));
+    let other = scene.who("sid=2", NOW.plus(60)).await.unwrap().unwrap();
+    assert_ne!(other.identity.binding, first.identity.binding, "another session of the same person");
+}
+
+#[tokio::test]
+async fn another_user_in_mid_session_is_another_session() {
+    let scene = scene().await;
+    scene.says("anna");
+    let anna = scene.who("sid=1", NOW).await.unwrap().unwrap();
+    scene.says("ben");
+    let ben = scene.who("sid=1", NOW.plus(61)).await.unwrap().unwrap();
+    assert_eq!(&*ben.identity.subject, "ben");
+    assert_ne!(ben.session, anna.session);
+    scene.says("anna");
+    let back = scene.who("sid=1", NOW.plus(122)).await.unwrap().unwrap();
+    assert_ne!(back.identity.binding, anna.identity.binding, "what anna proved before is over");
+}
+
+#[tokio::test]
+async fn nobody_is_believed_for_a_moment_and_ends_what_was() {
+    let scene = scene().await;
+    assert_eq!(scene.subject("sid=1", NOW).await, None);
+    assert_eq!(scene.subject("sid=1", NOW.plus(1)).await, None);
+    assert_eq!(scene.asked(), 1, "not asked again at once");
+    scene.says("anna");
+    assert_eq!(scene.subject("sid=1", NOW.plus(2)).await.as_deref(), Some("anna"));
+    let anna = scene.who("sid=1", NOW.plus(2)).await.unwrap().unwrap();
+    scene.says_nobody();
+    assert_eq!(scene.subject("sid=1", NOW.plus(63)).await, None);
+    scene.says("anna");
+    let again = scene.who("sid=1", NOW.plus(66)).await.unwrap().unwrap();
+    assert_ne!(again.identity.binding, anna.identity.binding);
+    assert_eq!(scene.subject("theme=dark", NOW).await, None, "nothing to ask with");
+    assert_eq!(scene.asked(), 4);
+}
+
+#[tokio::test]
+async fn an_app_that_cannot_be_asked_is_an_error_also_for_somebody_known() {
+    let scene = scene().await;
+    scene.says("anna");
+    let anna = scene.who("sid=1", NOW).await.unwrap().unwrap();
+    *scene.app.says.lock().unwrap() = Err(IdentityError::Unavailable("down".into()));
+    assert!(scene.who("sid=1", NOW.plus(59)).await.unwrap().is_some(), "believed still");
+    assert!(matches!(scene.who("sid=1", NOW.plus(61)).await, Err(IdentityError::Unavailable(_))));
+    assert!(matches!(scene.who("sid=2", NOW).await, Err(IdentityError::Unavailable(_))));
+    scene.says("anna");
+    let back = scene.who("sid=1", NOW.plus(62)).await.unwrap().unwrap();
+    assert_eq!(back.session, anna.session, "nothing was lost");
+}
+
+#[tokio::test]
+async fn b07_names_that_break_the_grammar_are_refused() {
+    let scene = scene().await;
+    for bad in ["a@b@c", " anna", "anna\u{ff20}x@evil.example"] {
+        scene.says(bad);
+        let answer = scene.who(&format!("sid={}", bad.len()), NOW).await;
+        assert!(matches!(answer, Err(IdentityError::Refused(_))), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_app_says_of_a_person_may_change() {
+    let scene = scene().await;
+    let tell = |groups: &[&str]| {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let person = Person { user: "anna".into(), groups: Some(groups), ..Person::default() };
+        *scene.app.says.lock().unwrap() = Ok(Some(person));
+    };
+    tell(&["hr", "admins"]);
+    let first = scene.who("sid=1", NOW).await.unwrap().unwrap();
+    assert_eq!(first.identity.groups().len(), 2);
+    tell(&["hr"]);
+    let later = scene.who("sid=1", NOW.plus(61)).await.unwrap().unwrap();
+    assert_eq!((later.identity.groups().len(), &later.session), (1, &first.session));
+    assert_eq!(later.identity.authenticated_at, first.identity.authenticated_at);
+}
+
+#[tokio::test]
+async fn a_session_idle_for_too_long_is_begun_anew() {
+    let scene = scene().await;
+    scene.says("anna");
+    let first = scene.who("sid=1", NOW).await.unwrap().unwrap();
+    let late = NOW.plus(3602);
+    let second = scene.who("sid=1", late).await.unwrap().unwrap();
+    assert_ne!(second.session, first.session);
+}
+
+#[tokio::test]
+async fn a_cookie_that_the_app_replaced_goes_on_with_the_session_of_the_same_person() {
+    let scene = scene().await;
+    scene.says("anna");
+    let first = scene.who("sid=1", NOW).await.unwrap().unwrap();
+    let token = |cookie: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+        let credential =
+            Credential::new(&Names::new(&["sid".to_owned()], Vec::new()).pairs(&headers), UnixTime::NEVER);
+        scene.source.0.token(&credential, "a.example")
+    };
+    let live = first.live.clone().unwrap();
+    scene
+        .source
+        .0
+        .successors
+        .note(&token("sid=1"), &token("sid=2"), Arc::clone(&live));
+    let second = scene.who("sid=2", NOW.plus(1)).await.unwrap().unwrap();
+    assert_eq!((second.session.as_ref(), scene.asked()), (first.session.as_ref(), 2));
+    // The old cookie is nobody's by now, which does not end the session.
+    scene.says_nobody();
+    assert_eq!(scene.subject("sid=1", NOW.plus(62)).await, None);
+    scene.says("anna");
+    let third = scene.who("sid=2", NOW.plus(63)).await.unwrap().unwrap();
+    assert_eq!(third.session, first.session);
+    // For somebody else there is no going on.
+    scene.source.0.successors.note(&token("sid=2"), &token("sid=3"), live);
+    scene.says("ben");
+    let ben = scene.who("sid=3", NOW.plus(64)).await.unwrap().unwrap();
+    assert_ne!(ben.session, first.session);
+    drop(scene.sessions);
+}
