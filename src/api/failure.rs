@@ -28,6 +28,8 @@ pub enum Failure {
     InvitationNeeded,
     /// A fresh proof is needed before one's own factors change.
     ProofNeeded,
+    /// More passwords are being checked than the machine can bear.
+    Busy,
     TooMany {
         retry_after: u32,
     },
@@ -39,7 +41,7 @@ impl Failure {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::SignInRequired | Self::SignInFailed => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -55,6 +57,7 @@ impl From<PassageError> for Failure {
     fn from(error: PassageError) -> Self {
         match error {
             PassageError::Unavailable(why) => Self::Unavailable(why),
+            PassageError::Busy => Self::Busy,
             PassageError::Refused(why) => Self::BadRequest(why),
             PassageError::BadReturn(_) => {
                 Self::BadRequest("the return address must be a path on a site this gate serves")
@@ -72,7 +75,7 @@ impl From<ChallengeError> for Failure {
             ChallengeError::NoSuchFactor => Self::BadRequest("this factor is not available"),
             ChallengeError::BadName => Self::BadRequest("a name has 1 to 64 characters"),
             ChallengeError::TooMany => Self::BadRequest("there are too many factors already"),
-            ChallengeError::Busy => Self::TooMany { retry_after: 5 },
+            ChallengeError::Busy => Self::Busy,
             ChallengeError::Store(error) => Self::Unavailable(error.to_string()),
             ChallengeError::Source(error) => Self::Unavailable(error.to_string()),
             ChallengeError::Enrol(error) => Self::Unavailable(error.to_string()),

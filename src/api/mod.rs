@@ -10,6 +10,7 @@ mod enrolments;
 mod failure;
 mod openapi;
 mod operations;
+mod passwords;
 mod problem;
 mod services;
 mod session;

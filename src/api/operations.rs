@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::services::Services;
-use super::{browsers, challenges, enrolments, openapi, session};
+use super::{browsers, challenges, enrolments, openapi, passwords, session};
 
 /// One operation.
 pub struct Operation {
@@ -25,7 +25,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of the steps.
-pub const OPERATIONS: [Operation; 16] = [
+pub const OPERATIONS: [Operation; 18] = [
     Operation {
         method: "post",
         path: "/sign-in",
@@ -55,6 +55,26 @@ pub const OPERATIONS: [Operation; 16] = [
         answers: &[(200, "Session")],
         problems: &[400, 401, 403, 404, 415, 429, 503],
         handler: || post(session::sign_in_by_passkey),
+    },
+    Operation {
+        method: "post",
+        path: "/password",
+        id: "changePassword",
+        summary: "Choose another password: one's own, with a sign-in's ticket, or with a mailed link",
+        body: Some("ChangePassword"),
+        answers: &[(204, ""), (200, "Session")],
+        problems: &[400, 401, 403, 404, 410, 415, 422, 429, 503],
+        handler: || post(passwords::change),
+    },
+    Operation {
+        method: "post",
+        path: "/password/link",
+        id: "mailPasswordLink",
+        summary: "Have a link for a new password mailed; says nothing about whether there is somebody",
+        body: Some("AskPasswordLink"),
+        answers: &[(202, "")],
+        problems: &[400, 403, 404, 415, 429],
+        handler: || post(passwords::ask_link),
     },
     Operation {
         method: "get",

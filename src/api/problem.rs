@@ -201,6 +201,9 @@ impl From<Failure> for Problem {
             Failure::Unavailable(_) => {
                 ("unavailable", "This cannot be checked right now", "Try again in a few seconds.")
             }
+            Failure::Busy => {
+                ("busy", "Too many people are signing in right now", "Try again in a few seconds.")
+            }
             Failure::BadRequest(detail) => ("bad_request", "The request is not acceptable", *detail),
             Failure::Foreign => (
                 "foreign_origin",
@@ -244,6 +247,7 @@ impl From<Failure> for Problem {
         let problem = Self::new(failure.status(), code, title, detail);
         match failure {
             Failure::Unavailable(why) => Self { cause: Some(why), ..problem.with("retry_after", 5) },
+            Failure::Busy => problem.with("retry_after", 5),
             Failure::TooMany { retry_after } => problem.with("retry_after", retry_after.max(1)),
             Failure::Locked(Locked::Until(until)) => problem.with("until", until.0),
             Failure::Locked(Locked::Hard) => problem.with("retry_after", 86_400),

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::call::{Call, Reply, json};
 use super::failure::Failure;
+use super::passwords::new_password_needed;
 use super::problem::Problem;
 use super::services::Services;
 use super::visit::Visit;
@@ -57,6 +58,7 @@ pub async fn sign_in(State(services): State<Services>, call: Call<Credentials>) 
         SignIn::Refused { .. } | SignIn::Stale => Err(Failure::SignInFailed.into()),
         SignIn::Locked(locked) => Err(Failure::Locked(locked).into()),
         SignIn::Stopped(stop) => Err(stopped(&stop)),
+        SignIn::NewPassword { ticket } => Err(new_password_needed(ticket)),
     }
 }
 
@@ -107,6 +109,7 @@ pub async fn sign_in_by_passkey(State(services): State<Services>, call: Call<Pas
         SignIn::Refused { .. } | SignIn::Stale => Err(Failure::SignInFailed.into()),
         SignIn::Locked(locked) => Err(Failure::Locked(locked).into()),
         SignIn::Stopped(stop) => Err(stopped(&stop)),
+        SignIn::NewPassword { ticket } => Err(new_password_needed(ticket)),
     }
 }
 
@@ -126,7 +129,7 @@ pub async fn sign_out(State(services): State<Services>, call: Call<SignOut>) -> 
     Ok(json(StatusCode::OK, &json!({ "signed_in": false }), cookies))
 }
 
-fn person(caller: &Caller) -> serde_json::Value {
+pub(super) fn person(caller: &Caller) -> serde_json::Value {
     let proofs = caller
         .proofs
         .iter()

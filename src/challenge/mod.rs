@@ -13,6 +13,7 @@ use crate::delivery::notices::Notices;
 use crate::delivery::receipts::Receipts;
 use crate::delivery::{Delivery, DeliveryError};
 use crate::factors::{self, EnrolError, Factors, FactorsError};
+use crate::identity::local::{BadList, Rules};
 use crate::identity::{PasswordSource, SourceDown, SourceError, password_sources};
 use crate::policy::SubjectKey;
 use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
@@ -20,9 +21,12 @@ use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
 mod attempt;
 mod directory;
 mod enrol;
+mod hashing;
 mod in_line;
 mod life;
 mod limits;
+mod mailed_link;
+mod new_password;
 mod notice;
 mod password;
 mod permission;
@@ -38,7 +42,9 @@ pub mod trusted;
 pub mod view;
 mod ways;
 
-pub use password::{BadPassword, PasswordOutcome, hash_password};
+pub use mailed_link::Asker;
+pub use new_password::NewPassword;
+pub use password::PasswordOutcome;
 pub use sign_in::{PasskeyAnswer, PasskeyOutcome, PasskeySignIn};
 
 use limits::Figures;
@@ -54,9 +60,11 @@ pub struct Challenges {
     factors: Arc<Factors>,
     delivery: Delivery,
     receipts: Receipts,
-    hashing: password::Hashing,
+    hashing: hashing::Hashing,
     /// Sources that judge passwords themselves.
     directories: Vec<Arc<dyn PasswordSource>>,
+    passwords: Rules,
+    asked: mailed_link::Asked,
     notices: Notices,
     in_line: in_line::InLine,
 }
@@ -70,6 +78,8 @@ pub enum BuildError {
     Delivery(#[from] DeliveryError),
     #[error(transparent)]
     Source(#[from] SourceError),
+    #[error("`passwords.breach_list`: {0}")]
+    Passwords(#[from] BadList),
 }
 
 /// Why a step could not be taken. An answer that is wrong is no error: see [`view::Outcome`].
@@ -114,6 +124,7 @@ impl Challenges {
         let delivery = Delivery::new(&settings)?;
         let receipts = Receipts::new(&settings);
         let notices = Notices::new(store.clone(), clock.clone());
+        let passwords = Rules::of(&settings)?;
         Ok(Self {
             directories: password_sources(&settings.identity)?,
             store,
@@ -122,7 +133,9 @@ impl Challenges {
             factors,
             delivery,
             receipts,
-            hashing: password::Hashing::new(),
+            hashing: hashing::Hashing::new(),
+            passwords,
+            asked: mailed_link::Asked::default(),
             in_line: in_line::InLine::default(),
             notices,
         })
@@ -137,7 +150,8 @@ impl Challenges {
         let delivery = Delivery::new(&settings)?;
         let receipts = Receipts::new(&settings);
         let directories = password_sources(&settings.identity)?;
-        Ok(Self { settings, factors, delivery, receipts, directories, ..self.clone() })
+        let passwords = Rules::of(&settings)?;
+        Ok(Self { settings, factors, delivery, receipts, directories, passwords, ..self.clone() })
     }
 
     /// The same room with these sources of passwords, for tests.

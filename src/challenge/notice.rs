@@ -34,6 +34,12 @@ pub(super) struct Prepared {
 }
 
 impl Teller {
+    /// As [`Teller::prepare`], to the person's own address alone.
+    pub(super) fn prepare_mail(&self, identity: &Identity, event: Event, now: UnixTime) -> Prepared {
+        let own = identity.email.as_deref().map(|email| (Channel::Email, email.to_owned()));
+        self.prepared(identity, event, own.into_iter().collect(), now)
+    }
+
     /// Everything but the sending. `changed` is the factor that it is about: it is not asked to tell of
     /// itself.
     pub(super) async fn prepare(
@@ -55,7 +61,18 @@ impl Teller {
             }
         }
         // Nobody is called at night because of a notice.
-        to.retain(|(channel, _)| *channel != Channel::Voice && self.delivery.offers(*channel));
+        to.retain(|(channel, _)| *channel != Channel::Voice);
+        Ok(self.prepared(identity, event, to, now))
+    }
+
+    fn prepared(
+        &self,
+        identity: &Identity,
+        event: Event,
+        mut to: BTreeSet<(Channel, String)>,
+        now: UnixTime,
+    ) -> Prepared {
+        to.retain(|(channel, _)| self.delivery.offers(*channel));
         let server = &self.settings.server;
         let notice = Notice {
             event,
@@ -64,7 +81,7 @@ impl Teller {
             page: format!("{}{}/my-mfa", server.public_url.origin(), server.prefix),
             support: self.settings.branding.support_url.clone(),
         };
-        Ok(Prepared { teller: self.clone(), who: identity.key.as_str().to_owned(), notice, to })
+        Prepared { teller: self.clone(), who: identity.key.as_str().to_owned(), notice, to }
     }
 }
 

@@ -1,45 +1,28 @@
-//! Passwords: of local users, argon2id, counted in a pair of counters of their own (decision 18).
+//! Passwords: of local users, counted in a pair of counters of their own (decision 18).
 //!
 //! An attempt is counted before it is compared and taken back when it was right, so that no number
 //! of parallel posts gets past the limit. A name that nobody bears costs the same and counts the
-//! same. Passwords never lock factors.
+//! same. A hash that is weaker than ours is replaced while its password is at hand. Passwords never
+//! lock factors.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use unicode_normalization::UnicodeNormalization as _;
+use secrecy::SecretString;
 
+use super::hashing::Turn;
 use super::view::Locked;
 use super::{ChallengeError, Challenges};
-use crate::ambient::random_bytes;
 use crate::config::settings::{IdentityKind, Settings};
 use crate::identity::Stop;
+use crate::identity::local::{self, Comparison, NOBODY};
 use crate::policy::SubjectKey;
 use crate::session::NewPerson;
 use crate::store::{
     AuditEvent, CounterKey, CounterKind, CounterRecord, Lane, StoreError, Tx, User, canonical_user_name,
 };
 
-/// Hashes at a time, 19 MiB each.
-const PARALLEL: usize = 4;
-/// Hashes that may wait for their turn, and for how long.
-const WAITING: usize = 64;
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Counters of passwords there may be before names that nobody bears are counted no more.
 const MAX_COUNTERS: i64 = 50_000;
-/// Bytes; longer ones are refused, never cut.
-const MAX_LENGTH: usize = 1024;
-/// Characters (NIST SP 800-63B-4 3.1.1.2).
-const MIN_LENGTH: usize = 8;
-
-/// What an unknown name is compared with: argon2id at our cost of a password nobody knows.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c3RlcGdhdGUtbm9ib2R5$\
-                      NvPBy0dBCuYwsg2lBQXQ3Cmlu5sQXPqB0b2yEYFxuFY";
 
 /// What became of a user name and a password.
 pub enum PasswordOutcome {
@@ -60,69 +43,6 @@ pub(super) struct Guess<'a> {
     pub(super) password: SecretString,
     pub(super) browser: Option<&'a str>,
     pub(super) address: std::net::IpAddr,
-}
-
-/// A password that cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum BadPassword {
-    #[error("a password has at least 8 characters and at most 1024 bytes")]
-    Length,
-    #[error("the password could not be hashed")]
-    Hash,
-}
-
-/// Bounds how many passwords are hashed and how many wait.
-#[derive(Clone)]
-pub(super) struct Hashing {
-    running: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-}
-
-impl Hashing {
-    pub(super) fn new() -> Self {
-        Self {
-            running: Arc::new(Semaphore::new(PARALLEL)),
-            waiting: Arc::new(Semaphore::new(PARALLEL + WAITING)),
-        }
-    }
-
-    async fn turn(&self) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), ChallengeError> {
-        let busy = |_| ChallengeError::Busy;
-        let place = Arc::clone(&self.waiting)
-            .try_acquire_owned()
-            .map_err(|_| ChallengeError::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned();
-        let turn = tokio::time::timeout(PATIENCE, running).await.map_err(busy)?;
-        Ok((place, turn.map_err(|_| ChallengeError::Busy)?))
-    }
-}
-
-/// Hashes a new password with argon2id (19 MiB, two passes). Takes tens of milliseconds.
-///
-/// # Errors
-/// When it is too short or too long.
-pub fn hash_password(password: &SecretString) -> Result<SecretString, BadPassword> {
-    let normal = normal_form(password).ok_or(BadPassword::Length)?;
-    if normal.expose_secret().chars().count() < MIN_LENGTH {
-        return Err(BadPassword::Length);
-    }
-    let salt: [u8; 16] = random_bytes();
-    let hash = Argon2::default()
-        .hash_password_with_salt(normal.expose_secret().as_bytes(), &salt)
-        .map_err(|_| BadPassword::Hash)?;
-    Ok(SecretString::from(hash.to_string()))
-}
-
-/// NFKC, so that one password is one password on every keyboard.
-fn normal_form(password: &SecretString) -> Option<SecretString> {
-    let typed = password.expose_secret();
-    (typed.len() <= MAX_LENGTH).then(|| SecretString::from(typed.nfkc().collect::<String>()))
-}
-
-fn is_right(password: &SecretString, hash: &SecretString) -> bool {
-    let normal = normal_form(password).unwrap_or_default();
-    let verified = Argon2::default().verify_password(normal.expose_secret().as_bytes(), hash.expose_secret());
-    verified.is_ok() && !normal.expose_secret().is_empty()
 }
 
 impl Settings {
@@ -179,14 +99,15 @@ impl Challenges {
         found: Option<User>,
     ) -> Result<PasswordOutcome, ChallengeError> {
         let Guess { user, password, browser, address } = guess;
-        let _turn = self.hashing.turn().await?;
+        let turn = self.turn(user, browser).await?;
         let (source, local) = match (self.settings.local_source(), self.directories.first()) {
             (Some(source), _) => (source, true),
             (None, Some(directory)) => (directory.name(), false),
             (None, None) => return Ok(PasswordOutcome::Wrong),
         };
         let Ok(name) = canonical_user_name(user) else {
-            self.compare(password, NOBODY.to_owned().into()).await;
+            let nobody = NOBODY.to_owned().into();
+            turn.run(1, move || local::compare(&password, &nobody)).await?;
             return Ok(PasswordOutcome::Wrong);
         };
         let found = match found {
@@ -199,20 +120,76 @@ impl Challenges {
         };
         let lane = self.lane(&subject, browser).await?;
         let key = CounterKey { subject, kind: CounterKind::Password, lane };
+        self.compare_local(&turn, key, found, password, address).await
+    }
+
+    /// A place in the line, and the turn that it leads to. Where strangers have filled theirs, there are
+    /// some for browsers that have been here before.
+    pub(super) async fn turn(&self, user: &str, browser: Option<&str>) -> Result<Turn, ChallengeError> {
+        if let Some(place) = self.hashing.place() {
+            return self.hashing.turn(place).await;
+        }
+        let (Some(source), Some(browser), Ok(name)) =
+            (self.settings.local_source(), browser, canonical_user_name(user))
+        else {
+            return Err(ChallengeError::Busy);
+        };
+        let place = self.hashing.kept_place().ok_or(ChallengeError::Busy)?;
+        if !self.store.is_known_browser(&SubjectKey::new(source, &name), browser).await? {
+            return Err(ChallengeError::Busy);
+        }
+        self.hashing.turn(place).await
+    }
+
+    /// Counts, compares, and takes the count back when it was right.
+    pub(super) async fn compare_local(
+        &self,
+        turn: &Turn,
+        key: CounterKey,
+        found: Option<User>,
+        password: SecretString,
+        address: std::net::IpAddr,
+    ) -> Result<PasswordOutcome, ChallengeError> {
         let count = match self.reserve(&key, found.is_some()).await? {
             Reserved::Locked(locked) => return Ok(PasswordOutcome::Locked(locked)),
             Reserved::Counted(count) => count,
         };
-        let hash = found
+        let kept = found
             .as_ref()
             .map_or_else(|| NOBODY.to_owned().into(), |user| user.password_hash.clone());
-        let right = self.compare(password, hash).await;
-        match found.filter(|user| right && !user.disabled) {
+        let compare = move || {
+            let comparison = local::compare(&password, &kept);
+            let better = (comparison == Comparison::Outdated).then(|| local::hash(&password).ok());
+            (comparison, better.flatten())
+        };
+        let weight = found.as_ref().map_or(1, |user| local::weight(&user.password_hash));
+        let (comparison, better) = turn.run(weight, compare).await?;
+        match found.filter(|user| comparison != Comparison::Wrong && !user.disabled) {
             Some(user) => {
-                self.take_back(key).await?;
-                Ok(PasswordOutcome::Right(Box::new(user)))
+                self.take_back(key.clone()).await?;
+                let password_hash = match better {
+                    Some(better) => self.improve(&key.subject, &user, better).await,
+                    None => user.password_hash.clone(),
+                };
+                Ok(PasswordOutcome::Right(Box::new(User { password_hash, ..user })))
             }
             None => self.refuse(key, &count, address).await,
+        }
+    }
+
+    /// Keeps a better hash of the same password, unless the password has changed in the meantime. Nobody
+    /// is kept from signing in when that fails. Returns the hash that is kept.
+    async fn improve(&self, subject: &SubjectKey, user: &User, better: SecretString) -> SecretString {
+        let event = AuditEvent::new(self.clock.now(), "user.password_rehashed", "ok").who(subject.as_str());
+        let old = user.password_hash.clone();
+        let replaced = self.store.replace_password_hash(&user.name, old.clone(), better.clone(), event);
+        match replaced.await {
+            Ok(true) => better,
+            Ok(false) => old,
+            Err(error) => {
+                tracing::warn!(%error, who = subject.as_str(), "A better hash of a password was not kept.");
+                old
+            }
         }
     }
 
@@ -221,12 +198,6 @@ impl Challenges {
     pub(super) fn stray(&self, source: &str, name: &str) -> SubjectKey {
         let mac = self.store.ring().mac("stray name", &[name.as_bytes()]);
         SubjectKey::new(source, &format!("?{}", URL_SAFE_NO_PAD.encode(mac)))
-    }
-
-    async fn compare(&self, password: SecretString, hash: SecretString) -> bool {
-        tokio::task::spawn_blocking(move || is_right(&password, &hash))
-            .await
-            .unwrap_or(false)
     }
 
     /// Counts the attempt as wrong before anything is compared.
@@ -284,33 +255,4 @@ impl Challenges {
 pub(super) enum Reserved {
     Locked(Locked),
     Counted(CounterRecord),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use argon2::PasswordHash;
-    use argon2::password_hash::Error;
-
-    #[test]
-    fn e24_nobody_is_compared_at_the_same_cost_as_somebody() {
-        let ours = hash_password(&SecretString::from("correct horse")).unwrap();
-        let cost = |hash: &str| {
-            let parsed = PasswordHash::new(hash).unwrap();
-            (parsed.algorithm.to_string(), parsed.params.to_string(), parsed.hash.unwrap().len())
-        };
-        assert_eq!(cost(NOBODY), cost(ours.expose_secret()));
-        let compared = Argon2::default().verify_password(b"x", NOBODY);
-        assert_eq!(compared, Err(Error::PasswordInvalid));
-    }
-
-    #[test]
-    fn passwords_are_one_on_every_keyboard_and_never_cut() {
-        let hash = hash_password(&SecretString::from("pässwörd lang")).unwrap();
-        assert!(is_right(&SecretString::from("pa\u{308}sswo\u{308}rd lang"), &hash));
-        assert!(matches!(hash_password(&SecretString::from("7 chars")), Err(BadPassword::Length)));
-        let long = SecretString::from("x".repeat(1025));
-        assert!(matches!(hash_password(&long), Err(BadPassword::Length)));
-        assert!(!is_right(&long, &hash));
-    }
 }

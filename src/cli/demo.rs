@@ -21,9 +21,9 @@ use socket2::{Domain, Socket, Type};
 use super::run;
 use super::users::generate_password;
 use crate::ambient::{Clock, UnixTime, random_bytes};
-use crate::challenge::hash_password;
 use crate::config::{self, Environment, FactorKind, Settings, Sources};
 use crate::factors::{self, Enrolling, Setup};
+use crate::identity::local;
 use crate::policy::SubjectKey;
 use crate::store::{AuditEvent, NewEnrolment, NewUser, Store};
 use app::App;
@@ -182,7 +182,9 @@ async fn prepare(settings: &Arc<Settings>, password: &SecretString, now: UnixTim
         display_name: Some("Demo Person".to_owned()),
         email: None,
         groups: vec!["staff".to_owned()],
-        password_hash: hash_password(password)?,
+        password_hash: local::hash(password)?,
+        disabled: false,
+        must_change: false,
     };
     let key = SubjectKey::new("local", USER);
     let event = |what| AuditEvent::new(now, what, "ok").who(key.as_str());

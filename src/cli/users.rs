@@ -12,11 +12,12 @@ use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use super::import;
 use super::records::{Common, Records, Subject, no};
 use crate::ambient::{random_bytes, random_token};
-use crate::challenge::hash_password;
 use crate::config::FactorKind;
 use crate::factors;
+use crate::identity::local::{Owner, Rules};
 use crate::store::{NewEnrolment, NewUser, User};
 
 /// Seconds that an invitation lives (decision 24).
@@ -71,6 +72,8 @@ enum Command {
     Enable { name: String },
     /// List local users
     List,
+    /// Take over people and their passwords from htpasswd or from Authelia's users file
+    Import(import::users::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -87,6 +90,9 @@ struct Add {
     /// Read the password from the first line of standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Ask for a new password at the next sign-in
+    #[arg(long)]
+    must_change: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,6 +101,9 @@ struct Password {
     /// Read the password from the first line of standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Ask for a new password at the next sign-in
+    #[arg(long)]
+    must_change: bool,
 }
 
 /// Exit code 0 when done, 1 when the answer is no, 69 and 78 when the store cannot be opened.
@@ -116,6 +125,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Disable { name } => records.set_disabled(&name, true).await,
         Command::Enable { name } => records.set_disabled(&name, false).await,
         Command::List => records.list().await,
+        Command::Import(args) => records.import_users(args).await,
     };
     records.store.close().await;
     Ok(done.map_or_else(|error| no(&error), |()| ExitCode::SUCCESS))
@@ -173,9 +183,12 @@ impl Records {
             display_name: add.display_name,
             email: add.email,
             groups: add.groups.into_iter().filter(|group| !group.is_empty()).collect(),
-            password_hash: hash_password(&password)?,
+            password_hash: SecretString::default(),
+            disabled: false,
+            must_change: add.must_change,
         };
         check_attributes(&user)?;
+        let user = NewUser { password_hash: self.hashed(&password, &owner(&user))?, ..user };
         if !self
             .store
             .add_user(user, self.now, Some(self.event("user.added", &key)))
@@ -191,11 +204,26 @@ impl Records {
         let Subject { key, local } = self.subject(&change.name).await?;
         let name = local.context("only local users have a password here")?;
         let (password, print) = password(change.password_stdin)?;
-        let hash = hash_password(&password)?;
+        let user = self.store.user(&name).await?.context("there is no such user")?;
+        let (display_name, email) = (user.display_name.as_deref(), user.email.as_deref());
+        let hash = self.hashed(&password, &Owner { name: &user.name, display_name, email })?;
         let event = self.event("user.password_changed", &key);
-        self.store.set_password(&name, &key, hash, self.now, Some(event)).await?;
+        let (now, must_change) = (self.now, change.must_change);
+        self.store
+            .write(move |mut tx| async move {
+                tx.set_password(&user.name, &key, &hash, must_change, None, now).await?;
+                tx.audit(event).await?;
+                tx.commit(()).await
+            })
+            .await?;
         self.tell_password(&format!("changed the password of {name}"), &name, print.then_some(&password));
         Ok(())
+    }
+
+    /// By the same rules as in the portal.
+    fn hashed(&self, password: &SecretString, owner: &Owner<'_>) -> anyhow::Result<SecretString> {
+        let rules = Rules::of(&self.settings).context("`passwords.breach_list`")?;
+        Ok(rules.hash(password, owner)?)
     }
 
     fn tell_password(&self, done: &str, name: &str, password: Option<&SecretString>) {
@@ -322,6 +350,14 @@ impl Records {
     }
 }
 
+fn owner(user: &NewUser) -> Owner<'_> {
+    Owner {
+        name: &user.name,
+        display_name: user.display_name.as_deref(),
+        email: user.email.as_deref(),
+    }
+}
+
 fn line(name: &str, factors: &str, groups: &str, email: &str) -> String {
     format!("{name:<32} {factors:<8} {groups:<32} {email}").trim_end().to_owned()
 }
@@ -333,13 +369,14 @@ fn row(user: &User, factors: usize) -> serde_json::Value {
         "email": user.email,
         "groups": user.groups,
         "disabled": user.disabled,
+        "must_change": user.must_change,
         "factors": factors,
         "created": user.created,
     })
 }
 
 /// Attributes travel in headers to the app: nothing may be in them that ends a header or a list.
-fn check_attributes(user: &NewUser) -> anyhow::Result<()> {
+pub(super) fn check_attributes(user: &NewUser) -> anyhow::Result<()> {
     let all = user.groups.iter().chain(&user.display_name).chain(&user.email);
     if all
         .clone()
@@ -362,7 +399,9 @@ mod tests {
         let (one, two) = (generate_password(), generate_password());
         assert_eq!(one.expose_secret().len(), 23);
         assert_ne!(one.expose_secret(), two.expose_secret());
-        assert!(hash_password(&one).is_ok());
+        let rules = Rules::of(&crate::policy::tests_support::settings(vec![])).unwrap();
+        let owner = Owner { name: "anna", display_name: None, email: None };
+        assert_eq!(rules.judge(&one, &owner), Ok(()));
     }
 
     #[test]
@@ -382,6 +421,8 @@ mod tests {
             email: Some(email.into()),
             groups: vec![],
             password_hash: SecretString::from(""),
+            disabled: false,
+            must_change: false,
         };
         assert!(check_attributes(&user("anna@example.com")).is_ok());
         assert!(check_attributes(&user("anna\r\nRemote-User: root")).is_err());

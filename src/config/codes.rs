@@ -44,6 +44,7 @@ pub enum Code {
     WeakSecret,
     Certificate,
     FailsOpen,
+    OneMailbox,
     UnknownVariable,
     Unreadable,
     Internal,
@@ -51,7 +52,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 42] = [
+    pub const ALL: [(Self, &'static str, &'static str); 43] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -152,6 +153,11 @@ impl Code {
             Self::FailsOpen,
             "SG-C050",
             "Warning: a factor counts as proved while the service behind it cannot be reached.",
+        ),
+        (
+            Self::OneMailbox,
+            "SG-C051",
+            "Warning: a mailed link gives a new password where a mailed code counts as a factor.",
         ),
         (
             Self::SignInClosed,

@@ -7,6 +7,7 @@ mod duo;
 mod factors;
 mod front;
 mod identity;
+mod passwords;
 mod senders;
 mod sent;
 mod smpp;
@@ -37,6 +38,7 @@ pub use identity::{
     JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Mark, Place, Probe, ProbeUrl, Question, SourceSet,
     TrustedHeader,
 };
+pub use passwords::Passwords;
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
 pub use smpp::{Smpp, SmppAlphabet};
@@ -67,6 +69,7 @@ pub struct Settings {
     pub to_upstream: ToUpstream,
     pub sessions: Sessions,
     pub enrolment: Enrolment,
+    pub passwords: Passwords,
     pub limits: Limits,
     pub logging: Logging,
     pub branding: Branding,

@@ -57,6 +57,9 @@ fn of_code(code: &Code) -> Vec<Part> {
 }
 
 fn of_notice(notice: &Notice) -> Vec<Part> {
+    if let Event::PasswordLink { link, minutes, .. } = &notice.event {
+        return of_link(notice, link.address(), *minutes);
+    }
     let mut parts = vec![
         Part::Text(format!("{} Time: {}.", sentence(&notice.event), time(notice))),
         Part::Text("If this was you, there is nothing to do. If not, look at your account now:".to_owned()),
@@ -69,12 +72,27 @@ fn of_notice(notice: &Notice) -> Vec<Part> {
     parts
 }
 
+fn of_link(notice: &Notice, link: &str, minutes: u32) -> Vec<Part> {
+    let brand = one_line(&notice.brand);
+    vec![
+        Part::Text(format!("{} Time: {}.", sentence(&notice.event), time(notice))),
+        Part::Text("If this was you, choose a new password here:".to_owned()),
+        Part::Link(link.to_owned()),
+        Part::Text(format!(
+            "The link can be used once, in the next {minutes} minutes. Don't pass it on: nobody from {brand} will ask you for it."
+        )),
+        Part::Text("If it was not you, there is nothing to do: your password stays as it is.".to_owned()),
+    ]
+}
+
 const fn headline(event: &Event) -> &'static str {
     match event {
         Event::FactorAdded { .. } => "a new way to confirm it's you",
         Event::FactorRemoved { .. } => "a way to confirm it's you was removed",
         Event::RecoveryCodeUsed { .. } => "a recovery code was used",
         Event::TemporaryCodeUsed => "a temporary code was used",
+        Event::PasswordChanged => "your password was changed",
+        Event::PasswordLink { .. } => "choose a new password",
         Event::BrowserTrusted { .. } => "a browser was trusted",
         Event::BrowserTokenCopied { .. } => "somebody may have copied your browser's data",
     }
@@ -95,6 +113,16 @@ pub(super) fn sentence(event: &Event) -> String {
         Event::RecoveryCodeUsed { left } => format!("A recovery code was used. You have {left} left."),
         Event::TemporaryCodeUsed => {
             "A temporary code from your administrator was used to sign in as you.".to_owned()
+        }
+        Event::PasswordChanged => {
+            "Your password was changed. Wherever you were signed in, you have been signed out.".to_owned()
+        }
+        Event::PasswordLink { from, agent, .. } => {
+            format!(
+                "Somebody has asked to choose a new password for your account, from {} ({}).",
+                one_line(agent),
+                one_line(from)
+            )
         }
         Event::BrowserTrusted { name } => {
             format!(
@@ -219,6 +247,34 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_in_the_mail_it_is_for_and_says_who_asked() {
+        let event = Event::PasswordLink {
+            link: crate::delivery::Opening::new("https://mfa.example.com/new?link=abc".to_owned()),
+            minutes: 30,
+            from: "192.0.2.7".to_owned(),
+            agent: "Firefox on Linux".to_owned(),
+        };
+        assert!(!format!("{event:?}").contains("abc"), "{event:?}");
+        let notice = Notice {
+            event,
+            at: UnixTime(1_795_343_520),
+            brand: "Example".to_owned(),
+            page: "https://mfa.example.com/.stepgate/my-mfa".to_owned(),
+            support: None,
+        };
+        let mail = text(&Content::Notice(notice));
+        assert_eq!(mail.subject, "Example: choose a new password");
+        assert!(mail.html.contains("<a href=\"https://mfa.example.com/new?link=abc\">"), "{}", mail.html);
+        for part in [
+            "Firefox on Linux (192.0.2.7)",
+            "used once, in the next 30 minutes",
+            "link=abc",
+        ] {
+            assert!(mail.plain.contains(part), "{}", mail.plain);
+        }
+    }
+
+    #[test]
     fn every_event_has_its_words() {
         let name = || "Phone".to_owned();
         for (event, word) in [
@@ -227,6 +283,7 @@ mod tests {
             (Event::RecoveryCodeUsed { left: 3 }, "You have 3 left"),
             (Event::RecoveryCodeUsed { left: 0 }, "Make new ones"),
             (Event::TemporaryCodeUsed, "temporary code"),
+            (Event::PasswordChanged, "password was changed"),
             (Event::BrowserTrusted { name: name() }, "“Phone” will not be asked"),
             (Event::BrowserTokenCopied { name: name() }, "used in two places"),
         ] {

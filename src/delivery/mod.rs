@@ -93,6 +93,16 @@ pub enum Event {
         left: u32,
     },
     TemporaryCodeUsed,
+    PasswordChanged,
+    /// Somebody asked for a link that lets the person choose a new password. To their mail address alone.
+    PasswordLink {
+        link: Opening,
+        /// How long it counts.
+        minutes: u32,
+        /// Address and browser of who asked.
+        from: String,
+        agent: String,
+    },
     BrowserTrusted {
         name: String,
     },
@@ -100,6 +110,29 @@ pub enum Event {
     BrowserTokenCopied {
         name: String,
     },
+}
+
+/// An address that opens something to whoever has it: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Opening(String);
+
+impl Opening {
+    #[must_use]
+    pub fn new(address: String) -> Self {
+        Self(address)
+    }
+
+    /// For the message itself.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opening")
+    }
 }
 
 /// Why a message was not sent: the only words that people and metrics see.

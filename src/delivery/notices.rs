@@ -148,6 +148,8 @@ impl Event {
             Self::FactorRemoved { .. } => "factor_removed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::TemporaryCodeUsed => "temporary_code_used",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordLink { .. } => "password_link",
             Self::BrowserTrusted { .. } => "browser_trusted",
             Self::BrowserTokenCopied { .. } => "browser_token_copied",
         }

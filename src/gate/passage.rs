@@ -24,6 +24,7 @@ use crate::store::{AuditEvent, StoreError};
 
 mod arrival;
 mod journey;
+mod passwords;
 mod sign_in;
 mod trusted;
 
@@ -61,6 +62,10 @@ pub enum SignIn {
     Locked(Locked),
     /// The source of the password lets this person in with none, and says why.
     Stopped(Stop),
+    /// Right, and another password has to be chosen first, with this ticket.
+    NewPassword {
+        ticket: String,
+    },
 }
 
 /// The ways to sign in on our own pages.
@@ -145,6 +150,9 @@ pub enum PassageError {
     /// Fail closed: the page says that nothing can be checked right now.
     #[error("{0}")]
     Unavailable(String),
+    /// Too many passwords are being checked: come again in a few seconds.
+    #[error("too many passwords are being checked")]
+    Busy,
     /// The request's credentials contradict themselves.
     #[error("{0}")]
     Refused(&'static str),

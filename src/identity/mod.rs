@@ -27,6 +27,7 @@ pub mod dpop;
 pub mod grammar;
 pub mod introspection;
 pub mod jwt;
+pub mod local;
 mod onlooker;
 pub mod own;
 pub mod password;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::ambient::UnixTime;
 use crate::config::settings::{
     Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
-    Limits, LogFormat, Logging, MessageLimits, Passkey, PublicUrl, RecoveryCodes, Require, Requirement,
-    Route, RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts, ToUpstream, Totp,
-    When,
+    Limits, LogFormat, Logging, MessageLimits, Passkey, Passwords, PublicUrl, RecoveryCodes, Require,
+    Requirement, Route, RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts,
+    ToUpstream, Totp, When,
 };
 use crate::config::{FactorKind, FactorSet, Properties};
 
@@ -204,6 +204,7 @@ pub fn settings(routes: Vec<Route>) -> Settings {
         },
         sessions: Sessions { idle_timeout: second, absolute_timeout: second },
         enrolment: Enrolment { first_factor: FirstFactor::Open, grace_period: None },
+        passwords: Passwords { min_length: 8, breach_list: None, reset_by_mail: false },
         limits: Limits {
             wrong_answers: 5,
             window: second,

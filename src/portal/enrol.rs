@@ -366,7 +366,7 @@ fn place_of(kind: FactorKind) -> &'static str {
     }
 }
 
-fn needs_proof(portal: &Portal, onward: &Onward, page: &str) -> Detour {
+pub fn needs_proof(portal: &Portal, onward: &Onward, page: &str) -> Detour {
     Detour::To(onward.journey_only().toward(page).on(&portal.frame.url("challenge")))
 }
 

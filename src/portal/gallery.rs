@@ -8,6 +8,7 @@ use super::qr::Qr;
 use super::views::challenge::{Challenge, Confirmed, Ways};
 use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
 use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row};
+use super::views::new_password::{Forgotten, NewPassword};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::sign_in::{PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
@@ -17,6 +18,7 @@ use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::{EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::{Prompt, Setup, Shows, Starts};
+use crate::identity::local::BadPassword;
 use crate::policy::{EnrolmentId, TrustId};
 
 const NOW: UnixTime = UnixTime(1_795_327_500);
@@ -124,6 +126,37 @@ fn sign_in(frame: &Frame, problem: Option<Problem>) -> Page {
         app: Some("Payroll".to_owned()),
         invited: false,
         passkey: Some(PasskeyForm { options: ceremony(), ceremony: "c3ealed".to_owned(), gone: None }),
+        forgotten: Some(frame.url("sign-in/forgotten")),
+        problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn forgotten(frame: &Frame) -> Page {
+    let view = Forgotten {
+        shell: frame.shell(text::FORGOTTEN),
+        action: frame.url("sign-in/forgotten"),
+        hidden: hidden(),
+        username: String::new(),
+        back: frame.url("sign-in"),
+        problem: None,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn new_password(frame: &Frame, current: bool, problem: Option<Problem>) -> Page {
+    let view = NewPassword {
+        shell: frame.shell(text::CHOOSE_PASSWORD).failed(problem.is_some()),
+        action: frame.url("new-password"),
+        hidden: hidden(),
+        lead: Some(if current {
+            text::PASSWORD_CHANGE_LEAD
+        } else {
+            text::PASSWORD_MUST_CHANGE
+        }),
+        current,
+        hint: text::password_hint(8),
+        back: current.then(|| frame.url("my-mfa")),
         problem,
     };
     frame.page(StatusCode::OK, &view)
@@ -216,6 +249,7 @@ fn my_mfa(frame: &Frame) -> Page {
         rows: list.iter().map(Row::from).collect(),
         status: text::ways_status(2),
         offer_codes: false,
+        password: true,
         browsers: vec![BrowserRow::from(TrustedView {
             id: TrustId("b1".into()),
             agent: "Firefox on Linux".to_owned(),
@@ -287,6 +321,18 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
     vec![
         ("sign-in", sign_in(frame, None)),
         ("sign-in-failed", sign_in(frame, wrong("username", text::SIGN_IN_FAILED))),
+        ("forgotten", forgotten(frame)),
+        ("new-password", new_password(frame, false, None)),
+        (
+            "new-password-refused",
+            new_password(frame, false, wrong("password", &text::bad_password(BadPassword::Known))),
+        ),
+        ("change-password", new_password(frame, true, None)),
+        (
+            "change-password-wrong",
+            new_password(frame, true, wrong("current", text::PASSWORD_WRONG_NOW)),
+        ),
+        ("busy", pages::busy(frame, REFERENCE)),
         ("challenge", challenge(frame, phone(), None, "")),
         ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
         ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),

@@ -16,6 +16,7 @@ mod gallery;
 #[cfg(test)]
 mod lint;
 mod my_mfa;
+mod new_password;
 mod onward;
 pub mod pages;
 mod qr;

@@ -36,6 +36,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         rows: enrolments.iter().map(Row::from).collect(),
         status: text::ways_status(usable),
         offer_codes: usable > 0 && !has_codes && portal.services.enabled.contains(FactorKind::RecoveryCode),
+        password: portal.services.challenges.has_password(caller),
         browsers: browsers.into_iter().map(BrowserRow::from).collect(),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
@@ -186,6 +187,7 @@ fn done(what: &str) -> Option<&'static str> {
         "added" => Some(text::ADDED_NOTICE),
         "removed" => Some(text::REMOVED_NOTICE),
         "saved" => Some(text::SAVED_NOTICE),
+        "password" => Some(text::PASSWORD_CHANGED_NOTICE),
         "forgotten" => Some(text::FORGOTTEN_NOTICE),
         _ => None,
     }

@@ -29,6 +29,8 @@ pub struct Params {
     pub way: Option<String>,
     /// What was just done.
     pub done: Option<String>,
+    /// The token of a mailed link.
+    pub link: Option<String>,
 }
 
 impl Params {
@@ -45,6 +47,7 @@ impl Params {
                 "rd" | "return" => &mut params.rd,
                 "way" if is_token(&value) => &mut params.way,
                 "done" => &mut params.done,
+                "link" if is_token(&value) => &mut params.link,
                 _ => continue,
             };
             place.get_or_insert_with(|| value.into_owned());

@@ -72,6 +72,16 @@ pub fn unavailable(frame: &Frame, reference: &str) -> Page {
     page
 }
 
+/// P-12 for a burst of sign-ins.
+#[must_use]
+pub fn busy(frame: &Frame, reference: &str) -> Page {
+    let shell = frame.shell(text::BUSY).reference(reference);
+    let view = Notice { shell, lines: vec![text::BUSY_TEXT.into()], links: Vec::new() };
+    let mut page = frame.page(StatusCode::SERVICE_UNAVAILABLE, &view);
+    page.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    page
+}
+
 /// P-9: a form met a challenge and could not be kept. `back` is the page it probably came from, or
 /// the app's front.
 #[must_use]

@@ -11,7 +11,7 @@ use super::detour::{Detour, page};
 use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
-use super::{assets, begin, challenge, enrol, my_mfa, pages, receipts, sign_in, text};
+use super::{assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text};
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 
@@ -42,6 +42,8 @@ pub fn router(portal: Portal) -> Router {
 fn pages_router() -> Router<Portal> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-in/forgotten", get(new_password::ask_link).post(new_password::send_link))
+        .route("/new-password", get(new_password::show).post(new_password::submit))
         .route("/sign-out", get(sign_in::ask_sign_out).post(sign_in::sign_out))
         .route("/challenge", get(challenge::show).post(challenge::answer))
         .route("/challenge/ways", get(challenge::ways))
@@ -58,6 +60,7 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
         .route("/my-mfa/forget/{id}", axum::routing::post(my_mfa::forget))
         .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
+        .route("/my-mfa/password", get(new_password::ask_change).post(new_password::change))
         .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))
         .route("/receipts/{sender}", get(receipts::take).post(receipts::take))
         .route("/assets/{version}/{name}", get(asset))
@@ -125,6 +128,7 @@ fn failed(portal: &Portal, failure: &Failure, reference: &str) -> Response {
             tracing::error!(request_id = %reference, %why, "A page could not be served.");
             pages::unavailable(frame, reference)
         }
+        Failure::Busy => pages::busy(frame, reference),
         Failure::BadRequest(_) => pages::bad_request(frame, reference),
         Failure::Foreign => pages::stale_form(frame, reference),
         Failure::NotFound => pages::not_found(frame, reference),

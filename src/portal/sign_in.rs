@@ -13,7 +13,7 @@ use super::state::Portal;
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::sign_in::{PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
-use super::{pages, text};
+use super::{new_password, pages, text};
 use crate::api::{Failure, Visit};
 use crate::factors::Answer;
 use crate::gate::passage::{SignIn as SignedIn, Visitor};
@@ -61,6 +61,9 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
     let told = match outcome {
         SignedIn::Welcome { cookies, .. } => {
             return Ok(see_other(&portal.next_page(&params.onward), cookies));
+        }
+        SignedIn::NewPassword { ticket } => {
+            return Ok(new_password::wanted(&portal, visit.visitor, &params.onward, &ticket));
         }
         SignedIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
         SignedIn::Stale => Told::problem(field, text::SIGN_IN_STALE),
@@ -136,6 +139,11 @@ async fn form(portal: &Portal, visitor: Visitor, onward: &Onward, told: Told) ->
         app: portal.app_of(onward).await,
         invited: onward.invitation.is_some(),
         passkey,
+        forgotten: portal
+            .services
+            .challenges
+            .mails_password_links()
+            .then(|| onward.on(&portal.frame.url("sign-in/forgotten"))),
         problem,
     };
     Ok(page(portal.frame.page(status, &view), cookie.into_iter().collect::<Vec<HeaderValue>>()))

@@ -6,10 +6,12 @@
 mod countries;
 mod factors;
 mod passkeys;
+mod passwords;
 
 pub use countries::country;
 pub use factors::*;
 pub use passkeys::*;
+pub use passwords::*;
 
 use crate::challenge::view::WhyNot;
 use crate::identity::{Stop, StopReason};
@@ -336,6 +338,8 @@ pub const TOO_MANY_REQUESTS_TEXT: &str = "There were too many tries from your ne
 pub const TOO_MANY_HARD: &str =
     "Too many answers in a row were wrong. Only the people who run this site can let you try again.";
 pub const WHAT_STILL_WORKS: &str = "Apps where you're confirmed already go on working.";
+pub const BUSY: &str = "Many people are signing in right now";
+pub const BUSY_TEXT: &str = "Wait a few seconds, then try again. Nothing was counted against you.";
 pub const UNAVAILABLE: &str = "We can't check right now";
 pub const UNAVAILABLE_TEXT: &str = "Something we need to make sure that it's you isn't answering. To be on the safe side, nobody gets in until it does.";
 pub const UNAVAILABLE_HOW: &str = "Wait a moment, then reload this page.";

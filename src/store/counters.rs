@@ -157,6 +157,15 @@ impl Tx {
         Ok(count)
     }
 
+    /// Wrong passwords of a person, in both lanes: there is a new one.
+    pub(super) async fn clear_password_counters(&mut self, subject: &SubjectKey) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM counters WHERE subject_key = $1 AND kind = 'password'")
+            .bind(subject.as_str())
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
     pub(super) async fn clear_counters(&mut self, subject: &SubjectKey) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM counters WHERE subject_key = $1")
             .bind(subject.as_str())

@@ -21,6 +21,7 @@ mod hash;
 mod invitations;
 mod journeys;
 mod open;
+mod password_links;
 mod pending;
 mod people;
 mod purge;

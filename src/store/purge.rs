@@ -17,7 +17,7 @@ const STRAY_KEPT: i64 = 86_400;
 const SENDS_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
-const STATEMENTS: [(&str, i64); 15] = [
+const STATEMENTS: [(&str, i64); 16] = [
     (
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
         0,
@@ -48,6 +48,11 @@ const STATEMENTS: [(&str, i64); 15] = [
     ),
     (
         "DELETE FROM invitations WHERE token IN (SELECT token FROM invitations WHERE expires <= $1 LIMIT 1000)",
+        0,
+    ),
+    (
+        "DELETE FROM password_links WHERE token IN \
+         (SELECT token FROM password_links WHERE expires <= $1 LIMIT 1000)",
         0,
     ),
     (

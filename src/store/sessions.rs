@@ -397,6 +397,31 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Ends every session of a person but one, and all trust in browsers. For people whose sessions are
+    /// all ours: of another source's sessions the feed would not hear.
+    pub(super) async fn end_other_sessions_of(
+        &mut self,
+        subject: &SubjectKey,
+        stays: &str,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let ended: Vec<(String,)> = sqlx::query_as(
+            "UPDATE sessions SET ended = $3 WHERE subject_key = $1 AND sid <> $2 AND ended IS NULL \
+             RETURNING sid",
+        )
+        .bind(subject.as_str())
+        .bind(stays)
+        .bind(now.0)
+        .fetch_all(self.sql())
+        .await?;
+        for (sid,) in &ended {
+            self.revoke(RevocationKind::Session, sid, now).await?;
+        }
+        self.forget_trusted_browsers(subject, now).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::transaction::within;
-use super::{AuditEvent, Store, StoreError};
+use super::{AuditEvent, Store, StoreError, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::SubjectKey;
 
@@ -17,9 +17,11 @@ pub struct User {
     pub display_name: Option<String>,
     pub email: Option<String>,
     pub groups: Vec<String>,
-    /// PHC string of argon2id.
+    /// PHC string of argon2id, or what another program made of it.
     pub password_hash: SecretString,
     pub disabled: bool,
+    /// Whether the password has to be replaced at the next sign-in.
+    pub must_change: bool,
     pub created: UnixTime,
 }
 
@@ -31,6 +33,9 @@ pub struct NewUser {
     pub email: Option<String>,
     pub groups: Vec<String>,
     pub password_hash: SecretString,
+    pub disabled: bool,
+    /// Whether the password has to be replaced at the first sign-in.
+    pub must_change: bool,
 }
 
 /// A name that cannot be a local user's.
@@ -69,6 +74,7 @@ struct Row {
     groups: String,
     password_hash: String,
     disabled: i64,
+    must_change: i64,
     created: i64,
 }
 
@@ -83,6 +89,7 @@ impl TryFrom<Row> for User {
             groups: serde_json::from_str(&row.groups).map_err(|_| StoreError::Corrupt("user groups"))?,
             password_hash: SecretString::from(row.password_hash),
             disabled: row.disabled != 0,
+            must_change: row.must_change != 0,
             created: UnixTime(row.created),
         })
     }
@@ -99,22 +106,8 @@ impl Store {
         now: UnixTime,
         audit: Option<AuditEvent>,
     ) -> Result<bool, StoreError> {
-        let groups = serde_json::to_string(&user.groups).map_err(|_| StoreError::Corrupt("user groups"))?;
         self.write(move |mut tx| async move {
-            let added = sqlx::query(
-                "INSERT INTO users (name, display_name, email, groups, password_hash, created) \
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
-            )
-            .bind(&user.name)
-            .bind(&user.display_name)
-            .bind(&user.email)
-            .bind(groups)
-            .bind(user.password_hash.expose_secret())
-            .bind(now.0)
-            .execute(tx.sql())
-            .await?
-            .rows_affected()
-                == 1;
+            let added = tx.insert_user(&user, now).await?;
             if added {
                 tx.audit_if(audit).await?;
             }
@@ -130,7 +123,7 @@ impl Store {
     pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
         within(async {
             let row: Option<Row> = sqlx::query_as(
-                "SELECT name, display_name, email, groups, password_hash, disabled, created \
+                "SELECT name, display_name, email, groups, password_hash, disabled, must_change, created \
                  FROM users WHERE name = $1",
             )
             .bind(name)
@@ -148,7 +141,7 @@ impl Store {
     pub async fn users(&self, limit: u32) -> Result<Vec<User>, StoreError> {
         within(async {
             let rows: Vec<Row> = sqlx::query_as(
-                "SELECT name, display_name, email, groups, password_hash, disabled, created \
+                "SELECT name, display_name, email, groups, password_hash, disabled, must_change, created \
                  FROM users ORDER BY name LIMIT $1",
             )
             .bind(i64::from(limit))
@@ -159,31 +152,30 @@ impl Store {
         .await
     }
 
-    /// Replaces the password's hash and ends every session of `subject`; `false` when there is no
-    /// such user.
+    /// Replaces a hash by a better one of the same password; `false` when it is another by now.
     ///
     /// # Errors
     /// When the database is busy or refuses.
-    pub async fn set_password(
+    pub async fn replace_password_hash(
         &self,
         name: &str,
-        subject: &SubjectKey,
-        hash: SecretString,
-        now: UnixTime,
-        audit: Option<AuditEvent>,
+        old: SecretString,
+        better: SecretString,
+        audit: AuditEvent,
     ) -> Result<bool, StoreError> {
-        let (name, subject) = (name.to_owned(), subject.clone());
+        let name = name.to_owned();
         self.write(move |mut tx| async move {
-            let done = sqlx::query("UPDATE users SET password_hash = $2 WHERE name = $1")
-                .bind(&name)
-                .bind(hash.expose_secret())
-                .execute(tx.sql())
-                .await?
-                .rows_affected()
-                == 1;
+            let done =
+                sqlx::query("UPDATE users SET password_hash = $3 WHERE name = $1 AND password_hash = $2")
+                    .bind(&name)
+                    .bind(old.expose_secret())
+                    .bind(better.expose_secret())
+                    .execute(tx.sql())
+                    .await?
+                    .rows_affected()
+                    == 1;
             if done {
-                tx.end_sessions_of(&subject, now).await?;
-                tx.audit_if(audit).await?;
+                tx.audit(audit).await?;
             }
             tx.commit(done).await
         })
@@ -220,6 +212,79 @@ impl Store {
             tx.commit(done).await
         })
         .await
+    }
+}
+
+impl Tx {
+    /// Adds a user whose `name` is canonical; `false` when the name is taken.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn insert_user(&mut self, user: &NewUser, now: UnixTime) -> Result<bool, StoreError> {
+        let groups = serde_json::to_string(&user.groups).map_err(|_| StoreError::Corrupt("user groups"))?;
+        let done = sqlx::query(
+            "INSERT INTO users (name, display_name, email, groups, password_hash, disabled, must_change, created) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(&user.name)
+        .bind(&user.display_name)
+        .bind(&user.email)
+        .bind(groups)
+        .bind(user.password_hash.expose_secret())
+        .bind(i64::from(user.disabled))
+        .bind(i64::from(user.must_change))
+        .bind(now.0)
+        .execute(self.sql())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The user with this canonical name, in this transaction's view.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn user(&mut self, name: &str) -> Result<Option<User>, StoreError> {
+        let row: Option<Row> = sqlx::query_as(
+            "SELECT name, display_name, email, groups, password_hash, disabled, must_change, created \
+             FROM users WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_optional(self.sql())
+        .await?;
+        row.map(User::try_from).transpose()
+    }
+
+    /// Replaces the password: every session of `subject` ends but `session`, if that is given; every link
+    /// for a new password is void, and wrong passwords are forgotten. `false` when there is no such user.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn set_password(
+        &mut self,
+        name: &str,
+        subject: &SubjectKey,
+        hash: &SecretString,
+        must_change: bool,
+        session: Option<&str>,
+        now: UnixTime,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE users SET password_hash = $2, must_change = $3 WHERE name = $1")
+            .bind(name)
+            .bind(hash.expose_secret())
+            .bind(i64::from(must_change))
+            .execute(self.sql())
+            .await?
+            .rows_affected()
+            == 1;
+        if done {
+            self.void_password_links(name).await?;
+            self.clear_password_counters(subject).await?;
+            match session {
+                Some(session) => self.end_other_sessions_of(subject, session, now).await?,
+                None => drop(self.end_sessions_of(subject, now).await?),
+            }
+        }
+        Ok(done)
     }
 }
 
@@ -266,20 +331,54 @@ mod tests {
             email: None,
             groups: vec!["ops".into()],
             password_hash: SecretString::from("$argon2id$1"),
+            disabled: false,
+            must_change: true,
         };
         assert!(store.add_user(user.clone(), UnixTime(1), None).await.unwrap());
         assert!(!store.add_user(user, UnixTime(2), None).await.unwrap());
-        let key = |name| SubjectKey::new("local", name);
-        let hash = || SecretString::from("$argon2id$2");
         let found = store.user("alice").await.unwrap().unwrap();
         assert_eq!((found.groups, found.created), (vec!["ops".to_owned()], UnixTime(1)));
-        assert!(
-            store
-                .set_password("alice", &key("alice"), hash(), UnixTime(3), None)
-                .await
-                .unwrap()
-        );
-        assert!(!store.set_password("bob", &key("bob"), hash(), UnixTime(3), None).await.unwrap());
-        assert_eq!(store.user("alice").await.unwrap().unwrap().password_hash.expose_secret(), "$argon2id$2");
+        assert!(found.must_change && !found.disabled);
+    }
+
+    #[tokio::test]
+    async fn a_new_password_ends_what_rested_on_the_old() {
+        let (_guard, store) = store().await;
+        let alice = SubjectKey::new("local", "alice");
+        let user = NewUser {
+            name: "alice".into(),
+            display_name: None,
+            email: None,
+            groups: Vec::new(),
+            password_hash: SecretString::from("old"),
+            disabled: false,
+            must_change: true,
+        };
+        store.add_user(user, UnixTime(1), None).await.unwrap();
+        let key = alice.clone();
+        let done = store.write(move |mut tx| async move {
+            tx.insert_password_link("link", "alice", UnixTime(1), UnixTime(100)).await?;
+            let nobody = tx
+                .set_password("bob", &key, &SecretString::from("x"), false, None, UnixTime(3))
+                .await?;
+            let done = tx
+                .set_password("alice", &key, &SecretString::from("new"), false, None, UnixTime(3))
+                .await?;
+            tx.commit((nobody, done)).await
+        });
+        assert_eq!(done.await.unwrap(), (false, true));
+        let found = store.user("alice").await.unwrap().unwrap();
+        assert_eq!((found.password_hash.expose_secret(), found.must_change), ("new", false));
+        assert_eq!(store.password_link("link", UnixTime(4)).await.unwrap(), None);
+        let feed = store.revocations_after(0).await.unwrap();
+        assert!(feed.iter().any(|row| row.key == alice.as_str()), "sessions are over");
+
+        let better = async |old: &str| {
+            let event = AuditEvent::new(UnixTime(5), "user.password_rehashed", "ok");
+            let (old, better) = (SecretString::from(old), SecretString::from("better"));
+            store.replace_password_hash("alice", old, better, event).await.unwrap()
+        };
+        assert!(!better("old").await, "the password has changed since");
+        assert!(better("new").await);
     }
 }

@@ -56,6 +56,7 @@ mod operations;
 mod packaging;
 mod pairing;
 mod passkeys;
+mod passwords;
 mod proxies;
 mod radius;
 mod recovery;

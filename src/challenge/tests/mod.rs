@@ -18,6 +18,7 @@ use crate::store::Store;
 mod answers;
 mod directories;
 mod enrolment;
+mod new_passwords;
 mod notices;
 mod passwords;
 mod permission;

@@ -1,7 +1,8 @@
 //! Passwords of local users: right, wrong, unknown, locked.
 
 use super::*;
-use crate::challenge::{PasswordOutcome, hash_password};
+use crate::challenge::PasswordOutcome;
+use crate::identity::local;
 use crate::store::NewUser;
 use secrecy::SecretString;
 
@@ -14,7 +15,9 @@ async fn with_anna() -> World {
         display_name: None,
         email: None,
         groups: vec![],
-        password_hash: hash_password(&SecretString::from(RIGHT)).unwrap(),
+        password_hash: local::hash(&SecretString::from(RIGHT)).unwrap(),
+        disabled: false,
+        must_change: false,
     };
     assert!(world.store.add_user(user, START, None).await.unwrap());
     world

@@ -10,6 +10,7 @@ mod label;
 mod migration;
 mod rows;
 mod uris;
+pub mod users;
 
 use std::collections::HashMap;
 use std::io::Read as _;

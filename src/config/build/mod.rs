@@ -12,6 +12,7 @@ mod identity;
 mod levels;
 mod passable;
 mod passkey;
+mod passwords;
 mod process;
 mod reach;
 mod routes;
@@ -66,6 +67,7 @@ pub(super) fn build(
     let floor = routes::floor(&mut build);
     let routes = routes::routes(&mut build, &identity);
     let enrolment = process::enrolment(&mut build);
+    let passwords = passwords::passwords(&mut build, &factors, &senders);
     let sessions = process::sessions(&mut build);
     let storage = process::storage(&mut build, environment);
     passable::passable(&mut build, &factors);
@@ -89,6 +91,7 @@ pub(super) fn build(
         to_upstream: process::to_upstream(root),
         sessions: sessions?,
         enrolment,
+        passwords: passwords?,
         limits: limits?,
         logging: process::logging(root),
         branding: process::branding(root),

@@ -4,6 +4,7 @@ use super::access::{CONDITION, FLOOR, LEVEL, ROUTE};
 use super::factors::FACTORS;
 use super::front::{CONNECTIONS, LISTEN, TLS};
 use super::identity::IDENTITY;
+use super::passwords::PASSWORDS;
 use super::people::{ENROLMENT, LIMITS, SESSIONS};
 use super::senders::SENDERS;
 use super::{Key, Map, Scalar, Shape, Table};
@@ -51,6 +52,7 @@ pub(in super::super) static ROOT: Map = Map::new(
         Key::section("to_upstream", &TO_UPSTREAM),
         Key::section("sessions", &SESSIONS),
         Key::section("enrolment", &ENROLMENT),
+        Key::section("passwords", &PASSWORDS),
         Key::section("limits", &LIMITS),
         Key::section("logging", &LOGGING),
         Key::section("branding", &BRANDING),

@@ -10,6 +10,7 @@ mod factors;
 mod front;
 mod gateway;
 mod identity;
+mod passwords;
 mod people;
 mod quoting;
 pub(super) mod reference;

@@ -51,6 +51,8 @@ fn notice_text(notice: &Notice) -> String {
         Event::FactorRemoved { name } => format!("A way to confirm it's you was removed{}.", of(name)),
         Event::RecoveryCodeUsed { left } => format!("A recovery code was used; {left} left."),
         Event::TemporaryCodeUsed => "A temporary code was used.".to_owned(),
+        Event::PasswordChanged => "Your password was changed.".to_owned(),
+        Event::PasswordLink { .. } => "Somebody asked for a new password.".to_owned(),
         Event::BrowserTrusted { name } => format!("A browser was remembered{}.", of(name)),
         Event::BrowserTokenCopied { name } => {
             format!("A remembered browser{} was used in two places and is asked again.", of(name))

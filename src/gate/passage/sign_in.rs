@@ -50,8 +50,12 @@ impl Passage {
             Ok(PasswordOutcome::Locked(locked)) | Err(ChallengeError::Locked(locked)) => {
                 return Ok(SignIn::Locked(locked));
             }
-            Err(error) => return Err(PassageError::Unavailable(error.to_string())),
+            Err(error) => return Err(error.into()),
         };
+        if user.must_change {
+            let ticket = challenges.password_ticket(&user, browser.unwrap_or_default())?;
+            return Ok(SignIn::NewPassword { ticket });
+        }
         let Some(begun) = self.begin_local(visitor, &user).await? else {
             return Ok(SignIn::Refused { gone: None });
         };
@@ -111,7 +115,11 @@ impl Passage {
     }
 
     /// `None`: the user was disabled in the meantime.
-    async fn begin_local(&self, visitor: &Visitor, user: &User) -> Result<Option<Begun>, PassageError> {
+    pub(super) async fn begin_local(
+        &self,
+        visitor: &Visitor,
+        user: &User,
+    ) -> Result<Option<Begun>, PassageError> {
         let gate = &*self.gate;
         let source = gate.policy.settings().local_source().unwrap_or_default();
         let person = NewPerson {

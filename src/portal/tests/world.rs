@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 
 use crate::ambient::{Clock, UnixTime};
 use crate::api::{Entry, Services};
-use crate::challenge::{Challenges, hash_password};
+use crate::challenge::Challenges;
 use crate::config::settings::{FirstFactor, IdentityKind, IdentitySource, Settings};
 use crate::gate::limits::NetworkLimit;
 use crate::gate::{AuditQueue, Gate, InUse, Passage, Shared};
@@ -100,7 +100,9 @@ pub async fn world_with(first_factor: FirstFactor) -> World {
         display_name: Some("Maja Berg".to_owned()),
         email: None,
         groups: vec![],
-        password_hash: hash_password(&SecretString::from(PASSWORD)).unwrap(),
+        password_hash: crate::identity::local::hash(&SecretString::from(PASSWORD)).unwrap(),
+        disabled: false,
+        must_change: false,
     };
     assert!(store.add_user(user, START, None).await.unwrap());
     World { _guard: guard, store, clock, revocations, router }

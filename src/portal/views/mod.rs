@@ -15,6 +15,7 @@ use crate::ambient::UnixTime;
 pub mod challenge;
 pub mod enrol;
 pub mod my_mfa;
+pub mod new_password;
 pub mod notice;
 pub mod sign_in;
 

@@ -20,6 +20,8 @@ pub struct MyMfa {
     pub status: &'static str,
     /// Whether there are ways but no recovery codes, and the kind is switched on.
     pub offer_codes: bool,
+    /// Whether the person has a password of ours.
+    pub password: bool,
     /// Browsers that are trusted, the last used first.
     pub browsers: Vec<BrowserRow>,
 }

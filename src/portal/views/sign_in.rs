@@ -18,6 +18,8 @@ pub struct SignIn {
     pub invited: bool,
     /// A sign-in by passkey alone, where there is one.
     pub passkey: Option<PasskeyForm>,
+    /// Where a link for a new password can be asked for.
+    pub forgotten: Option<String>,
     pub problem: Option<Problem>,
 }
 
