@@ -255,7 +255,7 @@ impl Challenges {
         user: &User,
     ) -> Result<Result<SecretString, BadPassword>, ChallengeError> {
         let (rules, user) = (self.passwords.clone(), user.clone());
-        turn.run(1, move || {
+        turn.run(local::weight(&user.password_hash), move || {
             let (display_name, email) = (user.display_name.as_deref(), user.email.as_deref());
             let owner = Owner { name: &user.name, display_name, email };
             // The same again is no new one.

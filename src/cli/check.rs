@@ -13,6 +13,7 @@ use super::records::{REFUSED, UNREACHABLE};
 use super::stranded::{self, Stranded};
 use crate::ambient::Clock;
 use crate::config::{self, Diagnostics, Environment, Sources};
+use crate::identity::local::Rules;
 
 /// Checks a configuration and shows every problem with its place.
 #[derive(Debug, clap::Args)]
@@ -58,7 +59,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let loaded = config::load(&Sources::paths(args.config), &Environment::of_process())
         .with_certificates(Clock::system().now());
     let found = &loaded.diagnostics;
-    let refused = loaded.settings.is_none() || (args.strict && found.warnings() > 0);
+    // The rest of the file is fine then, but no password could be chosen, and no server would start.
+    let list = loaded.settings.as_ref().and_then(|settings| Rules::of(settings).err());
+    let refused = loaded.settings.is_none() || list.is_some() || (args.strict && found.warnings() > 0);
+    if let Some(bad) = &list {
+        eprintln!("`passwords.breach_list`: {bad}");
+    }
     let probed = match &loaded.settings {
         Some(settings) if args.connect && !refused => Some(connect::probe(settings).await),
         _ => None,
