@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::config::Settings;
+use crate::config::settings::IdentityKind;
 use crate::delivery::Delivery;
 use crate::factors;
+use crate::identity::oidc::Oidc;
 
 /// One service of a factor.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -43,7 +45,7 @@ impl Probed {
     }
 }
 
-/// Every sender, and every factor that a service judges, each once; senders all at the same time.
+/// Every sender, every factor that a service judges and every OpenID provider, each once; senders all at the same time.
 pub(super) async fn probe(settings: &Settings) -> Vec<Probed> {
     let mut found = match Delivery::new(settings) {
         Ok(delivery) => delivery
@@ -67,6 +69,23 @@ pub(super) async fn probe(settings: &Settings) -> Vec<Probed> {
             let service = format!("factor {}", error.factor.name());
             found.push(Probed { service, outcome: Err(error.why) });
         }
+    }
+    found.extend(providers(settings).await);
+    found
+}
+
+/// Whether OpenID providers describe themselves as they are configured.
+async fn providers(settings: &Settings) -> Vec<Probed> {
+    let mut found = Vec::new();
+    for source in &settings.identity {
+        let IdentityKind::Oidc(oidc) = &source.kind else {
+            continue;
+        };
+        let outcome = match Oidc::new(&source.name, oidc) {
+            Ok(provider) => provider.probe().await,
+            Err(error) => Err(error.why),
+        };
+        found.push(Probed { service: format!("identity {}", source.name), outcome });
     }
     found
 }

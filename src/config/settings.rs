@@ -35,8 +35,8 @@ pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls}
 pub use identity::{
     AppSession, AppWay, Basic, CertificateForm, CertificateName, CertificateOrigin, CertificateSource,
     ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt,
-    JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Mark, Place, Probe, ProbeUrl, Question, SourceSet,
-    TrustedHeader,
+    JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question,
+    SourceSet, TrustedHeader,
 };
 pub use passwords::Passwords;
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};

@@ -25,10 +25,12 @@ use crate::store::{AuditEvent, StoreError};
 mod arrival;
 mod journey;
 mod passwords;
+mod provider;
 mod sign_in;
 mod trusted;
 
 pub use super::limits::TooMany;
+pub use provider::{Away, Back, SignedOutThere};
 
 /// One request to the portal or the API, as far as it says who is there.
 #[derive(Clone)]
@@ -84,6 +86,18 @@ impl WaysIn {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// How many people can choose among; a passkey stands beside the password.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        usize::from(self.password) + self.providers.len()
+    }
+
+    /// The provider, where there is no other way.
+    #[must_use]
+    pub fn only_provider(&self) -> Option<&Provider> {
+        self.providers.first().filter(|_| self.count() == 1)
     }
 }
 
@@ -298,6 +312,10 @@ impl Passage {
         for source in self.gate.accepted(self.accepted_on(journey)) {
             match &source.kind {
                 IdentityKind::Local => (ways.password, ways.passkey) = (true, true),
+                IdentityKind::Oidc(settings) => ways.providers.push(Provider {
+                    source: source.name.clone(),
+                    label: settings.label.clone().unwrap_or_else(|| source.name.clone()),
+                }),
                 IdentityKind::TrustedHeader(_)
                 | IdentityKind::AppSession(_)
                 | IdentityKind::Jwt(_)

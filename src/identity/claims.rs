@@ -106,7 +106,11 @@ pub fn has_begun(claims: &Claims, now: UnixTime) -> bool {
     })
 }
 
-fn many(claims: &Claims, name: &str) -> Result<Vec<String>, IdentityError> {
+/// A claim with any number of values, each text; none where it is not there.
+///
+/// # Errors
+/// When it holds something else, or too much.
+pub(super) fn many(claims: &Claims, name: &str) -> Result<Vec<String>, IdentityError> {
     let values: Vec<&str> = match find(claims, name) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::String(one)) => vec![one],

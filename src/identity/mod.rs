@@ -28,6 +28,7 @@ pub mod grammar;
 pub mod introspection;
 pub mod jwt;
 pub mod local;
+pub mod oidc;
 mod onlooker;
 pub mod own;
 pub mod password;
@@ -203,6 +204,8 @@ pub struct Building<'a> {
 pub struct Sources {
     /// In the order of the configuration, which [`SourceSet`] counts by.
     sources: Vec<Box<dyn IdentitySource>>,
+    /// Those of them where people sign in elsewhere.
+    providers: Vec<Arc<oidc::Oidc>>,
     /// Those that read more than cookies.
     beyond_cookies: SourceSet,
     /// Those that want to see what apps answer.
@@ -215,9 +218,10 @@ impl Sources {
     /// # Errors
     /// When a key cannot be read as the configured kind.
     pub fn new(settings: &[SourceSettings], building: &Building<'_>) -> Result<Self, SourceError> {
+        let mut providers = Vec::new();
         let sources = settings
             .iter()
-            .map(|source| build(source, building))
+            .map(|source| build(source, building, &mut providers))
             .collect::<Result<Vec<_>, _>>()?;
         let those = |is: fn(&dyn IdentitySource) -> bool| {
             let found = sources.iter().enumerate().filter(|(_, source)| is(&***source));
@@ -227,6 +231,7 @@ impl Sources {
             beyond_cookies: those(|source| !source.reads_cookies_alone()),
             onlooking: those(|source| source.looks_on()),
             sources,
+            providers,
         })
     }
 
@@ -270,6 +275,12 @@ impl Sources {
     #[must_use]
     pub fn doorstep(&self, accepted: SourceSet) -> Option<Doorstep<'_>> {
         self.accepted(accepted).find_map(IdentitySource::doorstep)
+    }
+
+    /// The provider behind this source, if it is one.
+    #[must_use]
+    pub fn provider(&self, source: &str) -> Option<&Arc<oidc::Oidc>> {
+        self.providers.iter().find(|provider| provider.source() == source)
     }
 
     fn accepted(&self, accepted: SourceSet) -> impl Iterator<Item = &dyn IdentitySource> {
@@ -317,7 +328,11 @@ impl Sources {
     }
 }
 
-fn build(source: &SourceSettings, building: &Building<'_>) -> Result<Box<dyn IdentitySource>, SourceError> {
+fn build(
+    source: &SourceSettings,
+    building: &Building<'_>,
+    providers: &mut Vec<Arc<oidc::Oidc>>,
+) -> Result<Box<dyn IdentitySource>, SourceError> {
     let name = &*source.name;
     let (public_url, now) = (building.public_url, building.clock.now());
     Ok(match &source.kind {
@@ -331,6 +346,11 @@ fn build(source: &SourceSettings, building: &Building<'_>) -> Result<Box<dyn Ide
             Box::new(client_certificate::Certificates::new(name, shown)?)
         }
         IdentityKind::AppSession(app) => Box::new(app_session::AppSession::new(name, app, building)?),
+        IdentityKind::Oidc(settings) => {
+            let provider = Arc::new(oidc::Oidc::new(name, settings)?);
+            providers.push(Arc::clone(&provider));
+            Box::new(oidc::OidcSource::new(provider, building))
+        }
     })
 }
 

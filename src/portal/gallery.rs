@@ -126,6 +126,8 @@ fn sign_in(frame: &Frame, problem: Option<Problem>) -> Page {
         app: Some("Payroll".to_owned()),
         invited: false,
         passkey: Some(PasskeyForm { options: ceremony(), ceremony: "c3ealed".to_owned(), gone: None }),
+        password: true,
+        providers: Vec::new(),
         forgotten: Some(frame.url("sign-in/forgotten")),
         problem,
     };
@@ -158,6 +160,30 @@ fn new_password(frame: &Frame, current: bool, problem: Option<Problem>) -> Page 
         hint: text::password_hint(8),
         back: current.then(|| frame.url("my-mfa")),
         problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+/// Sign in at one of several providers; `password`: or here.
+fn sign_in_at(frame: &Frame, password: bool) -> Page {
+    let provider = |source: &str, label: &str| {
+        Link::new(frame.url(&format!("sign-in/{source}")), text::continue_with(label))
+    };
+    let view = SignIn {
+        shell: frame.shell(text::SIGN_IN),
+        action: frame.url("sign-in"),
+        hidden: hidden(),
+        username: String::new(),
+        app: Some("Payroll".to_owned()),
+        invited: false,
+        passkey: None,
+        password,
+        providers: vec![
+            provider("staff", "Example Login"),
+            provider("partners", "the Sign-in Service for Partners and Suppliers"),
+        ],
+        forgotten: None,
+        problem: None,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -333,6 +359,8 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
             new_password(frame, true, wrong("current", text::PASSWORD_WRONG_NOW)),
         ),
         ("busy", pages::busy(frame, REFERENCE)),
+        ("sign-in-providers", sign_in_at(frame, false)),
+        ("sign-in-or-provider", sign_in_at(frame, true)),
         ("challenge", challenge(frame, phone(), None, "")),
         ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
         ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),

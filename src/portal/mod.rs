@@ -23,6 +23,8 @@ mod qr;
 mod receipts;
 mod routes;
 mod sign_in;
+mod sign_in_with;
+mod sign_out_there;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,10 @@ use super::detour::{Detour, page};
 use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
-use super::{assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text};
+use super::{
+    assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, sign_in_with,
+    sign_out_there, text,
+};
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 
@@ -44,6 +47,10 @@ fn pages_router() -> Router<Portal> {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-in/forgotten", get(new_password::ask_link).post(new_password::send_link))
         .route("/new-password", get(new_password::show).post(new_password::submit))
+        .route("/sign-in/{source}", get(sign_in_with::leave))
+        .route("/sign-in/{source}/callback", get(sign_in_with::come_back))
+        .route("/sign-out/{source}/back", axum::routing::post(sign_out_there::back_channel))
+        .route("/sign-out/{source}/front", get(sign_out_there::front_channel))
         .route("/sign-out", get(sign_in::ask_sign_out).post(sign_in::sign_out))
         .route("/challenge", get(challenge::show).post(challenge::answer))
         .route("/challenge/ways", get(challenge::ways))

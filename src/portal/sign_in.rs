@@ -32,8 +32,12 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     {
         return Err(Detour::To(portal.next_page(&onward)));
     }
-    if passage.ways_in(journey.as_ref()).is_empty() {
+    let ways = passage.ways_in(journey.as_ref());
+    if ways.is_empty() {
         return Ok(page(elsewhere(&portal), Vec::new()));
+    }
+    if let Some(only) = ways.only_provider() {
+        return Err(Detour::To(onward.on(&portal.frame.url(&format!("sign-in/{}", only.source)))));
     }
     form(&portal, visit.visitor, &onward, Told::default()).await
 }
@@ -123,6 +127,11 @@ impl Told {
 async fn form(portal: &Portal, visitor: Visitor, onward: &Onward, told: Told) -> Reply {
     let Told { username, problem, forget } = told;
     let (visitor, cookie) = portal.services.passage.pre_session(visitor);
+    let ways = portal.services.passage.ways_in(portal.journey(onward).await?.as_ref());
+    let providers = ways.providers.iter().map(|provider| {
+        let path = portal.frame.url(&format!("sign-in/{}", provider.source));
+        Link::new(onward.on(&path), text::continue_with(&provider.label))
+    });
     let begun = portal.services.passage.begin_passkey_sign_in(&visitor)?;
     let passkey =
         begun.map(|begun| PasskeyForm { options: begun.options, ceremony: begun.ceremony, gone: forget });
@@ -144,6 +153,8 @@ async fn form(portal: &Portal, visitor: Visitor, onward: &Onward, told: Told) ->
             .challenges
             .mails_password_links()
             .then(|| onward.on(&portal.frame.url("sign-in/forgotten"))),
+        password: ways.password,
+        providers: providers.collect(),
         problem,
     };
     Ok(page(portal.frame.page(status, &view), cookie.into_iter().collect::<Vec<HeaderValue>>()))

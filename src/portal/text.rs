@@ -61,6 +61,36 @@ pub fn sign_in_stopped(stop: &Stop) -> String {
     }
 }
 
+// Sign in at a provider.
+pub const OR: &str = "or";
+pub const CANT_SIGN_IN_NOW: &str = "You can't sign in there right now";
+pub const NOT_SIGNED_IN: &str = "You're not signed in";
+pub const TRY_AGAIN: &str = "Try again";
+pub const SIGN_IN_OTHERWISE: &str = "Sign in another way";
+
+pub fn continue_with(provider: &str) -> String {
+    format!("Continue with {provider}")
+}
+
+pub fn provider_is_away(provider: &str) -> String {
+    format!("We can't reach {provider} at the moment. Wait a little, then try again.")
+}
+
+pub fn provider_answer_refused(provider: &str) -> String {
+    format!(
+        "What {provider} sent us doesn't add up, so we didn't sign you in. Try again; if it happens twice, tell the people who run this site."
+    )
+}
+
+pub fn provider_was_told_no(provider: &str) -> String {
+    format!("The sign-in at {provider} was cancelled.")
+}
+
+pub fn provider_answer_stale(_provider: &str) -> String {
+    "This sign-in took too long, was used before, or was begun in another browser. Please sign in again."
+        .to_owned()
+}
+
 pub fn signed_in_needed(app: &str) -> String {
     format!("{app} needs to know who you are.")
 }

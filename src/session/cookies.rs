@@ -49,6 +49,12 @@ impl Ours {
     }
 }
 
+/// What the names of cookies begin with that keep a sign-in under way at a provider; behind it stands a name
+/// of its own, so that tabs do not get into each other's way.
+const PENDING: [&str; 2] = ["stepgate-oidc-", "__Host-stepgate-oidc-"];
+/// Sign-ins under way that one browser may have; beyond that the oldest go.
+pub const MOST_PENDING: usize = 12;
+
 /// Whether `name` is one of our cookies in either mode: never forwarded, never accepted from an upstream.
 #[must_use]
 pub fn is_ours(name: &str) -> bool {
@@ -56,6 +62,9 @@ pub fn is_ours(name: &str) -> bool {
         && Ours::ALL.iter().any(|ours| {
             name.eq_ignore_ascii_case(ours.plain_name()) || name.eq_ignore_ascii_case(ours.host_name())
         })
+        || PENDING
+            .iter()
+            .any(|begin| name.get(..begin.len()).is_some_and(|head| head.eq_ignore_ascii_case(begin)))
 }
 
 /// Follows the scheme of `public_url`, never the socket (decision 3).
@@ -140,8 +149,55 @@ impl CookieMode {
         header(&cookie)
     }
 
+    const fn pending_prefix(self) -> &'static str {
+        let [plain, host] = PENDING;
+        match self {
+            Self::Secure => host,
+            Self::Loopback => plain,
+        }
+    }
+
+    /// The sign-ins under way, each by its own name; of one that comes twice none.
+    #[must_use]
+    pub fn pending(self, headers: &HeaderMap) -> Vec<(&str, &str)> {
+        let mut found: Vec<(&str, &str)> = Vec::new();
+        for pair in headers.get_all(COOKIE).iter().flat_map(|field| pairs(field.as_bytes())) {
+            let named = std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once('='));
+            if let Some((name, value)) = named
+                && let Some(own) = name.strip_prefix(self.pending_prefix())
+                && found.len() < 4 * MOST_PENDING
+            {
+                found.push((own, value_of(value.as_bytes()).unwrap_or_default()));
+            }
+        }
+        let all = found.clone();
+        found.retain(|(own, value)| {
+            !value.is_empty() && all.iter().filter(|(other, _)| other == own).count() == 1
+        });
+        found
+    }
+
+    /// A `Set-Cookie` value for a sign-in under way.
+    #[must_use]
+    pub fn set_pending(self, own: &str, value: &str, seconds: i64) -> HeaderValue {
+        let name = format!("{}{own}", self.pending_prefix());
+        let mut cookie = self.named(name, value.to_owned());
+        cookie.set_max_age(cookie::time::Duration::seconds(seconds));
+        header(&cookie)
+    }
+
+    /// A `Set-Cookie` value that removes it.
+    #[must_use]
+    pub fn clear_pending(self, own: &str) -> HeaderValue {
+        self.set_pending(own, "", 0)
+    }
+
     fn build(self, ours: Ours, value: String) -> Cookie<'static> {
-        Cookie::build((self.name(ours), value))
+        self.named(self.name(ours).to_owned(), value)
+    }
+
+    fn named(self, name: String, value: String) -> Cookie<'static> {
+        Cookie::build((name, value))
             .path("/")
             .secure(self == Self::Secure)
             .http_only(true)
@@ -226,6 +282,27 @@ mod tests {
         ] {
             assert_eq!(CookieMode::Secure.read(&headers(fields)).id, None, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn sign_ins_under_way_have_a_cookie_each_and_are_never_the_apps() {
+        let map = headers(&[
+            "stepgate-oidc-a=1; stepgate-oidc-b=2; x=3; stepgate-oidc-c=4; stepgate-oidc-c=5",
+            "__Host-stepgate-oidc-d=6; stepgate-oidc-e=\"7\"",
+        ]);
+        assert_eq!(CookieMode::Loopback.pending(&map), [("a", "1"), ("b", "2")]);
+        assert_eq!(CookieMode::Secure.pending(&map), [("d", "6")]);
+        for name in [
+            "stepgate-oidc-a",
+            "__Host-stepgate-oidc-a",
+            "__HOST-Stepgate-OIDC-a",
+        ] {
+            assert!(is_ours(name), "{name}");
+        }
+        assert!(!is_ours("stepgate-oidcx") && !is_ours("my-stepgate-oidc-a"));
+        let set = CookieMode::Secure.set_pending("a", "v", 60);
+        let text = set.to_str().unwrap();
+        assert!(text.starts_with("__Host-stepgate-oidc-a=v;") && text.contains("HttpOnly"), "{text}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub mod revocations;
 pub mod sessions;
 
 pub use claim::Claim;
-pub use cookies::{Carried, CookieMode, Ours};
+pub use cookies::{Carried, CookieMode, MOST_PENDING, Ours};
 pub use keys::KeyRing;
 pub use remembered::{Claims, Remembered};
 pub use revocations::Revocations;

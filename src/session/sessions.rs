@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use quick_cache::sync::Cache;
@@ -56,6 +56,8 @@ pub struct LiveSession {
     cookies: AtomicU64,
     /// When its source wants to be asked again.
     recheck: AtomicI64,
+    /// Whether the store knows better by now.
+    superseded: AtomicBool,
 }
 
 impl LiveSession {
@@ -68,6 +70,12 @@ impl LiveSession {
     /// The source has been asked, and wants to be asked again then.
     pub fn set_recheck(&self, at: UnixTime) {
         self.recheck.store(at.0, Ordering::Relaxed);
+    }
+
+    /// What is remembered here is out of date: the next request looks it up again.
+    pub fn supersede(&self) {
+        self.superseded.store(true, Ordering::Release);
+        self.set_recheck(UnixTime(0));
     }
 
     /// Whether it came with cookies of this digest the last time too.
@@ -103,6 +111,9 @@ impl Sessions {
     #[must_use]
     pub fn remembered(&self, token: &str, site: &str, now: UnixTime) -> Option<Arc<LiveSession>> {
         let session = self.cache.get(token)?;
+        if session.superseded.load(Ordering::Acquire) {
+            return None;
+        }
         let seen = UnixTime(session.last_seen.load(Ordering::Relaxed));
         if *session.site != *site || session.expires <= now || now.since(seen) > self.lifetimes.idle {
             return None;
@@ -200,6 +211,7 @@ impl Sessions {
             generation: AtomicU64::new(generation),
             cookies: AtomicU64::new(0),
             recheck: AtomicI64::new(UnixTime::NEVER.0),
+            superseded: AtomicBool::new(false),
         })
     }
 
@@ -235,6 +247,22 @@ impl Sessions {
     ) -> Result<bool, StoreError> {
         let session = self.new_session(person, now)?;
         self.store.start_session(session, token, site, Some(audit)).await
+    }
+
+    /// The source says something new of the same person: groups that have changed, tokens that were
+    /// renewed. Their session goes on; whoever remembers it here looks it up again.
+    ///
+    /// # Errors
+    /// When the store cannot be written: what was known stands.
+    pub async fn update(&self, session: &LiveSession, mut person: NewPerson) -> Result<(), StoreError> {
+        person.authenticated_at = session.identity.authenticated_at;
+        // First what cannot be had again: a new refresh token has used up the old one.
+        if let Some(kept) = person.kept.take() {
+            self.store.keep_in_session(&session.id, kept).await?;
+        }
+        self.store.amend_session(&session.id, snapshot_of(&person)?).await?;
+        session.supersede();
+        Ok(())
     }
 
     fn new_session(&self, person: &NewPerson, now: UnixTime) -> Result<NewSession, StoreError> {

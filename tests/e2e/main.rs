@@ -52,6 +52,8 @@ mod limits;
 mod listeners;
 mod mail;
 mod main_job;
+mod oidc;
+mod oidc_lies;
 mod operations;
 mod packaging;
 mod pairing;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Hidden, Problem, Shell, text};
+use super::{Hidden, Link, Problem, Shell, text};
 
 /// The form for a user name and a password.
 #[derive(Template)]
@@ -20,6 +20,10 @@ pub struct SignIn {
     pub passkey: Option<PasskeyForm>,
     /// Where a link for a new password can be asked for.
     pub forgotten: Option<String>,
+    /// Whether there is a password to be asked for.
+    pub password: bool,
+    /// Other sites to sign in at.
+    pub providers: Vec<Link>,
     pub problem: Option<Problem>,
 }
 

@@ -8,6 +8,7 @@ mod client_certificate;
 mod introspection;
 mod jwt;
 mod local;
+mod oidc;
 mod tokens;
 mod trusted_header;
 
@@ -180,6 +181,20 @@ table! {
         rotated_keys: run,
         clock_skew: run,
         replayed_callback: says "nothing comes back from elsewhere; TLS has the key prove itself on every connection",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    oidc {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: run,
+        replayed_callback: run,
         ten_tabs: run,
         log_out_in_one_tab: run,
     }

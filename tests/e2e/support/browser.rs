@@ -16,6 +16,8 @@ const HOPS: usize = 12;
 pub struct Browser {
     /// Where every host name leads.
     gate: SocketAddr,
+    /// Other servers, by the authority of their addresses.
+    pub others: BTreeMap<String, SocketAddr>,
     /// host → cookie name → value.
     pub cookies: BTreeMap<String, BTreeMap<String, String>>,
     /// The page that was shown last.
@@ -44,6 +46,7 @@ impl Browser {
     pub fn new(gate: SocketAddr) -> Self {
         Self {
             gate,
+            others: BTreeMap::new(),
             cookies: BTreeMap::new(),
             url: String::new(),
             asked: String::new(),
@@ -209,7 +212,7 @@ impl Browser {
         head.push_str("Connection: close\r\n\r\n");
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(&ask.body);
-        let mut stream = self.connect();
+        let mut stream = self.connect(&authority);
         // A peer may answer and close before it has read everything (413); its answer counts.
         let _ = stream.write_all(&bytes);
         let reply = read_reply(&mut BufReader::new(stream), ask.method)
@@ -246,14 +249,15 @@ impl Browser {
         }
     }
 
-    fn connect(&self) -> TcpStream {
+    fn connect(&self, authority: &str) -> TcpStream {
+        let address = self.others.get(authority).copied().unwrap_or(self.gate);
         let stream = match self.from {
-            None => TcpStream::connect(self.gate).expect("the gate accepts"),
+            None => TcpStream::connect(address).expect("the gate accepts"),
             Some(from) => {
                 let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
                     .expect("a socket");
                 socket.bind(&SocketAddr::new(from, 0).into()).expect("a loopback address");
-                socket.connect(&self.gate.into()).expect("the gate accepts");
+                socket.connect(&address.into()).expect("the gate accepts");
                 socket.into()
             }
         };

@@ -4,6 +4,7 @@ pub(super) mod app_session;
 mod client_certificate;
 mod introspection;
 mod jwt;
+mod oidc;
 mod preset;
 mod trusted_header;
 
@@ -58,6 +59,7 @@ pub(super) fn sources(build: &mut Build<'_>) -> Vec<IdentitySource> {
             Some("client-certificate") => {
                 client_certificate::read(build, node).map(IdentityKind::ClientCertificate)
             }
+            Some("oidc") => oidc::read(build, node).map(Box::new).map(IdentityKind::Oidc),
             _ => None,
         };
         if found.len() == SourceSet::CAPACITY {

@@ -4,6 +4,7 @@ mod app_session;
 mod client_certificate;
 mod introspection;
 mod jwt;
+mod oidc;
 mod trusted_header;
 
 use super::{Key, Map, Scalar, Shape, Tagged};
@@ -20,8 +21,9 @@ pub(in super::super) static IDENTITY: Shape = Shape::Tagged(&Tagged {
         ("app-session", &app_session::APP_SESSION),
         ("introspection", &introspection::INTROSPECTION),
         ("client-certificate", &client_certificate::CLIENT_CERTIFICATE),
+        ("oidc", &oidc::OIDC),
     ],
-    later: &["oidc", "ldap", "saml"],
+    later: &["ldap", "saml"],
 });
 
 const NAME: Key = Key::required(

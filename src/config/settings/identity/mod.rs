@@ -4,6 +4,7 @@ mod app_session;
 mod client_certificate;
 mod introspection;
 mod jwt;
+mod oidc;
 mod trusted_header;
 
 pub use app_session::{AppSession, AppWay, Basic, Mark, Place, Probe, ProbeUrl, Question};
@@ -12,6 +13,7 @@ pub use client_certificate::{
 };
 pub use introspection::{ClientAuth, Introspection};
 pub use jwt::{ClaimNames, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace};
+pub use oidc::{Oidc, Prompt};
 pub use trusted_header::TrustedHeader;
 
 #[derive(Debug, Clone)]
@@ -28,6 +30,7 @@ pub enum IdentityKind {
     Introspection(Introspection),
     ClientCertificate(CertificateSource),
     AppSession(AppSession),
+    Oidc(Box<Oidc>),
 }
 
 impl IdentityKind {
@@ -35,7 +38,7 @@ impl IdentityKind {
     #[must_use]
     pub const fn signs_in(&self) -> bool {
         match self {
-            Self::Local => true,
+            Self::Local | Self::Oidc(_) => true,
             Self::AppSession(_)
             | Self::TrustedHeader(_)
             | Self::Jwt(_)
