@@ -1,14 +1,18 @@
 //! Bounds how many passwords are hashed at the same time and how many wait, so that a burst of sign-ins
 //! costs time and never memory.
 //!
-//! Four at a time, 19 MiB each; a costlier hash that came from elsewhere takes the room of several. What
-//! finds no place is told to come again. Some places are kept for browsers that have been here before:
-//! strangers cannot fill those. Nothing here knows whose password it is.
+//! Four at a time, 19 MiB each; a costlier hash that came from elsewhere takes the room of several. They run
+//! on threads of their own: the system's allocator keeps what a thread has freed, so on a pool of many
+//! threads each would come to hold its 19 MiB. What finds no place is told to come again. Some places are
+//! kept for browsers that have been here before: strangers cannot fill those. Nothing here knows whose
+//! password it is.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::ChallengeError;
@@ -29,11 +33,16 @@ pub(super) struct Hashing {
     running: Arc<Semaphore>,
     /// In units of 19 MiB.
     memory: Arc<Semaphore>,
+    /// Begun with the first job; they end when the last clone of this has gone.
+    threads: Arc<OnceLock<SyncSender<Job>>>,
 }
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// One attempt's turn; the next one's begins when it is dropped.
 pub(super) struct Turn {
     memory: Arc<Semaphore>,
+    threads: Arc<OnceLock<SyncSender<Job>>>,
     _running: OwnedSemaphorePermit,
     _place: OwnedSemaphorePermit,
 }
@@ -48,6 +57,7 @@ impl Hashing {
             known: Arc::new(Semaphore::new(KEPT_FOR_KNOWN)),
             running: Arc::new(Semaphore::new(PARALLEL)),
             memory: Arc::new(Semaphore::new(PARALLEL)),
+            threads: Arc::default(),
         }
     }
 
@@ -65,12 +75,13 @@ impl Hashing {
     pub(super) async fn turn(&self, place: Place) -> Result<Turn, ChallengeError> {
         let running = timeout(PATIENCE, Arc::clone(&self.running).acquire_owned()).await;
         let running = running.map_err(|_| ChallengeError::Busy)?.map_err(|_| ChallengeError::Busy)?;
-        Ok(Turn { memory: Arc::clone(&self.memory), _running: running, _place: place.0 })
+        let (memory, threads) = (Arc::clone(&self.memory), Arc::clone(&self.threads));
+        Ok(Turn { memory, threads, _running: running, _place: place.0 })
     }
 }
 
 impl Turn {
-    /// Runs `work` on a thread of its own, in the room that `weight` hashes of ours take.
+    /// Runs `work` on one of the threads, in the room that `weight` hashes of ours take.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         weight: u32,
@@ -79,13 +90,43 @@ impl Turn {
         let weight = weight.clamp(1, u32::try_from(PARALLEL).unwrap_or(1));
         let room = timeout(PATIENCE, Arc::clone(&self.memory).acquire_many_owned(weight)).await;
         let room = room.map_err(|_| ChallengeError::Busy)?.map_err(|_| ChallengeError::Busy)?;
+        let (done, computed) = oneshot::channel();
         // The thread computes on when nobody waits any more, and holds its room for as long.
-        let computed = tokio::task::spawn_blocking(move || {
+        let job: Job = Box::new(move || {
             let computed = work();
             drop(room);
-            computed
+            let _ = done.send(computed);
         });
+        // There are never more jobs than rooms, so there is always a place for one.
+        let taken = self.threads.get_or_init(threads).try_send(job);
+        taken.map_err(|_| ChallengeError::Busy)?;
         computed.await.map_err(|_| ChallengeError::Busy)
+    }
+}
+
+fn threads() -> SyncSender<Job> {
+    let (jobs, waiting) = sync_channel::<Job>(PARALLEL);
+    let waiting = Arc::new(Mutex::new(waiting));
+    for _ in 0..PARALLEL {
+        let waiting = Arc::clone(&waiting);
+        let begun = std::thread::Builder::new()
+            .name("hashing".to_owned())
+            .spawn(move || work_off(&waiting));
+        if let Err(error) = begun {
+            tracing::error!(%error, "A thread for hashing passwords could not be begun.");
+        }
+    }
+    jobs
+}
+
+/// One job after the other, until nobody could send another one.
+fn work_off(waiting: &Mutex<Receiver<Job>>) {
+    loop {
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = next else { return };
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            tracing::error!("A password could not be hashed.");
+        }
     }
 }
 

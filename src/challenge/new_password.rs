@@ -50,6 +50,16 @@ enum Ground {
     Link(String),
 }
 
+impl Ground {
+    /// Whether this user, as they are now, may be known by it. Of a link the store alone can tell.
+    fn is_of(&self, user: &User) -> bool {
+        match self {
+            Self::Hash(hash) => fingerprint(&user.password_hash) == *hash,
+            Self::Link(_) => true,
+        }
+    }
+}
+
 /// A new password on its way.
 struct Put {
     user: User,
@@ -238,6 +248,10 @@ impl Challenges {
         let (Some(user), Some(source)) = (self.store.user(&name).await?, self.settings.local_source()) else {
             return Ok(NewPassword::Gone);
         };
+        // Before anything is said of the new password, which would tell whether it is the present one.
+        if !ground.is_of(&user) {
+            return Ok(NewPassword::Gone);
+        }
         let hash = match self.fit(&turn, new, &user).await? {
             Ok(hash) => hash,
             Err(unfit) => return Ok(NewPassword::Unfit(unfit)),
@@ -300,10 +314,7 @@ async fn held(tx: &mut Tx, put: &Put, now: UnixTime) -> Result<Option<User>, Sto
         Ground::Link(token) => tx.take_password_link(token, now).await?.as_ref() == Some(&put.user.name),
     };
     let user = tx.user(&put.user.name).await?.filter(|user| is_theirs && !user.disabled);
-    Ok(user.filter(|user| match &put.ground {
-        Ground::Hash(hash) => fingerprint(&user.password_hash) == *hash,
-        Ground::Link(_) => true,
-    }))
+    Ok(user.filter(|user| put.ground.is_of(user)))
 }
 
 /// A local user as far as notices need to know them; there is no session that it is bound to.

@@ -150,7 +150,7 @@ fn statuses_and_waits_are_those_of_the_catalogue() {
         let expected = match name {
             "invitation-needed" | "not-allowed" | "stale-form" => StatusCode::FORBIDDEN,
             "locked" | "locked-hard" | "too-many-requests" => StatusCode::TOO_MANY_REQUESTS,
-            "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
             "bad-request" => StatusCode::BAD_REQUEST,
             "not-found" => StatusCode::NOT_FOUND,
             "bad-gateway" => StatusCode::BAD_GATEWAY,

@@ -7,6 +7,7 @@ mod front;
 mod meaning;
 mod outside;
 mod passkeys;
+mod passwords;
 mod schema;
 
 use std::fs;
