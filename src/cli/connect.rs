@@ -13,6 +13,7 @@ use crate::config::settings::IdentityKind;
 use crate::delivery::Delivery;
 use crate::factors;
 use crate::identity::oidc::Oidc;
+use crate::identity::password_sources;
 
 /// One service of a factor.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -45,7 +46,26 @@ impl Probed {
     }
 }
 
-/// Every sender, every factor that a service judges and every OpenID provider, each once; senders all at the same time.
+/// Every source that judges passwords: its servers, and the account that looks for people.
+async fn directories(settings: &Settings) -> Vec<Probed> {
+    let sources = match password_sources(&settings.identity) {
+        Ok(sources) => sources,
+        Err(error) => {
+            return vec![Probed { service: format!("identity {}", error.name), outcome: Err(error.why) }];
+        }
+    };
+    let mut found = Vec::new();
+    for source in sources {
+        let probed = timeout(PATIENCE, source.probe()).await;
+        let late = || Err(format!("no answer within {PATIENCE:?}"));
+        let outcome = probed.map_or_else(|_| late(), |probed| probed.map_err(|error| error.why));
+        found.push(Probed { service: format!("identity {}", source.name()), outcome });
+    }
+    found
+}
+
+/// Every sender, every source of passwords, every factor that a service judges and every OpenID provider,
+/// each once; senders all at the same time.
 pub(super) async fn probe(settings: &Settings) -> Vec<Probed> {
     let mut found = match Delivery::new(settings) {
         Ok(delivery) => delivery
@@ -56,6 +76,7 @@ pub(super) async fn probe(settings: &Settings) -> Vec<Probed> {
             .collect(),
         Err(error) => vec![Probed { service: format!("sender {}", error.name), outcome: Err(error.why) }],
     };
+    found.extend(directories(settings).await);
     match factors::all(settings) {
         Ok(factors) => {
             for factor in factors.iter().filter(|factor| factor.is_remote()) {

@@ -27,16 +27,14 @@ use secrecy::SecretString;
 use super::factor_kind::FactorSet;
 use super::properties::Properties;
 
+pub use super::values::filter::{Filter, FilterPart, FilterPiece, FilterValue};
 pub use super::values::pointer::Pointer;
 pub use super::values::template::{Context, Placeholder, Template};
 pub use duo::{Duo, DuoApplication};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use identity::{
-    AppSession, AppWay, Basic, CertificateForm, CertificateName, CertificateOrigin, CertificateSource,
-    ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt,
-    JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question,
-    SourceSet, TrustedHeader,
+    AppSession, AppWay, Basic, BindName, CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question, SourceSet, TrustedHeader,
 };
 pub use passwords::Passwords;
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};

@@ -316,6 +316,7 @@ impl Passage {
                     source: source.name.clone(),
                     label: settings.label.clone().unwrap_or_else(|| source.name.clone()),
                 }),
+                IdentityKind::Ldap(_) => ways.password = true,
                 IdentityKind::TrustedHeader(_)
                 | IdentityKind::AppSession(_)
                 | IdentityKind::Jwt(_)

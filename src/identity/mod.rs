@@ -27,6 +27,7 @@ pub mod dpop;
 pub mod grammar;
 pub mod introspection;
 pub mod jwt;
+pub mod ldap;
 pub mod local;
 pub mod oidc;
 mod onlooker;
@@ -350,6 +351,16 @@ fn build(
             let provider = Arc::new(oidc::Oidc::new(name, settings)?);
             providers.push(Arc::clone(&provider));
             Box::new(oidc::OidcSource::new(provider, building))
+        IdentityKind::Ldap(settings) => {
+            let own = own::Own::new(name, Arc::clone(building.sessions));
+            match settings.recheck {
+                None => Box::new(own),
+                Some(every) => {
+                    let (sessions, clock) = (Arc::clone(building.sessions), building.clock.clone());
+                    let directory = ldap::Directory::new(name, settings)?;
+                    Box::new(ldap::Rechecked::new(own, directory, sessions, clock, every))
+                }
+            }
         }
     })
 }
@@ -358,8 +369,14 @@ fn build(
 ///
 /// # Errors
 /// When one cannot be built from its configuration.
-pub fn password_sources(_settings: &[SourceSettings]) -> Result<Vec<Arc<dyn PasswordSource>>, SourceError> {
-    Ok(Vec::new())
+pub fn password_sources(settings: &[SourceSettings]) -> Result<Vec<Arc<dyn PasswordSource>>, SourceError> {
+    let mut sources: Vec<Arc<dyn PasswordSource>> = Vec::new();
+    for source in settings {
+        if let IdentityKind::Ldap(ldap) = &source.kind {
+            sources.push(Arc::new(ldap::Directory::new(&source.name, ldap)?));
+        }
+    }
+    Ok(sources)
 }
 
 /// Why a source cannot be built from its configuration.

@@ -85,7 +85,7 @@ impl Twins {
         names.extend(out.assertion.as_deref());
         for source in &settings.identity {
             match &source.kind {
-                IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) => {}
+                IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) | IdentityKind::Ldap(_) => {}
                 IdentityKind::TrustedHeader(header) => {
                     names.push(&header.user);
                     let optional = [&header.groups, &header.email, &header.name, &header.session];

@@ -419,7 +419,7 @@ fn identity_headers(settings: &Settings) -> Result<(Vec<String>, Vec<String>), R
                     }
                 }
             }
-            IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) => {}
+            IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) | IdentityKind::Ldap(_) => {}
         }
     }
     Ok((sources, tokens))

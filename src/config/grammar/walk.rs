@@ -342,10 +342,22 @@ fn unknown_variant(text: &str, at: Span, tagged: &Tagged) -> Diagnostic {
     let names: Vec<_> = tagged.variants.iter().map(|(name, _)| *name).collect();
     if tagged.later.contains(&text) {
         return Diagnostic::error(Code::NotAvailable, format!("`{text}` is not available yet"))
-            .at(at, format!("write {}", super::scalar::either(&names)));
+            .at(at, format!("write {}", super::scalar::either(&names)))
+            .fix(instead(text));
     }
     Diagnostic::error(Code::Value, format!("{} cannot be of this type", tagged.what))
         .at(at, format!("write {}", super::scalar::either(&names)))
+}
+
+/// What does the same for now (docs/architecture.md, "Sources that are not there").
+fn instead(text: &str) -> &'static str {
+    match text {
+        "saml" => {
+            "let something that speaks SAML sign people in before this: an identity provider that bridges to OIDC, or a proxy with a SAML module and `trusted-header`"
+        }
+        "kerberos" => "let a proxy with a Kerberos module sign people in, and use `trusted-header`",
+        _ => "remove it",
+    }
 }
 
 /// The name that was probably meant.

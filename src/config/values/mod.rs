@@ -6,6 +6,8 @@
 pub(super) mod address;
 pub(super) mod app;
 pub(super) mod country;
+pub(super) mod directory;
+pub(super) mod filter;
 pub(super) mod host;
 pub(super) mod pointer;
 pub(super) mod quantity;

@@ -5,6 +5,7 @@ mod client_certificate;
 mod introspection;
 mod jwt;
 mod oidc;
+mod ldap;
 mod preset;
 mod trusted_header;
 
@@ -60,6 +61,7 @@ pub(super) fn sources(build: &mut Build<'_>) -> Vec<IdentitySource> {
                 client_certificate::read(build, node).map(IdentityKind::ClientCertificate)
             }
             Some("oidc") => oidc::read(build, node).map(Box::new).map(IdentityKind::Oidc),
+            Some("ldap") => ldap::read(build, node).map(|ldap| IdentityKind::Ldap(Box::new(ldap))),
             _ => None,
         };
         if found.len() == SourceSet::CAPACITY {

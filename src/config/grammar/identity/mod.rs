@@ -5,6 +5,7 @@ mod client_certificate;
 mod introspection;
 mod jwt;
 mod oidc;
+mod ldap;
 mod trusted_header;
 
 use super::{Key, Map, Scalar, Shape, Tagged};
@@ -22,8 +23,9 @@ pub(in super::super) static IDENTITY: Shape = Shape::Tagged(&Tagged {
         ("introspection", &introspection::INTROSPECTION),
         ("client-certificate", &client_certificate::CLIENT_CERTIFICATE),
         ("oidc", &oidc::OIDC),
+        ("ldap", &ldap::LDAP),
     ],
-    later: &["ldap", "saml"],
+    later: &["saml", "kerberos"],
 });
 
 const NAME: Key = Key::required(

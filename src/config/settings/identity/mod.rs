@@ -5,6 +5,7 @@ mod client_certificate;
 mod introspection;
 mod jwt;
 mod oidc;
+mod ldap;
 mod trusted_header;
 
 pub use app_session::{AppSession, AppWay, Basic, Mark, Place, Probe, ProbeUrl, Question};
@@ -14,6 +15,9 @@ pub use client_certificate::{
 pub use introspection::{ClientAuth, Introspection};
 pub use jwt::{ClaimNames, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace};
 pub use oidc::{Oidc, Prompt};
+pub use ldap::{
+    BindName, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer,
+};
 pub use trusted_header::TrustedHeader;
 
 #[derive(Debug, Clone)]
@@ -31,6 +35,7 @@ pub enum IdentityKind {
     ClientCertificate(CertificateSource),
     AppSession(AppSession),
     Oidc(Box<Oidc>),
+    Ldap(Box<Ldap>),
 }
 
 impl IdentityKind {
@@ -38,7 +43,7 @@ impl IdentityKind {
     #[must_use]
     pub const fn signs_in(&self) -> bool {
         match self {
-            Self::Local | Self::Oidc(_) => true,
+            Self::Local | Self::Oidc(_) | Self::Ldap(_) => true,
             Self::AppSession(_)
             | Self::TrustedHeader(_)
             | Self::Jwt(_)
