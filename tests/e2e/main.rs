@@ -30,6 +30,7 @@ mod cli;
 mod deadlines;
 mod decisions;
 mod differential;
+mod directory;
 mod doors;
 mod drain;
 mod duo;

@@ -158,7 +158,9 @@ mod tests {
         for length in [0, 1, 127, 128, 255, 256, 70_000] {
             let content = vec![7; length];
             let mut writer = Writer::default();
-            writer.within(SEQUENCE, |inside| drop(inside.put(OCTETS, &content)));
+            writer.within(SEQUENCE, |inside| {
+                inside.put(OCTETS, &content);
+            });
             let bytes = writer.bytes();
             let mut inside = Reader::new(Reader::new(&bytes).expect(SEQUENCE).unwrap());
             assert_eq!(inside.expect(OCTETS), Ok(content.as_slice()));

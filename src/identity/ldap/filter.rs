@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(written("(cn=a*b*c)", ""), b"\xa4\x0f\x04\x02cn\x30\x09\x80\x01a\x81\x01b\x82\x01c");
         assert_eq!(
             written("(member:1.2.840.113556.1.4.1941:={user})", "cn=x"),
-            b"\xa9\x26\x81\x161.2.840.113556.1.4.1941\x82\x06member\x83\x04cn=x"
+            b"\xa9\x27\x81\x171.2.840.113556.1.4.1941\x82\x06member\x83\x04cn=x"
         );
         assert_eq!(written(r"(cn=\2a\29)", ""), b"\xa3\x08\x04\x02cn\x04\x02*)");
         assert_eq!(written("(ou:dn:=x)", ""), b"\xa9\x0a\x82\x02ou\x83\x01x\x84\x01\xff");

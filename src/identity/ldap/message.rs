@@ -95,7 +95,9 @@ pub fn bind(id: u32, dn: &str, password: &[u8]) -> Zeroizing<Vec<u8>> {
             bind.number(INTEGER, 3).put(OCTETS, dn.as_bytes()).put(0x80, password);
         });
         writer.within(CONTROLS, |controls| {
-            controls.within(SEQUENCE, |control| drop(control.put(OCTETS, PASSWORD_POLICY.as_bytes())));
+            controls.within(SEQUENCE, |control| {
+                control.put(OCTETS, PASSWORD_POLICY.as_bytes());
+            });
         });
     })
 }
@@ -126,13 +128,17 @@ pub fn search(id: u32, search: &Search<'_>, seconds: u32) -> Zeroizing<Vec<u8>> 
 /// Asks for TLS on this connection.
 pub fn start_tls(id: u32) -> Zeroizing<Vec<u8>> {
     message(id, |writer| {
-        drop(writer.within(EXTENDED, |inside| drop(inside.put(0x80, START_TLS.as_bytes()))))
+        writer.within(EXTENDED, |inside| {
+            inside.put(0x80, START_TLS.as_bytes());
+        });
     })
 }
 
 /// Says goodbye; nothing is answered.
 pub fn unbind(id: u32) -> Zeroizing<Vec<u8>> {
-    message(id, |writer| drop(writer.put(UNBIND, &[])))
+    message(id, |writer| {
+        writer.put(UNBIND, &[]);
+    })
 }
 
 fn message(id: u32, inside: impl FnOnce(&mut Writer)) -> Zeroizing<Vec<u8>> {
@@ -254,7 +260,9 @@ pub(super) mod tests {
             });
             if let Some(policy) = policy {
                 let mut value = Writer::default();
-                value.within(SEQUENCE, |inside| drop(inside.number(0x81, policy)));
+                value.within(SEQUENCE, |inside| {
+                    inside.number(0x81, policy);
+                });
                 writer.within(CONTROLS, |controls| {
                     controls.within(SEQUENCE, |control| {
                         control.put(OCTETS, PASSWORD_POLICY.as_bytes()).put(OCTETS, &value.bytes());
@@ -272,7 +280,7 @@ pub(super) mod tests {
         assert_eq!(unbind(2).as_slice(), b"\x30\x05\x02\x01\x02\x42\x00");
         let bound = bind(3, "cn=x", b"secret");
         assert!(
-            bound.starts_with(b"\x30\x37\x02\x01\x03\x60\x11\x02\x01\x03\x04\x04cn=x\x80\x06secret\xa0\x1f")
+            bound.starts_with(b"\x30\x35\x02\x01\x03\x60\x11\x02\x01\x03\x04\x04cn=x\x80\x06secret\xa0\x1d")
         );
     }
 
@@ -297,8 +305,9 @@ pub(super) mod tests {
             writer.within(0x64, |entry| {
                 entry.put(OCTETS, b"uid=anna").within(SEQUENCE, |list| {
                     list.within(SEQUENCE, |one| {
-                        one.put(OCTETS, b"UID")
-                            .within(SET, |set| drop(set.put(OCTETS, b"anna").put(OCTETS, b"\xff")));
+                        one.put(OCTETS, b"UID").within(SET, |set| {
+                            set.put(OCTETS, b"anna").put(OCTETS, b"\xff");
+                        });
                     });
                 });
             });

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use secrecy::{SecretSlice, SecretString};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, timeout};
 
@@ -252,6 +252,9 @@ impl Candidate for Named {
 impl Named {
     async fn answer(&self, password: SecretString) -> Result<PasswordAnswer, LdapError> {
         let directory = &self.directory;
+        if password.expose_secret().is_empty() {
+            return Ok(PasswordAnswer::Wrong);
+        }
         let judged = directory.0.pool.judge(&self.dn, &password).await?;
         match reasons::verdict(&judged.outcome) {
             Verdict::Right => {

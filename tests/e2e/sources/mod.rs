@@ -7,6 +7,7 @@ mod app_probe;
 mod client_certificate;
 mod introspection;
 mod jwt;
+mod ldap;
 mod local;
 mod oidc;
 mod tokens;
@@ -110,6 +111,20 @@ table! {
         other_user_mid_session: run,
         rotated_keys: run,
         clock_skew: says "nothing in the app's answer has a time",
+        replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    ldap {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: says "nothing that a directory answers is dated",
         replayed_callback: says "nothing comes back from elsewhere",
         ten_tabs: run,
         log_out_in_one_tab: run,
