@@ -213,6 +213,8 @@ pub enum Condition {
     User(BTreeMap<String, Vec<String>>),
     /// Query parameter → accepted values; empty list: present at all. May only tighten.
     Query(BTreeMap<String, Vec<String>>),
+    /// Issuers of the connection's client certificate; empty: any.
+    Certificate(Vec<String>),
 }
 
 #[derive(Debug, Clone)]

@@ -15,9 +15,11 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use ipnet::IpNet;
 
 use crate::config::settings::EncodedSlash;
-use crate::policy::{CanonicalRequest, Door, Policy};
+use crate::identity::ClientCertificate;
+use crate::policy::{CanonicalRequest, Device, Door, Policy};
+use crate::upstream::Peer;
 
-use super::{forwarded, readings};
+use super::{Gate, forwarded, readings};
 
 /// Why a request is not looked at any further. No upstream hears of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +83,33 @@ pub fn judge(
     }
     let encoded_slash = route.map_or(EncodedSlash::Refuse, |route| route.encoded_slash);
     let readings = readings::read(target.path(), encoded_slash)?;
-    Ok(CanonicalRequest { method, host, target, readings, client, door: Door::Proxy })
+    Ok(CanonicalRequest {
+        method,
+        host,
+        target,
+        readings,
+        client,
+        door: Door::Proxy,
+        device: Device::Unknown,
+    })
+}
+
+impl Gate {
+    /// With what the client's own connection says of its device. A proxy's connection says nothing of it.
+    pub(super) fn with_device(
+        &self,
+        mut request: CanonicalRequest,
+        parts: &Parts,
+        peer: Peer,
+    ) -> CanonicalRequest {
+        let shown = parts.extensions.get::<Arc<ClientCertificate>>();
+        request.device = match shown {
+            _ if self.trusts(peer.ip()) => Device::Unknown,
+            Some(shown) => Device::CertifiedBy(Arc::clone(&shown.names.issuer)),
+            None => Device::Without,
+        };
+        request
+    }
 }
 
 /// Bytes of all names and values.

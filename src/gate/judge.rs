@@ -64,7 +64,7 @@ impl Gate {
         let read = forwarded::adopt_host(parts, peer.ip(), &settings.server.trusted_proxies)
             .and_then(|()| canonical::read(parts, peer.ip(), &settings.server.trusted_proxies, &self.policy));
         let request = match read {
-            Ok(request) => request,
+            Ok(request) => self.with_device(request, parts, peer),
             Err(refusal) => return Judgement::Answer(self.refused(parts, &refusal, Door::Proxy)),
         };
         match request.reserved(&settings.server.prefix) {

@@ -40,7 +40,7 @@ pub use levels::Deadlines;
 pub use pattern::{Case, Pattern, PatternError};
 pub use person::{Binding, Identity, SubjectKey};
 pub use proof::{EnrolmentId, Proof, TrustId};
-pub use request::{CanonicalRequest, Door, Reading, Readings, Reserved};
+pub use request::{CanonicalRequest, Device, Door, Reading, Readings, Reserved};
 pub use route::Route;
 pub use standing::{Lapse, Since};
 pub use trace::{Applies, Line, ReadingTrace, Trace};

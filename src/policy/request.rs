@@ -55,6 +55,19 @@ pub struct CanonicalRequest {
     /// The client, as far as trusted proxies say so; never an IPv4-mapped IPv6 address.
     pub client: IpAddr,
     pub door: Door,
+    pub device: Device,
+}
+
+/// What the connection's client certificate says of the client's device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// There is no connection of the client's own to look at.
+    #[default]
+    Unknown,
+    /// It showed none that counts.
+    Without,
+    /// One that was verified, by this issuer: a distinguished name as text.
+    CertifiedBy(Arc<str>),
 }
 
 impl CanonicalRequest {

@@ -55,6 +55,7 @@ pub fn request(method: &str, target: &str) -> CanonicalRequest {
         readings: Readings::Plain,
         client: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)),
         door: Door::Proxy,
+        device: super::Device::Unknown,
     }
 }
 

@@ -8,7 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::config::settings::{Address, CertificateOrigin, Endpoint, IdentityKind, Listen, Route};
+use crate::config::settings::{
+    Address, CertificateOrigin, Endpoint, IdentityKind, IdentitySource, Listen, Route,
+};
 
 use super::Refused;
 
@@ -421,6 +423,13 @@ fn identity_headers(settings: &Settings) -> Result<(Vec<String>, Vec<String>), R
             }
             IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) | IdentityKind::Ldap(_) => {}
         }
+    }
+    let proofs = |source: &IdentitySource| {
+        matches!(source.kind, IdentityKind::Jwt(_) | IdentityKind::Introspection(_))
+    };
+    if settings.identity.iter().any(proofs) {
+        // Tokens may be bound to a key, whose proof comes beside them (RFC 9449).
+        tokens.push("DPoP".to_owned());
     }
     Ok((sources, tokens))
 }

@@ -39,7 +39,7 @@ fn the_routes_without_upstream_are_those_that_proxies_ask_about() {
     assert_eq!(plan.portal.as_deref(), Some("mfa.example.com"));
     assert_eq!(
         (plan.sources.join(" "), plan.tokens.join(" ")),
-        ("X-Front-User X-Sid".into(), "X-Token".into())
+        ("X-Front-User X-Sid".into(), "X-Token DPoP".into())
     );
 
     let plan = plan_of(CONFIG, &["payroll"], None, &[]).unwrap();

@@ -32,6 +32,7 @@ fn condition(node: &Node, problems: &mut Problems) -> Option<Condition> {
         "user" => Some(Condition::User(lists(only))),
         "groups" => Some(Condition::User(BTreeMap::from([("groups".to_owned(), only.texts())]))),
         "query" => Some(Condition::Query(query(only))),
+        "client_certificate" => Some(Condition::Certificate(any_or(only))),
         _ => None,
     }
 }
@@ -43,22 +44,18 @@ fn lists(node: &Node) -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
-/// Parameters and their values; `true` without quotes is an empty list: any value.
+/// Parameters and their values.
 pub(super) fn query(node: &Node) -> BTreeMap<String, Vec<String>> {
-    let any = |node: &Node| node.as_scalar().is_some_and(|scalar| scalar.plain && scalar.text == "true");
     node.entries()
         .iter()
-        .map(|entry| {
-            (
-                entry.key.clone(),
-                if any(&entry.value) {
-                    Vec::new()
-                } else {
-                    entry.value.texts()
-                },
-            )
-        })
+        .map(|entry| (entry.key.clone(), any_or(&entry.value)))
         .collect()
+}
+
+/// The values given; `true` without quotes is an empty list: any value.
+fn any_or(node: &Node) -> Vec<String> {
+    let any = node.as_scalar().is_some_and(|scalar| scalar.plain && scalar.text == "true");
+    if any { Vec::new() } else { node.texts() }
 }
 
 fn time_window(node: &Node, key: Span, problems: &mut Problems) -> Option<TimeWindow> {

@@ -49,10 +49,21 @@ pub(super) static CONDITION: Map = Map::new(
             Shape::Table(&QUERY_VALUES),
             "Query parameters: each must have one of the values given, `true` for any. May only tighten, so not under `not`. The same name in a body is not seen.",
         ),
+        Key::new(
+            "client_certificate",
+            Shape::Either(&[
+                Shape::Scalar(Scalar::TextOrTrue),
+                Shape::List(&Shape::Scalar(Scalar::Text)),
+            ]),
+            "The connection has a client certificate that `server.tls.device_authority` vouches for, of one of these issuers, as `CN=Devices, O=Example`; `true` for any. Unknown behind another proxy.",
+        ),
     ],
 )
-.choices(&[Choice { keys: &["network", "time", "user", "groups", "query"], exclusive: true }])
-.later(&["country", "device", "client_certificate", "browser", "risk", "cel"]);
+.choices(&[Choice {
+    keys: &["network", "time", "user", "groups", "query", "client_certificate"],
+    exclusive: true,
+}])
+.later(&["country", "device", "browser", "risk", "cel"]);
 
 static ATTRIBUTE_VALUES: Table = Table { key: "attribute", value: Shape::Many(&Shape::Scalar(Scalar::Text)) };
 

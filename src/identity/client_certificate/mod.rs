@@ -112,7 +112,7 @@ impl Certificates {
 
     fn accepts(&self, shown: &ClientCertificate, now: UnixTime) -> bool {
         let names = &shown.names;
-        let by_ours = self.issuers.is_empty() || self.issuers.contains(&names.issuer);
+        let by_ours = self.issuers.is_empty() || self.issuers.iter().any(|issuer| **issuer == *names.issuer);
         by_ours && !names.is_authority && names.not_before <= now && now < names.not_after
     }
 

@@ -1,5 +1,7 @@
 //! The names in a client certificate. Whether the certificate counts was judged elsewhere.
 
+use std::sync::Arc;
+
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -13,7 +15,7 @@ const UPN: &str = "1.3.6.1.4.1.311.20.2.3";
 pub struct Names {
     /// Distinguished names as text: `CN=laptop-7, O=Example`.
     pub subject: String,
-    pub issuer: String,
+    pub issuer: Arc<str>,
     pub common_names: Vec<String>,
     pub emails: Vec<String>,
     pub principals: Vec<String>,
@@ -40,9 +42,9 @@ impl Names {
         let validity = certificate.validity();
         let mut names = Self {
             subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
+            issuer: certificate.issuer().to_string().into(),
             is_authority: certificate.is_ca(),
-            signs: usage.is_some_and(|usage| usage.digital_signature()),
+            signs: usage.is_some_and(x509_parser::extensions::KeyUsage::digital_signature),
             signs_certificates: usage.is_some_and(|usage| usage.key_cert_sign() || usage.crl_sign()),
             not_before: UnixTime(validity.not_before.timestamp()),
             not_after: UnixTime(validity.not_after.timestamp()),

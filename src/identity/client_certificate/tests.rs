@@ -162,7 +162,7 @@ fn dates_issuers_and_proxies_of_our_own_are_judged() {
     let mut of_others = own(CertificateName::CommonName);
     of_others.issuers = vec!["CN=Other CA".to_owned()];
     assert!(shown(&of_others, &der, NOW).unwrap().is_none());
-    of_others.issuers.push(certificate.names.issuer.clone());
+    of_others.issuers.push(certificate.names.issuer.to_string());
     assert!(shown(&of_others, &der, NOW).unwrap().is_some());
     // A claim is of no use with another key of the same person.
     let renewed = shown(&source, &signed(&parameters, &ca), NOW).unwrap().unwrap();

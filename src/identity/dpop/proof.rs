@@ -113,7 +113,7 @@ fn unescaped(path: &str) -> String {
         let hex = after.get(..2).unwrap_or_default();
         match u8::from_str_radix(hex, 16) {
             Ok(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                normal.push(char::from(byte))
+                normal.push(char::from(byte));
             }
             _ => {
                 normal.push('%');

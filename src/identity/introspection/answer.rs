@@ -75,9 +75,8 @@ pub(super) fn judge(
         Ok(said) => said,
         Err(why) => return silent(why),
     };
-    let claims = match serde_json::from_slice(said.as_ref()) {
-        Ok(Value::Object(claims)) => claims,
-        _ => return silent("the answer is no JSON object".to_owned()),
+    let Ok(Value::Object(claims)) = serde_json::from_slice(said.as_ref()) else {
+        return silent("the answer is no JSON object".to_owned());
     };
     match active(source, settings, &claims, now) {
         Ok(Some(known)) => {
@@ -108,9 +107,10 @@ fn active(
         .as_deref()
         .is_none_or(|issuer| text(claims, "iss") == Some(issuer));
     let ours = settings.audiences.is_empty() || claims::is_for(claims, &settings.audiences);
-    let expires = match claims.contains_key("exp") {
-        false => Some(UnixTime::NEVER),
-        true => claims::number(claims, "exp").map(UnixTime).filter(|expires| *expires > now),
+    let expires = if claims.contains_key("exp") {
+        claims::number(claims, "exp").map(UnixTime).filter(|expires| *expires > now)
+    } else {
+        Some(UnixTime::NEVER)
     };
     let (Some(expires), true, true) = (expires, issued, ours) else {
         return Ok(None);

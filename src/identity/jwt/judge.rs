@@ -22,9 +22,10 @@ pub(super) fn expires(settings: &Jwt, header: &Claims, claims: &Claims, now: Uni
             let fits = ours(text(header, "iss"))
                 && (!claims.contains_key("iss") || ours(text(claims, "iss")))
                 && client.is_some_and(|client| settings.audiences.iter().any(|one| one == client));
-            let of_claims = match claims.contains_key("exp") {
-                true => claims::number(claims, "exp")?,
-                false => i64::MAX,
+            let of_claims = if claims.contains_key("exp") {
+                claims::number(claims, "exp")?
+            } else {
+                i64::MAX
             };
             fits.then(|| claims::number(header, "exp").map(|exp| exp.min(of_claims)))?
         }

@@ -3,6 +3,7 @@
 //! What cannot be established is unknown, and unknown never relaxes. A new condition is one file
 //! here and one variant in [`Condition`].
 
+mod certificate;
 mod network;
 mod query;
 mod time;
@@ -95,6 +96,7 @@ pub(super) enum Condition {
     Time(time::Time),
     User(user::User),
     Query(Query),
+    Certificate(certificate::Certificate),
 }
 
 impl Condition {
@@ -104,6 +106,9 @@ impl Condition {
             settings::Condition::Time(window) => Self::Time(time::Time::compile(window)),
             settings::Condition::User(wanted) => Self::User(user::User::compile(wanted)),
             settings::Condition::Query(wanted) => Self::Query(Query::compile(wanted)),
+            settings::Condition::Certificate(issuers) => {
+                Self::Certificate(certificate::Certificate::compile(issuers))
+            }
         }
     }
 
@@ -116,6 +121,7 @@ impl Condition {
             Self::User(user) => user.holds(view),
             Self::Query(query) if positive => query.holds(view),
             Self::Query(_) => Truth::Unknown,
+            Self::Certificate(certificate) => certificate.holds(view),
         }
     }
 
@@ -126,6 +132,7 @@ impl Condition {
             Self::Time(time) => time.why(view),
             Self::User(user) => user.why(view),
             Self::Query(query) => query.why(view),
+            Self::Certificate(certificate) => certificate.why(view),
         }
     }
 }

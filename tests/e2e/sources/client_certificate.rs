@@ -162,7 +162,7 @@ pub fn log_out_in_one_tab() {
 }
 
 /// By curl, with this pair.
-fn fetch(gate: &Gate, certificate: Option<&str>, tls: &str) -> Finished {
+fn fetch(gate: &Gate, certificate: Option<&str>, tls: &str, path: &str) -> Finished {
     let mut curl = Command::new("curl");
     curl.args([
         "-ksS",
@@ -178,19 +178,28 @@ fn fetch(gate: &Gate, certificate: Option<&str>, tls: &str) -> Finished {
         curl.arg("--cert").arg(gate.setup.path(&format!("{name}.crt")));
         curl.arg("--key").arg(gate.setup.path(&format!("{name}.key")));
     }
-    run(curl.arg(gate.url("localhost", "/page")))
+    run(curl.arg(gate.url("localhost", path)))
 }
 
 #[test]
 fn our_own_listener_knows_people_and_workloads_by_their_certificates() {
     let (app, ours, theirs) = (Upstream::start(), authority("Our CA"), authority("Their CA"));
-    let routes =
-        format!("- {{ name: app, host: localhost, upstream: \"{}\", require: signed-in }}", app.url());
+    let routes = format!(
+        "- {{ name: app, host: localhost, upstream: \"{}\", require: signed-in, rules: [\
+         {{ path: /device/**, when: managed, require: public }}, \
+         {{ path: /other/**, when: others, require: public }}, \
+         {{ path: [/device/**, /other/**], require: deny }}] }}",
+        app.url()
+    );
     let mut setup = Setup::new(&routes)
         .section(
             "identity",
             "[{ name: mesh, type: client-certificate, user: spiffe, trust_domains: prod.example }, \
               { name: cards, type: client-certificate }]",
+        )
+        .section(
+            "conditions",
+            "{ managed: { client_certificate: [\"CN=Our CA\"] }, others: { client_certificate: \"CN=Their CA\" } }",
         )
         .tls(&["localhost"]);
     let authority = setup.path("ours-ca.pem");
@@ -215,13 +224,23 @@ fn our_own_listener_knows_people_and_workloads_by_their_certificates() {
     let gate = setup.start();
     for tls in ["--tlsv1.3", "--tlsv1.2"] {
         for (certificate, user) in [("anna", "anna"), ("cart", id)] {
-            assert_eq!(fetch(&gate, Some(certificate), tls).stdout, "200", "{}", gate.log());
+            assert_eq!(fetch(&gate, Some(certificate), tls, "/page").stdout, "200", "{}", gate.log());
             let seen = app.take().pop().unwrap();
             assert_eq!(seen.twins("remote-user"), [user]);
         }
         for certificate in [None, Some("mallory")] {
-            assert_eq!(fetch(&gate, certificate, tls).stdout, "401", "{certificate:?}");
+            assert_eq!(fetch(&gate, certificate, tls, "/page").stdout, "401", "{certificate:?}");
         }
     }
     assert!(app.take().is_empty());
+    // A condition on the device, for whoever it is.
+    for (certificate, path, status) in [
+        (Some("anna"), "/device/x", "200"),
+        (None, "/device/x", "403"),
+        (Some("mallory"), "/device/x", "403"),
+        (Some("anna"), "/other/x", "403"),
+        (Some("mallory"), "/other/x", "403"),
+    ] {
+        assert_eq!(fetch(&gate, certificate, "--tlsv1.3", path).stdout, status, "{certificate:?} {path}");
+    }
 }
