@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use crate::calls::Https;
 use crate::config::Settings;
 use crate::config::settings::IdentityKind;
+use crate::config::settings::{IdentityKind, JwtKey};
 use crate::delivery::Delivery;
 use crate::factors;
 use crate::identity::oidc::Oidc;
@@ -107,6 +109,27 @@ async fn providers(settings: &Settings) -> Vec<Probed> {
             Err(error) => Err(error.why),
         };
         found.push(Probed { service: format!("identity {}", source.name), outcome });
+        if let Some((url, authority)) = asked_of(&source.kind) {
+            let outcome = reach(url, authority).await;
+            found.push(Probed { service: format!("identity {}", source.name), outcome });
+        }
     }
     found
+}
+
+/// Whom an identity source asks over HTTPS, and the authorities that it is believed by.
+fn asked_of(kind: &IdentityKind) -> Option<(&str, Option<&str>)> {
+    match kind {
+        IdentityKind::Jwt(jwt) => match &jwt.key {
+            JwtKey::Jwks(url) => Some((url.as_str(), jwt.authority.as_deref())),
+            JwtKey::Secret(_) | JwtKey::Public(_) => None,
+        },
+        IdentityKind::Introspection(asked) => Some((asked.endpoint.as_str(), asked.authority.as_deref())),
+        _ => None,
+    }
+}
+
+async fn reach(url: &str, authority: Option<&str>) -> Result<(), String> {
+    let https = Https::new(authority).map_err(|error| error.to_string())?;
+    https.probe(url, PATIENCE).await
 }
