@@ -8,6 +8,7 @@ mod factors;
 mod front;
 mod identity;
 mod passwords;
+mod outward;
 mod senders;
 mod sent;
 mod smpp;
@@ -37,6 +38,7 @@ pub use identity::{
     AppSession, AppWay, Basic, BindName, CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question, SourceSet, TrustedHeader,
 };
 pub use passwords::Passwords;
+pub use outward::{IdentityTemplate, Inject, Preset, Said, ToUpstream};
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
 pub use smpp::{Smpp, SmppAlphabet};
@@ -64,6 +66,7 @@ pub struct Settings {
     pub conditions: BTreeMap<String, Condition>,
     pub floor: Option<Floor>,
     pub routes: Vec<Route>,
+    /// What apps are told unless their route says otherwise.
     pub to_upstream: ToUpstream,
     pub sessions: Sessions,
     pub enrolment: Enrolment,
@@ -252,6 +255,8 @@ pub struct Route {
     /// The `Host` the app sees; `None`: what the client sent.
     pub host_header: Option<String>,
     pub timeouts: RouteTimeouts,
+    /// What the app is told about the person.
+    pub to_upstream: ToUpstream,
     /// Who; `None`: anyone who is known.
     pub allow: Option<Allow>,
     /// The identity sources that count here.
@@ -313,16 +318,6 @@ pub enum Answer {
     Auto,
     /// Always a status.
     Status,
-}
-
-#[derive(Debug, Clone)]
-pub struct ToUpstream {
-    pub user: String,
-    pub groups: String,
-    pub name: String,
-    pub email: String,
-    /// Header of the signed assertion; `None`: off.
-    pub assertion: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -405,6 +400,18 @@ impl Settings {
             .collect::<std::collections::BTreeSet<_>>()
             .into_iter()
             .collect()
+    }
+
+    /// Every header in which some app is told about people, each once.
+    #[must_use]
+    pub fn told(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.routes.iter().flat_map(|route| route.to_upstream.names()) {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// The level with this id.

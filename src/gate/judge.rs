@@ -376,7 +376,7 @@ impl Gate {
                     None => outgoing,
                 }
             }
-            _ => self.informer.nobody(permit.request().door),
+            _ => self.informer.nobody(route, permit.request().door),
         }
     }
 

@@ -135,7 +135,7 @@ impl Gate {
                 Arc::clone(&policy),
             ),
             people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations), automatic),
-            informer: outgoing::Informer::new(&settings.to_upstream, &settings.server.public_url)?,
+            informer: outgoing::Informer::new(settings)?,
             faces: familiar::Faces::new(),
             answers: answer::Answers::new(pages, settings),
             allowed: allow_counters(settings),

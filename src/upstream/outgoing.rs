@@ -17,6 +17,8 @@ pub struct Outgoing {
     own: Vec<(HeaderName, HeaderValue)>,
     /// In the place of the client's `Cookie`; `None`: yet to be made from it.
     cookie: Option<AppCookie>,
+    /// Whether the client's own `Authorization` is removed.
+    our_authorization: bool,
     /// What an exchange that goes on rests on; `None`: only the app ends it.
     standing: Option<Arc<dyn Standing>>,
 }
@@ -32,13 +34,25 @@ impl Outgoing {
     /// Nothing to add: public routes.
     #[must_use]
     pub const fn none() -> Self {
-        Self { shared: None, own: Vec::new(), cookie: None, standing: None }
+        Self {
+            shared: None,
+            own: Vec::new(),
+            cookie: None,
+            our_authorization: false,
+            standing: None,
+        }
     }
 
     /// The prepared headers of a person.
     #[must_use]
     pub const fn shared(headers: Arc<[(HeaderName, HeaderValue)]>) -> Self {
-        Self { shared: Some(headers), own: Vec::new(), cookie: None, standing: None }
+        Self {
+            shared: Some(headers),
+            own: Vec::new(),
+            cookie: None,
+            our_authorization: false,
+            standing: None,
+        }
     }
 
     /// The exchange must end when this says so.
@@ -55,6 +69,17 @@ impl Outgoing {
     /// Adds one header of this request alone.
     pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.own.push((name, value));
+    }
+
+    /// `Authorization` is ours to say on the way to this app, even where we say nothing.
+    #[must_use]
+    pub const fn with_our_authorization(mut self) -> Self {
+        self.our_authorization = true;
+        self
+    }
+
+    pub(super) const fn is_authorization_ours(&self) -> bool {
+        self.our_authorization
     }
 
     /// Says what is left of the request's `Cookie` field without ours, where that is known already:

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::uri::Authority;
 
 use super::cookies::{self, AppCookie};
@@ -103,6 +103,9 @@ pub(super) fn set_ours(
     sent: Option<&Authority>,
     outgoing: &Outgoing,
 ) {
+    if outgoing.is_authorization_ours() {
+        headers.remove(AUTHORIZATION);
+    }
     // Room for all at once: a map that grows hashes every name again.
     headers.reserve(outgoing.count() + 5);
     let host = host_value(headers.get(HOST), sent, setting.host);

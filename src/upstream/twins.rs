@@ -7,10 +7,18 @@
 use http::HeaderName;
 
 use crate::config::Settings;
-use crate::config::settings::{CertificateOrigin, IdentityKind};
+use crate::config::settings::{CertificateOrigin, IdentityKind, Preset};
 
-/// Beginnings of names: all of ours, and what proxies say about the client's request.
-const PREFIXES: [&[u8]; 4] = [b"stepgate-", b"x-forwarded", b"x-original-", b"x-rewrite-"];
+/// Beginnings of names: all of ours, what proxies say about the client's request, and what they say about
+/// people in conventions that have a beginning of their own.
+const PREFIXES: [&[u8]; 6] = [
+    b"stepgate-",
+    b"x-forwarded",
+    b"x-original-",
+    b"x-rewrite-",
+    b"x-auth-request-",
+    b"x-pomerium-",
+];
 
 /// Removed from every request: what ends at this hop, what frames a message, what claims to speak
 /// for another proxy, what overrides the judged method or target.
@@ -80,9 +88,9 @@ impl Twins {
     /// Every header of the configuration that says who someone is or what they have proved,
     /// whether we read it or write it.
     pub(super) fn configured(settings: &Settings) -> Self {
-        let out = &settings.to_upstream;
-        let mut names = vec![&*out.user, &*out.groups, &*out.name, &*out.email];
-        names.extend(out.assertion.as_deref());
+        // Of every convention: an app may read another than the one that is configured.
+        let mut names: Vec<&str> = Preset::every_header().collect();
+        names.extend(settings.told());
         for source in &settings.identity {
             match &source.kind {
                 IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) | IdentityKind::Ldap(_) => {}

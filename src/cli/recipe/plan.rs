@@ -385,11 +385,11 @@ fn slug(name: &str, used: &mut BTreeSet<String>) -> String {
 
 /// The headers that tell the app who it is.
 fn told(settings: &Settings) -> Result<Vec<Header>, Refused> {
-    let to = &settings.to_upstream;
-    let fixed = ["Stepgate-Acr", "Stepgate-Amr", "Stepgate-Auth-Time"];
-    let names = [&to.user, &to.groups, &to.name, &to.email].into_iter().map(String::as_str);
-    let all = names.chain(fixed).chain(to.assertion.as_deref());
-    all.map(|name| Ok(Header { name: plain(name)? })).collect()
+    settings
+        .told()
+        .into_iter()
+        .map(|name| Ok(Header { name: plain(name)? }))
+        .collect()
 }
 
 /// Headers of trusted-header sources, and headers with tokens.

@@ -10,6 +10,7 @@ mod factors;
 mod front;
 mod identity;
 mod levels;
+mod outward;
 mod passable;
 mod passkey;
 mod passwords;
@@ -65,7 +66,9 @@ pub(super) fn build(
     let identity = identity::sources(&mut build);
     let senders = senders::senders(&mut build);
     let floor = routes::floor(&mut build);
-    let routes = routes::routes(&mut build, &identity);
+    let to_upstream = outward::to_upstream(&mut build);
+    let routes = routes::routes(&mut build, &identity, &to_upstream);
+    outward::check(&mut build, &identity);
     let enrolment = process::enrolment(&mut build);
     let passwords = passwords::passwords(&mut build, &factors, &senders);
     let sessions = process::sessions(&mut build);
@@ -88,7 +91,7 @@ pub(super) fn build(
         conditions: build.conditions,
         floor,
         routes,
-        to_upstream: process::to_upstream(root),
+        to_upstream,
         sessions: sessions?,
         enrolment,
         passwords: passwords?,

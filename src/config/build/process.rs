@@ -7,7 +7,7 @@ use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::node::{Kind, Node};
 use super::super::settings::{
     Branding, Enrolment, FirstFactor, Limits, LogFormat, Logging, MessageLimits, Server, Sessions, Storage,
-    Timeouts, ToUpstream,
+    Timeouts,
 };
 use super::super::source::Environment;
 use super::super::values::{address, quantity};
@@ -101,17 +101,6 @@ pub(super) fn storage(build: &mut Build<'_>, environment: &Environment) -> Stora
             .map(Into::into)
             .collect(),
         state_directory,
-    }
-}
-
-pub(super) fn to_upstream(root: &Node) -> ToUpstream {
-    let assertion = root.get("to_upstream").and_then(|node| node.get("assertion"));
-    ToUpstream {
-        user: "Remote-User".to_owned(),
-        groups: "Remote-Groups".to_owned(),
-        name: "Remote-Name".to_owned(),
-        email: "Remote-Email".to_owned(),
-        assertion: assertion.and_then(|node| node.text_of("header")).map(str::to_owned),
     }
 }
 

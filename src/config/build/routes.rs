@@ -7,10 +7,10 @@ use super::super::codes::Code;
 use super::super::diagnostic::Diagnostic;
 use super::super::node::Node;
 use super::super::pattern;
-use super::super::settings::{Allow, Answer, EncodedSlash, Floor, IdentitySource, Raise, Route, Rule};
+use super::super::settings::{Allow, Answer, EncodedSlash, Floor, IdentitySource, Raise, Route, Rule, ToUpstream};
 use super::super::source::Span;
 use super::super::values::{host, quantity};
-use super::{Build, conditions, duration, front, identity, levels, reach, upstream, value, values};
+use super::{Build, conditions, duration, front, identity, levels, outward, reach, upstream, value, values};
 
 pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     let node = build.root.get("floor")?;
@@ -18,12 +18,16 @@ pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     Some(Floor { requirement, except: node.texts_of("except") })
 }
 
-pub(super) fn routes(build: &mut Build<'_>, sources: &[IdentitySource]) -> Vec<Route> {
+pub(super) fn routes(
+    build: &mut Build<'_>,
+    sources: &[IdentitySource],
+    usual: &ToUpstream,
+) -> Vec<Route> {
     let list = build.root.get("routes").map(Node::items).unwrap_or_default();
     let (mut names, mut hosts) = (BTreeMap::new(), BTreeMap::new());
     let mut routes = Vec::new();
     for node in list {
-        let Some(route) = route(build, node, sources) else {
+        let Some(route) = route(build, node, sources, usual) else {
             continue;
         };
         unique(build, node, &route, &mut names, &mut hosts);
@@ -53,7 +57,12 @@ fn unique(
     }
 }
 
-fn route(build: &mut Build<'_>, node: &Node, sources: &[IdentitySource]) -> Option<Route> {
+fn route(
+    build: &mut Build<'_>,
+    node: &Node,
+    sources: &[IdentitySource],
+    usual: &ToUpstream,
+) -> Option<Route> {
     let hosts = values(node, "host", host::pattern);
     let name = node.text_of("name").map(str::to_owned).or_else(|| hosts.first().cloned())?;
     let requirement = levels::requirement(build, node, "require", &name);
@@ -66,6 +75,7 @@ fn route(build: &mut Build<'_>, node: &Node, sources: &[IdentitySource]) -> Opti
         upstream,
         host_header: node.text_of("host_header").map(str::to_owned),
         timeouts: upstream::timeouts(node),
+        to_upstream: outward::of_route(build, node, usual),
         allow: node.get("allow").map(allow),
         identity: identity::of_route(build, node, sources),
         requirement: requirement?,

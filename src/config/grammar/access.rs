@@ -1,6 +1,7 @@
 //! Grammar of the sections about access: levels, conditions, the floor, routes and their rules.
 
 use super::super::properties::Properties;
+use super::outward;
 use super::upstream::{TIMEOUTS, UPSTREAM};
 use super::{Choice, Key, Map, Scalar, Shape, Table};
 
@@ -229,6 +230,7 @@ pub(super) static ROUTE: Map = Map::new(
             "Longest target of a request, up to 32 KiB; more is 414. Without it: `server.max_target`.",
         ),
         Key::new("timeouts", Shape::Map(&TIMEOUTS), TIMEOUTS.doc),
+        Key::new("to_upstream", Shape::Map(&outward::OF_ROUTE), outward::OF_ROUTE.doc),
     ],
 )
 .later(&["mode", "remember_device", "administrators", "handoff"]);

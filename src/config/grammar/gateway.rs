@@ -5,6 +5,7 @@ use super::factors::FACTORS;
 use super::front::{CONNECTIONS, LISTEN, TLS};
 use super::identity::IDENTITY;
 use super::passwords::PASSWORDS;
+use super::outward::TO_UPSTREAM;
 use super::people::{ENROLMENT, LIMITS, SESSIONS};
 use super::senders::SENDERS;
 use super::{Key, Map, Scalar, Shape, Table};
@@ -191,37 +192,6 @@ static STORAGE: Map = Map::new(
         ),
     ],
 );
-
-static TO_UPSTREAM: Map = Map::new(
-    "`to_upstream`",
-    "What the app is told about the person. Copies of these headers sent by clients are always removed.",
-    &[
-        Key::default(
-            "preset",
-            Scalar::Word(&["remote"], &["x-forwarded", "x-auth-request", "pomerium"]),
-            "remote",
-            "`remote`: `Remote-User`, `Remote-Groups`, `Remote-Name`, `Remote-Email`. `Stepgate-Acr`, `Stepgate-Amr` and `Stepgate-Auth-Time` are always sent.",
-        ),
-        Key {
-            name: "assertion",
-            shape: Shape::Either(&[Shape::Map(&ASSERTION), Shape::Scalar(Scalar::Off)]),
-            doc: "A signed assertion (JWT) for apps that check it; `false` switches it off.",
-            absent: super::Absent::Empty,
-        },
-    ],
-);
-
-static ASSERTION: Map = Map::new(
-    "`assertion`",
-    "The signed assertion.",
-    &[Key::default(
-        "header",
-        Scalar::Header,
-        "Stepgate-Assertion",
-        "Header that carries it.",
-    )],
-)
-.later(&["algorithm", "valid_for"]);
 
 static LOGGING: Map = Map::new(
     "`logging`",

@@ -11,6 +11,7 @@ mod front;
 mod gateway;
 mod identity;
 mod passwords;
+mod outward;
 mod people;
 mod quoting;
 pub(super) mod reference;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::codes::Code;
 use super::super::factor_kind::FactorKind;
 use super::super::pattern;
+use super::super::values::identity_template::identity_template;
 use super::super::values::{BadValue, address, app, country, host, pointer, quantity, template, time};
 
 /// Kinds of factor that are designed but not built yet.
@@ -51,6 +52,8 @@ pub(in super::super) enum Scalar {
     UrlTemplate,
     /// Text with placeholders.
     Template,
+    /// Text with what is known of a person in it.
+    IdentityText,
     /// A place in a JSON answer.
     Pointer,
     /// US dollars.
@@ -123,6 +126,7 @@ impl Scalar {
             Self::ServiceUrl => address::service_url(text).map(drop),
             Self::UrlTemplate => address::url_template(text).map(drop),
             Self::Template => not_blank(text).and_then(|()| template::template(text).map(drop)),
+            Self::IdentityText => not_blank(text).and_then(|()| identity_template(text).map(drop)),
             Self::Pointer => pointer::pointer(text).map(drop),
             Self::Price => price(text),
             Self::Link => address::link(text).map(drop),
@@ -215,6 +219,7 @@ impl Scalar {
             Self::Country => "a country's ISO 3166 code",
             Self::UrlTemplate => "an https URL, perhaps with placeholders",
             Self::Template => "text, perhaps with placeholders",
+            Self::IdentityText => "text with placeholders, in quotes",
             Self::Pointer => "a JSON pointer",
             Self::Price => "an amount of money, in quotes",
             Self::Link => "a link",

@@ -9,6 +9,7 @@ pub(super) mod country;
 pub(super) mod directory;
 pub(super) mod filter;
 pub(super) mod host;
+pub(super) mod identity_template;
 pub(super) mod pointer;
 pub(super) mod quantity;
 pub(super) mod template;

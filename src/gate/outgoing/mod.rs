@@ -3,19 +3,25 @@
 //! Prepared once per session, route and set of met levels, and remembered; an allowed request
 //! costs one look-up. The assertion is renewed at half its life (decision 16).
 
+mod telling;
+
 use std::sync::Arc;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use quick_cache::sync::Cache;
 use serde::Serialize;
 
 use super::standing::Warrant;
 use crate::ambient::UnixTime;
-use crate::config::settings::{PublicUrl, ToUpstream};
+use crate::config::Settings;
+use crate::config::settings::PublicUrl;
 use crate::policy::{Binding, CanonicalRequest, Door, Identity, LevelSet, Policy, Route};
 use crate::session::claim::{Claim, subject_name};
 use crate::session::{KeyRing, Remembered};
 use crate::upstream::Outgoing;
+
+pub use telling::BadHeaderName;
+use telling::{Proved, Telling, value};
 
 /// Prepared sets remembered at most.
 const REMEMBERED: usize = 50_000;
@@ -54,40 +60,23 @@ struct Prepared {
     _claim: Option<Arc<Remembered>>,
     _route: Arc<Route>,
     headers: Arc<[(HeaderName, HeaderValue)]>,
+    /// Whether `Authorization` is ours alone.
+    credential: bool,
     warrant: Arc<Warrant>,
     made: UnixTime,
 }
 
 /// Makes and remembers what is added to requests.
 pub struct Informer {
-    names: Names,
+    /// By the routes' places in the configuration.
+    tellings: Vec<Telling>,
     issuer: String,
     cache: Cache<Key, Arc<Prepared>>,
-    /// Every name with nothing in it, for public requests through another proxy.
+    /// Every name of every route with nothing in it, for other proxies.
     nobody: Arc<[(HeaderName, HeaderValue)]>,
     /// Scheme and port of all sites' origins.
     public_url: PublicUrl,
 }
-
-struct Names {
-    user: HeaderName,
-    groups: HeaderName,
-    name: HeaderName,
-    email: HeaderName,
-    assertion: Option<HeaderName>,
-}
-
-impl Names {
-    /// Every header that says anything about a person.
-    fn all(&self) -> impl Iterator<Item = &HeaderName> {
-        let Self { user, groups, name, email, assertion } = self;
-        [user, groups, name, email, &ACR, &AMR, &AUTH_TIME].into_iter().chain(assertion)
-    }
-}
-
-static ACR: HeaderName = HeaderName::from_static("stepgate-acr");
-static AMR: HeaderName = HeaderName::from_static("stepgate-amr");
-static AUTH_TIME: HeaderName = HeaderName::from_static("stepgate-auth-time");
 
 /// The payload of `Stepgate-Assertion`.
 #[derive(Serialize)]
@@ -99,46 +88,50 @@ struct Assertion<'a> {
     exp: UnixTime,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<UnixTime>,
-    amr: Vec<String>,
+    amr: &'a [String],
     acr: &'a str,
     user: &'a str,
-    groups: Vec<&'a str>,
+    groups: &'a [Arc<str>],
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
 }
 
-/// A configured header name is none.
-#[derive(Debug, thiserror::Error)]
-#[error("to_upstream: `{0}` is not a header name")]
-pub struct BadHeaderName(String);
-
 impl Informer {
     /// # Errors
     /// When a configured name is not a header name.
-    pub fn new(settings: &ToUpstream, public_url: &PublicUrl) -> Result<Self, BadHeaderName> {
-        let name = |text: &String| HeaderName::try_from(text).map_err(|_| BadHeaderName(text.clone()));
-        let names = Names {
-            user: name(&settings.user)?,
-            groups: name(&settings.groups)?,
-            name: name(&settings.name)?,
-            email: name(&settings.email)?,
-            assertion: settings.assertion.as_ref().map(name).transpose()?,
-        };
-        let nobody = names.all().map(|name| (name.clone(), HeaderValue::from_static(""))).collect();
-        let issuer = public_url.origin();
-        let public_url = public_url.clone();
-        Ok(Self { names, issuer, cache: Cache::new(REMEMBERED), nobody, public_url })
+    pub fn new(settings: &Settings) -> Result<Self, BadHeaderName> {
+        let tellings = settings.routes.iter().map(|route| Telling::new(&route.to_upstream));
+        let tellings = tellings.collect::<Result<Vec<_>, _>>()?;
+        let mut nobody: Vec<(HeaderName, HeaderValue)> = Vec::new();
+        for name in tellings.iter().flat_map(Telling::names) {
+            if !nobody.iter().any(|(known, _)| known == name) {
+                nobody.push((name.clone(), HeaderValue::from_static("")));
+            }
+        }
+        let public_url = settings.server.public_url.clone();
+        Ok(Self {
+            tellings,
+            issuer: public_url.origin(),
+            cache: Cache::new(REMEMBERED),
+            nobody: nobody.into(),
+            public_url,
+        })
     }
 
     /// The headers of a request without a person.
     #[must_use]
-    pub fn nobody(&self, door: Door) -> Outgoing {
+    pub fn nobody(&self, route: &Route, door: Door) -> Outgoing {
         match door {
+            Door::Proxy if self.injects(route) => Outgoing::none().with_our_authorization(),
             Door::Proxy => Outgoing::none(),
             _ => Outgoing::shared(Arc::clone(&self.nobody)),
         }
+    }
+
+    fn injects(&self, route: &Route) -> bool {
+        self.tellings.get(route.index).is_some_and(Telling::injects)
     }
 
     /// The headers for this person, with this claim, on this route, where `met` was met.
@@ -168,26 +161,21 @@ impl Informer {
             && prepared.warrant.expires == expires
             && (Arc::ptr_eq(&prepared.identity, identity) || prepared.identity == *identity)
         {
-            let warrant: Arc<Warrant> = Arc::clone(&prepared.warrant);
-            return Outgoing::shared(Arc::clone(&prepared.headers)).resting_on(warrant);
+            return prepared.outgoing();
         }
-        let mut headers = self.headers(identity, claim, (route, &key.told), met, context);
-        if key.told == Told::Upstream {
-            // What is not known is not said; no client can say it either.
-            headers.retain(|(_, value)| !value.is_empty());
-        }
-        let headers: Arc<[_]> = headers.into();
-        let warrant = Arc::new(warrant());
-        let prepared = Prepared {
+        let headers: Arc<[_]> = self.headers(identity, claim, (route, &key.told), met, context).into();
+        let credential = key.told == Told::Upstream && self.injects(route);
+        let prepared = Arc::new(Prepared {
             identity: Arc::clone(identity),
             _claim: claim.cloned(),
             _route: Arc::clone(route),
-            headers: Arc::clone(&headers),
-            warrant: Arc::clone(&warrant),
+            headers,
+            credential,
+            warrant: Arc::new(warrant()),
             made: now,
-        };
-        self.cache.insert(key, Arc::new(prepared));
-        Outgoing::shared(headers).resting_on(warrant)
+        });
+        self.cache.insert(key, Arc::clone(&prepared));
+        prepared.outgoing()
     }
 
     fn headers(
@@ -206,22 +194,16 @@ impl Informer {
             Claim::amr(proofs)
         };
         let acr = policy.level_names(met).collect::<Vec<_>>().join(" ");
-        let groups: Vec<&str> = identity.groups().iter().map(|group| &**group).collect();
-        let names = &self.names;
-        let mut headers = vec![
-            (names.user.clone(), value(&identity.subject)),
-            (names.groups.clone(), value(&list(&groups))),
-            (names.name.clone(), value(identity.name.as_deref().unwrap_or_default())),
-            (names.email.clone(), value(identity.email.as_deref().unwrap_or_default())),
-            (ACR.clone(), value(&acr)),
-            (AMR.clone(), value(&amr.join(" "))),
-            (AUTH_TIME.clone(), auth_time.map_or_else(|| value(""), |time| HeaderValue::from(time.0))),
-        ];
+        let Some(telling) = self.tellings.get(route.index) else {
+            return Vec::new();
+        };
+        let proved = Proved { acr: &acr, amr: &amr, auth_time };
+        let mut headers = telling.about(identity, &proved);
         let audience = match told {
             Told::Site(host) => Some(self.public_url.origin_of(host)),
             _ => route.upstream.as_ref().map(|upstream| upstream.audience()),
         };
-        if let (Some(name), Some(audience)) = (&names.assertion, audience) {
+        if let (Some(name), Some(audience)) = (&telling.assertion, audience) {
             let assertion = Assertion {
                 iss: &self.issuer,
                 aud: &audience,
@@ -229,45 +211,46 @@ impl Informer {
                 iat: now,
                 exp: now.plus(ASSERTION_LIFE),
                 auth_time,
-                amr,
+                amr: &amr,
                 acr: &acr,
                 user: &identity.subject,
-                groups,
+                groups: identity.groups(),
                 name: identity.name.as_deref(),
                 email: identity.email.as_deref(),
             };
-            match ring.sign_assertion(&assertion) {
-                Ok(token) => headers.push((name.clone(), value(&token))),
-                Err(error) => {
-                    tracing::error!(%error, "no assertion could be signed");
-                    headers.push((name.clone(), value("")));
-                }
-            }
+            headers.push((name.clone(), signed(&assertion, ring)));
+        }
+        if *told == Told::Upstream {
+            // What is not known is not said; no client can say it either.
+            headers.retain(|(_, value)| !value.is_empty());
+            headers.extend(telling.credential(identity).map(|value| (AUTHORIZATION, value)));
+        } else {
+            let absent =
+                |(name, _): &&(HeaderName, HeaderValue)| !headers.iter().any(|(said, _)| said == name);
+            let absent: Vec<_> = self.nobody.iter().filter(absent).cloned().collect();
+            headers.extend(absent);
         }
         headers
     }
 }
 
-/// Groups as the one line that apps split at commas. A name that has a comma itself would be read as
-/// groups that nobody granted: it is left out here, and the assertion has it whole.
-fn list(groups: &[&str]) -> String {
-    let fit: Vec<&str> = groups.iter().copied().filter(|group| !group.contains(',')).collect();
-    fit.join(",")
+impl Prepared {
+    fn outgoing(&self) -> Outgoing {
+        let warrant: Arc<Warrant> = Arc::clone(&self.warrant);
+        let outgoing = Outgoing::shared(Arc::clone(&self.headers)).resting_on(warrant);
+        if self.credential {
+            return outgoing.with_our_authorization();
+        }
+        outgoing
+    }
 }
 
-/// As a header value; UTF-8 passes as the bytes it is. Identity grammar allows no controls, so this cannot fail.
-fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_bytes(text.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn b04_no_name_of_a_group_becomes_two() {
-        assert_eq!(list(&["hr", "finance"]), "hr,finance");
-        assert_eq!(list(&["hr", "guests,admins", "cn=x,ou=y"]), "hr");
-        assert_eq!(list(&[]), "");
+fn signed(assertion: &Assertion<'_>, ring: &KeyRing) -> HeaderValue {
+    match ring.sign_assertion(assertion) {
+        Ok(token) => value(&token),
+        Err(error) => {
+            tracing::error!(%error, "no assertion could be signed");
+            value("")
+        }
     }
 }
