@@ -26,7 +26,8 @@ pub enum Ours {
 }
 
 impl Ours {
-    const ALL: [Self; 5] = [Self::Id, Self::Claim, Self::Browser, Self::Held, Self::Trusted];
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Id, Self::Claim, Self::Browser, Self::Held, Self::Trusted];
 
     const fn plain_name(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ use askama::Template;
 
 use super::plan::{Header, Plan, Site};
 use super::{Document, Refused};
+use crate::session::Ours;
 
 #[derive(Template)]
 #[template(path = "nginx.conf", escape = "none", whitespace = "preserve")]
@@ -29,15 +30,18 @@ impl Conf<'_> {
         vec![format!("127.0.0.1:{port}{more}")]
     }
 
-    /// There are four cookies of ours; each map reads what the one before has left.
+    /// Each map takes one cookie of ours out of what the one before has left.
     #[expect(clippy::unused_self, reason = "templates call methods of themselves")]
-    fn cookie_maps(&self) -> [(&'static str, &'static str); 4] {
-        [
-            ("$http_cookie", "$stepgate_cookies_1"),
-            ("$stepgate_cookies_1", "$stepgate_cookies_2"),
-            ("$stepgate_cookies_2", "$stepgate_cookies_3"),
-            ("$stepgate_cookies_3", "$stepgate_cookies_4"),
-        ]
+    fn cookie_maps(&self) -> Vec<(String, String)> {
+        let from = |at: usize| match at {
+            0 => "$http_cookie".to_owned(),
+            at => format!("$stepgate_cookies_{at}"),
+        };
+        (0..Ours::ALL.len()).map(|at| (from(at), from(at + 1))).collect()
+    }
+
+    fn last_cookie_map(&self) -> String {
+        self.cookie_maps().pop().map(|(_, to)| to).unwrap_or_default()
     }
 
     /// The host that was judged, as the app should see it.

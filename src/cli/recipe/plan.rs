@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::config::settings::{
     Address, CertificateOrigin, Endpoint, IdentityKind, IdentitySource, Listen, Route,
 };
+use crate::config::settings::{Address, CertificateOrigin, Endpoint, IdentityKind, Listen, Preset, Route};
 
 use super::Refused;
 
@@ -47,6 +48,8 @@ pub(super) struct Plan {
     pub sites: Vec<Site>,
     /// The headers that tell the app who it is.
     pub headers: Vec<Header>,
+    /// Headers of other conventions, which an app might believe as well.
+    pub others: Vec<Header>,
     /// Headers in which a sign-in before stepgate says who it is.
     pub sources: Vec<String>,
     /// Headers in which clients send tokens, `Authorization` aside.
@@ -121,6 +124,7 @@ impl Plan {
             port: public.port.unwrap_or(usual),
             usual_port: public.port.is_none(),
             headers: told(settings)?,
+            others: others(settings, &sources),
             sites,
             sources,
             tokens,
@@ -136,9 +140,11 @@ impl Plan {
     }
 
     /// Names that clients may not send to the app: the identity headers, and what apps that fold
-    /// `_` and `-` take for them.
+    /// `_` and `-` take for them; those of other conventions as they are and with `_` alone.
     pub(super) fn forbidden(&self) -> Vec<String> {
-        self.headers.iter().flat_map(|header| spellings(&header.name)).collect()
+        let told = self.headers.iter().flat_map(|header| spellings(&header.name));
+        let both = |header: &Header| [header.name.clone(), header.name.replace('-', "_")];
+        told.chain(self.others.iter().flat_map(both)).collect()
     }
 
     /// Headers by which some apps take another method or path than the request's own.
@@ -160,6 +166,7 @@ impl Plan {
         let names: Vec<String> = self
             .headers
             .iter()
+            .chain(&self.others)
             .map(|header| &header.name)
             .chain(&self.sources)
             .map(|name| name.to_ascii_lowercase().replace(['-', '_'], "[^a-z0-9]"))
@@ -389,6 +396,17 @@ fn told(settings: &Settings) -> Result<Vec<Header>, Refused> {
         .told()
         .into_iter()
         .map(|name| Ok(Header { name: plain(name)? }))
+        .collect()
+}
+
+/// The headers of all presets that are neither told nor read here.
+fn others(settings: &Settings, sources: &[String]) -> Vec<Header> {
+    let told = settings.told();
+    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+    Preset::every_header()
+        .filter(|name| !told.iter().any(|told| is(told, name)))
+        .filter(|name| !sources.iter().any(|source| is(source, name)))
+        .map(|name| Header { name: name.to_owned() })
         .collect()
 }
 

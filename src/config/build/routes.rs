@@ -7,7 +7,9 @@ use super::super::codes::Code;
 use super::super::diagnostic::Diagnostic;
 use super::super::node::Node;
 use super::super::pattern;
-use super::super::settings::{Allow, Answer, EncodedSlash, Floor, IdentitySource, Raise, Route, Rule, ToUpstream};
+use super::super::settings::{
+    Allow, Answer, EncodedSlash, Floor, IdentitySource, Raise, Route, Rule, ToUpstream,
+};
 use super::super::source::Span;
 use super::super::values::{host, quantity};
 use super::{Build, conditions, duration, front, identity, levels, outward, reach, upstream, value, values};
@@ -18,11 +20,7 @@ pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     Some(Floor { requirement, except: node.texts_of("except") })
 }
 
-pub(super) fn routes(
-    build: &mut Build<'_>,
-    sources: &[IdentitySource],
-    usual: &ToUpstream,
-) -> Vec<Route> {
+pub(super) fn routes(build: &mut Build<'_>, sources: &[IdentitySource], usual: &ToUpstream) -> Vec<Route> {
     let list = build.root.get("routes").map(Node::items).unwrap_or_default();
     let (mut names, mut hosts) = (BTreeMap::new(), BTreeMap::new());
     let mut routes = Vec::new();
