@@ -74,6 +74,35 @@ enum Command {
     List,
     /// Take over people and their passwords from htpasswd or from Authelia's users file
     Import(import::users::Args),
+    /// What a person is signed in to an app with (`form_login`)
+    #[command(subcommand)]
+    Credential(Credential),
+}
+
+#[derive(Debug, Subcommand)]
+enum Credential {
+    /// Keep a user name and a password for an app, sealed
+    Set {
+        /// `source:subject`, or a local user's name
+        subject: String,
+        /// Name of the route
+        #[arg(long)]
+        route: String,
+        /// What the app calls them
+        #[arg(long)]
+        username: String,
+        /// Read the password from the first line of standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Forget it
+    Remove {
+        /// `source:subject`, or a local user's name
+        subject: String,
+        /// Name of the route
+        #[arg(long)]
+        route: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -126,6 +155,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Enable { name } => records.set_disabled(&name, false).await,
         Command::List => records.list().await,
         Command::Import(args) => records.import_users(args).await,
+        Command::Credential(Credential::Set { subject, route, username, .. }) => {
+            records.set_credential(&subject, &route, &username).await
+        }
+        Command::Credential(Credential::Remove { subject, route }) => {
+            records.remove_credential(&subject, &route).await
+        }
     };
     records.store.close().await;
     Ok(done.map_or_else(|error| no(&error), |()| ExitCode::SUCCESS))
@@ -312,6 +347,30 @@ impl Records {
             "nothing was counted against"
         };
         self.say(&format!("{human} {key}"), &json!({ "subject": key, "had_wrong_answers": counted }));
+        Ok(())
+    }
+
+    async fn set_credential(&self, text: &str, route: &str, username: &str) -> anyhow::Result<()> {
+        let Subject { key, .. } = self.subject(text).await?;
+        let configured = self.settings.routes.iter().find(|one| one.name == route);
+        if configured.is_none_or(|route| route.form_login.is_none()) {
+            bail!("there is no route `{route}` with `form_login`");
+        }
+        let (password, _) = password(true)?;
+        let event = self.event("app_credential.saved", &key).route(route);
+        self.store
+            .put_app_credential((&key, route), username, &password, self.now, event)
+            .await?;
+        self.say(&format!("kept for {key} on {route}"), &json!({ "subject": key, "route": route }));
+        Ok(())
+    }
+
+    async fn remove_credential(&self, text: &str, route: &str) -> anyhow::Result<()> {
+        let Subject { key, .. } = self.subject(text).await?;
+        let event = self.event("app_credential.removed", &key).route(route);
+        let there = self.store.forget_app_credential(&key, route, event).await?;
+        let human = if there { "forgotten" } else { "there was none" };
+        self.say(human, &json!({ "subject": key, "route": route, "removed": there }));
         Ok(())
     }
 

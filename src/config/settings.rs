@@ -5,6 +5,7 @@
 
 mod duo;
 mod factors;
+mod form_login;
 mod front;
 mod identity;
 mod passwords;
@@ -33,6 +34,7 @@ pub use super::values::pointer::Pointer;
 pub use super::values::template::{Context, Placeholder, Template};
 pub use duo::{Duo, DuoApplication};
 pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
+pub use form_login::{FormLogin, FormValue, Success};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use identity::{
     AppSession, AppWay, Basic, BindName, CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question, SourceSet, TrustedHeader,
@@ -257,6 +259,8 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
     /// What the app is told about the person.
     pub to_upstream: ToUpstream,
+    /// How people are signed in to the app through its own form.
+    pub form_login: Option<Arc<FormLogin>>,
     /// Who; `None`: anyone who is known.
     pub allow: Option<Allow>,
     /// The identity sources that count here.

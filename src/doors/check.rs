@@ -29,7 +29,7 @@ pub(super) async fn answer(
         Ok(asked) => match judge.check(door, asked, &mut parts, peer).await.0 {
             Judgement::Forward { permit, outgoing, .. } => allow(permit, &outgoing),
             Judgement::Answer(answer) => refuse(door, answer),
-            Judgement::Portal => refuse(door, judge.nothing(&parts.headers)),
+            Judgement::Portal | Judgement::LogIn(_) => refuse(door, judge.nothing(&parts.headers)),
         },
         Err(unclear) => refuse(door, judge.unclear(door, unclear)),
     };

@@ -77,7 +77,7 @@ impl<J: Checks> Authorization for Checker<J> {
                         return Ok(tonic::Response::new(response));
                     }
                     Judgement::Answer(answer) => answer,
-                    Judgement::Portal => self.judge.nothing(&parts.headers),
+                    Judgement::Portal | Judgement::LogIn(_) => self.judge.nothing(&parts.headers),
                 }
             }
             Err(unclear) => self.judge.unclear(Door::EnvoyGrpc, unclear),

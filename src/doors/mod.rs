@@ -7,6 +7,7 @@
 mod asked;
 mod check;
 mod ext_authz;
+mod log_in;
 mod reverse_proxy;
 
 use std::convert::Infallible;

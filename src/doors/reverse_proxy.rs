@@ -22,6 +22,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::Handler;
 use crate::gate::{Judgement, Onlookers};
+use crate::gate::{Judgement, LogIn};
 use crate::policy::Permit;
 use crate::upstream::{Body, Extended, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
 
@@ -148,6 +149,22 @@ impl<J: Judge, S> ReverseProxy<J, S> {
     }
 }
 
+impl<J: Judge, S> ReverseProxy<J, S> {
+    /// Signs somebody in to the app; a GET's body, if it has one, is nobody's.
+    async fn log_in(
+        &self,
+        rules: &Rules,
+        log_in: LogIn,
+        parts: Parts,
+        body: Option<Incoming>,
+    ) -> Response<Body> {
+        let page = self.judge.wants_page(&parts.headers);
+        let answer = super::log_in::log_in(&self.forwarder, rules, log_in, parts.clone()).await;
+        let answer = answer.unwrap_or_else(|error| self.judge.apology(&error, page));
+        after_unread(answer, &parts, body).await
+    }
+}
+
 impl<J, S> ReverseProxy<J, S>
 where
     J: Judge,
@@ -167,6 +184,7 @@ where
                 };
                 self.forward(&rules, (permit, outgoing, onlookers), parts, payload).await
             }
+            Judgement::LogIn(log_in) => Box::pin(self.log_in(&rules, *log_in, parts, body)).await,
             Judgement::Portal if extended => no_websocket(),
             // Success would mean that the WebSocket is open.
             Judgement::Answer(answer) if extended && answer.status().is_success() => no_websocket(),

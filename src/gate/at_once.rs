@@ -10,7 +10,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 
 use super::judge::{Asker, Learned, question};
-use super::{Gate, Judgement, held};
+use super::{Gate, Judgement, form_login, held};
 use crate::ambient::UnixTime;
 use crate::policy::{AllowReason, CanonicalRequest, Decision, Demand, Facts, Question, Route};
 use crate::upstream::Peer;
@@ -83,7 +83,10 @@ impl Gate {
     ) -> Result<Judgement, CanonicalRequest> {
         let route = question.route;
         match self.policy.decide(question) {
-            Decision::Allow(permit) if permit.reason() == AllowReason::Grace => {
+            Decision::Allow(permit)
+                if permit.reason() == AllowReason::Grace
+                    || form_login::is_for_form(route, permit.request()) =>
+            {
                 Err(permit.into_parts().request)
             }
             Decision::Allow(permit) => {

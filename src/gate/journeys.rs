@@ -51,6 +51,11 @@ impl Gate {
         route: &Route,
         identity: Option<Arc<Identity>>,
     ) -> Response<Body> {
+        let page = if identity.is_some() {
+            "challenge"
+        } else {
+            "sign-in"
+        };
         if identity.is_none() && !self.has_sign_in(route.identity) {
             let mut response = from_page(self.answers.pages().sign_in_elsewhere(&route.name, &reference()));
             response
@@ -58,6 +63,18 @@ impl Gate {
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stepgate\""));
             return response;
         }
+        self.lead_to(page, parts, body, request, identity).await
+    }
+
+    /// 303 to a page of the portal, the request kept.
+    pub(super) async fn lead_to(
+        &self,
+        page: &str,
+        parts: &Parts,
+        body: &mut Option<Incoming>,
+        request: &CanonicalRequest,
+        identity: Option<Arc<Identity>>,
+    ) -> Response<Body> {
         if !self.policy.is_site(&request.host) {
             // A stranger could have written it, and would be sent somebody's session there.
             let host = &*request.host;
@@ -103,11 +120,6 @@ impl Gate {
         if let Err(error) = self.shared.store.add_journey(journey).await {
             return self.answers.unavailable(&parts.headers, &error);
         }
-        let page = if identity.is_some() {
-            "challenge"
-        } else {
-            "sign-in"
-        };
         self.answers
             .see_other(&self.answers.portal_url(page, "j", &id), set_nonce.into_iter().collect())
     }

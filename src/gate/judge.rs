@@ -341,6 +341,10 @@ impl Gate {
         } else {
             self.allowed(route, permit.request().door);
         }
+        let permit = match self.sign_in_to_app(permit, route, parts, asker).await {
+            Ok(judgement) => return judgement,
+            Err(permit) => permit,
+        };
         let outgoing = self.outgoing(&permit, route, asker);
         let request = permit.request();
         let mut replacement = match held::exchange(self, parts, body, request, permit.identity()).await {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Response;
 
 use super::Onlookers;
+use super::LogIn;
 use crate::policy::Permit;
 use crate::upstream::{Body, Outgoing};
 
@@ -20,6 +21,8 @@ pub enum Judgement {
         /// Who has to see the app's answer before it is released.
         onlookers: Option<Box<Onlookers>>,
     },
+    /// Sign the person in to the app through its own form. The reverse proxy's door alone gets this.
+    LogIn(Box<LogIn>),
     /// Below the reserved prefix: the portal's or the API's to answer.
     Portal,
     /// Answered already: a challenge, a refusal, a redirect.

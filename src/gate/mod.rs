@@ -13,6 +13,7 @@ mod doorstep;
 pub mod entrance;
 mod facts;
 mod familiar;
+mod form_login;
 mod forwarded;
 mod hand_off;
 pub(crate) mod held;
@@ -50,6 +51,7 @@ use crate::session::{Claims, CookieMode, KeyRing, Revocations, Sessions};
 use crate::store::Store;
 
 pub use audit::AuditQueue;
+pub use form_login::LogIn;
 pub use judgement::Judgement;
 pub use onlookers::Onlookers;
 pub use passage::Passage;
@@ -88,6 +90,8 @@ pub struct Gate {
     people: facts::People,
     informer: outgoing::Informer,
     faces: familiar::Faces,
+    /// Sign-ins to apps through their own forms, of late.
+    attempts: form_login::Attempts,
     answers: answer::Answers,
     /// Plain allows by route and door, looked up once.
     allowed: HashMap<Box<str>, [OnceLock<Counter>; Door::COUNT], FixedState>,
@@ -137,6 +141,7 @@ impl Gate {
             people: facts::People::new(shared.store.clone(), Arc::clone(&shared.revocations), automatic),
             informer: outgoing::Informer::new(settings)?,
             faces: familiar::Faces::new(),
+            attempts: form_login::Attempts::new(),
             answers: answer::Answers::new(pages, settings),
             allowed: allow_counters(settings),
             policy,

@@ -22,6 +22,7 @@ use crate::policy::{Accepted, Binding, Facts, Truth};
 use crate::session::{Ending, Ours, Remembered};
 use crate::store::{AuditEvent, StoreError};
 
+mod app_credential;
 mod arrival;
 mod journey;
 mod passwords;

@@ -107,6 +107,7 @@ impl Compiler<'_> {
             name: route.name.as_str().into(),
             index,
             upstream: route.upstream.clone(),
+            form_login: route.form_login.clone(),
             identity: route.identity,
             encoded_slash: route.encoded_slash,
             max_body: route.max_body,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::config::settings::{Allow, Answer, EncodedSlash, SourceSet, Upstream};
+use crate::config::settings::{Allow, Answer, EncodedSlash, FormLogin, SourceSet, Upstream};
 
 use super::conditions::When;
 use super::demand::Demand;
@@ -17,6 +17,8 @@ pub struct Route {
     /// Its place among the settings' routes.
     pub index: usize,
     pub upstream: Option<Arc<Upstream>>,
+    /// How people are signed in to the app through its own form.
+    pub form_login: Option<Arc<FormLogin>>,
     /// The identity sources that count here.
     pub identity: SourceSet,
     pub encoded_slash: EncodedSlash,

@@ -102,6 +102,7 @@ pub fn route(requirement: Requirement) -> Route {
         host_header: None,
         timeouts: RouteTimeouts::default(),
         to_upstream: ToUpstream::default(),
+        form_login: None,
         allow: None,
         requirement,
         rules: vec![],

@@ -10,7 +10,7 @@ use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
 use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row};
 use super::views::new_password::{Forgotten, NewPassword};
 use super::views::notice::{ConfirmAct, Notice};
-use super::views::sign_in::{PasskeyForm, SignIn};
+use super::views::sign_in::{AppSignIn, PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
 use super::{pages, text};
 use crate::ambient::UnixTime;
@@ -251,6 +251,21 @@ fn recovery_codes(frame: &Frame, problem: Option<Problem>) -> Page {
     frame.page(StatusCode::OK, &view)
 }
 
+fn app_sign_in(frame: &Frame, problem: Option<Problem>) -> Page {
+    let view = AppSignIn {
+        shell: frame
+            .shell(text::app_sign_in("Payroll"))
+            .of(Some(NAME))
+            .failed(problem.is_some()),
+        action: "/.stepgate/app-sign-in?j=j1".to_owned(),
+        hidden: hidden(),
+        app: "Payroll".to_owned(),
+        username: String::new(),
+        problem,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
 fn my_mfa(frame: &Frame) -> Page {
     let row = |factor, name: &str, used: Option<i64>, left| EnrolmentView {
         id: EnrolmentId(name.to_lowercase().into()),
@@ -276,6 +291,7 @@ fn my_mfa(frame: &Frame) -> Page {
         status: text::ways_status(2),
         offer_codes: false,
         password: true,
+        apps: vec!["Payroll <b>".to_owned()],
         browsers: vec![BrowserRow::from(TrustedView {
             id: TrustId("b1".into()),
             agent: "Firefox on Linux".to_owned(),
@@ -361,6 +377,8 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("busy", pages::busy(frame, REFERENCE)),
         ("sign-in-providers", sign_in_at(frame, false)),
         ("sign-in-or-provider", sign_in_at(frame, true)),
+        ("app-sign-in", app_sign_in(frame, None)),
+        ("app-sign-in-refused", app_sign_in(frame, wrong("username", text::APP_SIGN_IN_REFUSED))),
         ("challenge", challenge(frame, phone(), None, "")),
         ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
         ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),

@@ -3,6 +3,7 @@
 //! Server-rendered, complete without script. Pages call the challenge and the gate and turn their
 //! words into markup; they verify nothing and decide nothing. A GET never changes anything.
 
+mod app_sign_in;
 pub mod assets;
 mod begin;
 mod challenge;

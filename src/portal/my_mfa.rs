@@ -29,6 +29,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     let usable = enrolments.iter().filter(|one| one.factor != FactorKind::RecoveryCode).count();
     let has_codes = usable < enrolments.len();
     let browsers = portal.services.challenges.trusted_browsers(caller).await?;
+    let apps = portal.services.passage.app_credentials(&visit.visitor).await?;
     let view = MyMfa {
         shell: portal.shell(text::SETTINGS, &visit).wide(),
         hidden: token(&portal, &visit),
@@ -38,6 +39,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         offer_codes: usable > 0 && !has_codes && portal.services.enabled.contains(FactorKind::RecoveryCode),
         password: portal.services.challenges.has_password(caller),
         browsers: browsers.into_iter().map(BrowserRow::from).collect(),
+        apps: apps.into_iter().map(|(route, _)| route).collect(),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
 }
@@ -189,6 +191,7 @@ fn done(what: &str) -> Option<&'static str> {
         "saved" => Some(text::SAVED_NOTICE),
         "password" => Some(text::PASSWORD_CHANGED_NOTICE),
         "forgotten" => Some(text::FORGOTTEN_NOTICE),
+        "app-forgotten" => Some(text::APP_FORGOTTEN),
         _ => None,
     }
 }

@@ -15,6 +15,8 @@ use super::{
     assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, sign_in_with,
     sign_out_there, text,
 };
+use super::{assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text};
+use super::{app_sign_in, assets, begin, challenge, enrol, my_mfa, pages, receipts, sign_in, text};
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 
@@ -56,6 +58,7 @@ fn pages_router() -> Router<Portal> {
         .route("/challenge/ways", get(challenge::ways))
         .route("/challenge/start", axum::routing::post(begin::start))
         .route("/challenge/return", get(begin::way_back))
+        .route("/app-sign-in", get(app_sign_in::show).post(app_sign_in::submit))
         .route("/enrol", get(enrol::show).post(enrol::begin))
         .route("/enrol/invitation", axum::routing::post(enrol::redeem))
         .route("/enrol/new/{kind}", get(enrol::ask_details))
@@ -66,6 +69,7 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa/rename/{id}", get(my_mfa::ask_rename).post(my_mfa::rename))
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
         .route("/my-mfa/forget/{id}", axum::routing::post(my_mfa::forget))
+        .route("/my-mfa/app-sign-in/{route}/forget", axum::routing::post(app_sign_in::forget))
         .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
         .route("/my-mfa/password", get(new_password::ask_change).post(new_password::change))
         .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))

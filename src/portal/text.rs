@@ -99,6 +99,32 @@ pub fn sign_in_for(app: &str) -> String {
     format!("Sign in to go on to {app}.")
 }
 
+// Sign-in to an app with a form of its own.
+pub const APP_SIGN_IN_REFUSED: &str = "That user name and password were not taken. Check both and try again";
+pub const APP_SIGN_IN_KEPT: &str = "They are kept encrypted, given to nobody else, and never shown. You can remove them under My MFA settings.";
+pub const SAVE_AND_GO_ON: &str = "Save and go on";
+pub const APP_SIGN_INS: &str = "Saved sign-ins";
+pub const APP_SIGN_INS_TEXT: &str = "You are signed in to these with a user name and password that you saved. Forget one, and you are asked next time.";
+pub const APP_FORGOTTEN: &str = "Forgotten. You are asked the next time you open it.";
+
+pub fn app_sign_in(app: &str) -> String {
+    format!("Your sign-in for {app}")
+}
+
+pub fn app_sign_in_why(app: &str) -> String {
+    format!(
+        "{app} has user names and passwords of its own. Enter yours once, and you are signed in from now on."
+    )
+}
+
+pub fn app_username(app: &str) -> String {
+    format!("User name in {app}")
+}
+
+pub fn app_password(app: &str) -> String {
+    format!("Password in {app}")
+}
+
 // Confirm (P-1, P-6).
 pub const CONFIRM: &str = "Confirm it's you";
 pub const CODE: &str = "Code";

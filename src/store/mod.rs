@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+mod app_credentials;
 mod audit;
 mod browsers;
 mod ceremonies;
@@ -35,6 +36,7 @@ mod transaction;
 mod trusted;
 mod users;
 
+pub use app_credentials::AppCredential;
 pub use audit::{AuditEvent, AuditRecord};
 pub use challenges::{ChallengeRecord, NewChallenge, Stage};
 pub use counters::{CounterKey, CounterKind, CounterRecord, Lane};

@@ -79,7 +79,17 @@ impl App<'_> {
 fn gate(upstream: &Upstream) -> Gate {
     let routes = "\n  - { name: app, host: localhost, upstream: $UPSTREAM, require: standard }";
     Setup::new(&routes.replace("$UPSTREAM", &upstream.url()))
-        .user("anna", &["--name", "Anna Ångström", "--email", "anna@example.test", "--groups", "staff,cn=x"])
+        .user(
+            "anna",
+            &[
+                "--name",
+                "Anna Ångström",
+                "--email",
+                "anna@example.test",
+                "--groups",
+                "staff,cn=x",
+            ],
+        )
         .start()
 }
 
@@ -104,7 +114,11 @@ fn agrees_with_the_gate(language: &str) {
         (&claims["user"], &claims["email"], &claims["name"]),
         (&json!("anna"), &json!("anna@example.test"), &json!("Anna Ångström"))
     );
-    assert_eq!(claims["groups"], json!(["staff", "cn=x"]), "whole, as no list in a header could have them");
+    assert_eq!(
+        claims["groups"],
+        json!(["staff", "cn=x"]),
+        "whole, as no list in a header could have them"
+    );
     assert_eq!((&claims["sub"], &claims["acr"]), (&json!("local:anna"), &json!("standard")));
     assert_eq!(claims["exp"].as_i64().zip(claims["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(60));
 
@@ -125,14 +139,21 @@ fn agrees_with_the_gate(language: &str) {
 /// A gate of somebody's own making, whose key the test holds.
 fn refuses_what_is_made_up(language: &str) {
     let pair = Ed25519KeyPair::generate_pkcs8(&aws_lc_rs::rand::SystemRandom::new()).expect("a key");
-    let public = Ed25519KeyPair::from_pkcs8(pair.as_ref()).expect("our own").public_key().as_ref().to_vec();
+    let public = Ed25519KeyPair::from_pkcs8(pair.as_ref())
+        .expect("our own")
+        .public_key()
+        .as_ref()
+        .to_vec();
     let jwks = json!({ "keys": [{
         "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k1", "x": BASE64.encode(&public),
     }] });
     let keys = Upstream::answering(move |_| {
         let body = jwks.to_string();
-        format!("HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-            .into_bytes()
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
     });
     let place = tempfile::tempdir().expect("a temporary directory");
     let app = App {
@@ -163,7 +184,10 @@ fn refuses_what_is_made_up(language: &str) {
 
     app.refuses("run out", &sign(TYPE, "k1", claims(&|c| c["exp"] = json!(now - 30))));
     app.refuses("from the future", &sign(TYPE, "k1", claims(&|c| c["iat"] = json!(now + 600))));
-    app.refuses("for ever", &sign(TYPE, "k1", claims(&|c| drop(c.as_object_mut().map(|c| c.remove("exp"))))));
+    app.refuses(
+        "for ever",
+        &sign(TYPE, "k1", claims(&|c| drop(c.as_object_mut().map(|c| c.remove("exp"))))),
+    );
     app.refuses("another audience", &sign(TYPE, "k1", claims(&|c| c["aud"] = json!("http://app:3001"))));
     app.refuses("the type of a claim", &sign("stepgate-claim+jwt", "k1", good.clone()));
     app.refuses("no type", &sign("JWT", "k1", good.clone()));
@@ -173,7 +197,8 @@ fn refuses_what_is_made_up(language: &str) {
     shared.typ = Some(TYPE.to_owned());
     shared.kid = Some("k1".to_owned());
     for secret in [public.clone(), BASE64.encode(&public).into_bytes()] {
-        let forged = jsonwebtoken::encode(&shared, &good, &EncodingKey::from_secret(&secret)).expect("signed");
+        let forged =
+            jsonwebtoken::encode(&shared, &good, &EncodingKey::from_secret(&secret)).expect("signed");
         app.refuses("signed with the public key", &forged);
     }
     let header = BASE64.encode(json!({ "typ": TYPE, "alg": "none", "kid": "k1" }).to_string());

@@ -41,6 +41,7 @@ mod entrances;
 mod exhaustion;
 mod files;
 mod floods;
+mod form_login;
 mod forwarded;
 mod framing;
 mod grpc;

@@ -13,12 +13,33 @@ use crate::support::{Gate, Setup, Upstream, ok};
 /// empty.
 const PRESETS: [(&str, [&str; 4]); 5] = [
     ("remote", ["Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email"]),
-    ("stepgate", ["Stepgate-User", "Stepgate-Groups", "Stepgate-Name", "Stepgate-Email"]),
+    (
+        "stepgate",
+        [
+            "Stepgate-User",
+            "Stepgate-Groups",
+            "Stepgate-Name",
+            "Stepgate-Email",
+        ],
+    ),
     ("x-forwarded", ["X-Forwarded-User", "X-Forwarded-Groups", "", "X-Forwarded-Email"]),
-    ("x-auth-request", ["X-Auth-Request-User", "X-Auth-Request-Groups", "", "X-Auth-Request-Email"]),
+    (
+        "x-auth-request",
+        [
+            "X-Auth-Request-User",
+            "X-Auth-Request-Groups",
+            "",
+            "X-Auth-Request-Email",
+        ],
+    ),
     (
         "pomerium",
-        ["X-Pomerium-Claim-User", "X-Pomerium-Claim-Groups", "X-Pomerium-Claim-Name", "X-Pomerium-Claim-Email"],
+        [
+            "X-Pomerium-Claim-User",
+            "X-Pomerium-Claim-Groups",
+            "X-Pomerium-Claim-Name",
+            "X-Pomerium-Claim-Email",
+        ],
     ),
 ];
 
@@ -41,7 +62,14 @@ fn every_name() -> Vec<&'static str> {
 }
 
 fn anna(setup: Setup) -> Setup {
-    let options = ["--name", "Anna Ångström", "--email", "anna@example.test", "--groups", "staff,finance"];
+    let options = [
+        "--name",
+        "Anna Ångström",
+        "--email",
+        "anna@example.test",
+        "--groups",
+        "staff,finance",
+    ];
     setup.user("anna", &options)
 }
 
@@ -120,7 +148,9 @@ fn each_preset_says_who_it_is_in_its_own_words_and_in_no_others() {
 fn b01_b02_no_name_of_any_preset_passes_in_any_spelling_on_any_route() {
     let upstream = Upstream::start();
     let gate = sites(&upstream).start();
-    for separator in ["-", "_", ".", "!", "~", "|", "^", "'", "`", "#", "$", "%", "&", "*", "+"] {
+    for separator in [
+        "-", "_", ".", "!", "~", "|", "^", "'", "`", "#", "$", "%", "&", "*", "+",
+    ] {
         let spell = |name: &str| name.replace('-', separator);
         let forged = |ask: Ask| {
             every_name().into_iter().fold(ask, |ask, name| {
@@ -148,7 +178,10 @@ fn b01_b02_no_name_of_any_preset_passes_in_any_spelling_on_any_route() {
 fn other_proxies_are_told_every_name_of_every_route_so_that_none_is_left_as_it_came() {
     let upstream = Upstream::start();
     let gate = sites(&upstream).start();
-    for (host, names) in [("pomerium.localhost", PRESETS[4].1), ("remote.localhost", PRESETS[0].1)] {
+    for (host, names) in [
+        ("pomerium.localhost", PRESETS[4].1),
+        ("remote.localhost", PRESETS[0].1),
+    ] {
         let ask = every_name()
             .into_iter()
             .fold(by_sso(Ask::get("/x").host(host)), |ask, name| ask.with(name, "mallory"));
@@ -169,7 +202,10 @@ fn other_proxies_are_told_every_name_of_every_route_so_that_none_is_left_as_it_c
             panic!("refused")
         };
         for name in every_name().into_iter().map(str::to_lowercase) {
-            let set = ok.headers.iter().any(|option| option.header.as_ref().is_some_and(|h| h.key == name));
+            let set = ok
+                .headers
+                .iter()
+                .any(|option| option.header.as_ref().is_some_and(|h| h.key == name));
             assert!(set || ok.headers_to_remove.contains(&name), "{host}: {name} stays");
         }
     }
@@ -186,11 +222,17 @@ fn headers_of_one_s_own_are_filled_in_and_go_where_a_value_is_missing() {
     let from = std::net::Ipv4Addr::LOCALHOST.into();
     let ask = |more: &[(&str, &str)]| {
         upstream.take();
-        let ask = more.iter().fold(by_sso(Ask::get("/x")), |ask, (name, value)| ask.with(name, value));
+        let ask = more
+            .iter()
+            .fold(by_sso(Ask::get("/x")), |ask, (name, value)| ask.with(name, value));
         send(&gate, from, "GET", "/x", &headers_of(&gate, &ask)).expect(200);
         upstream.last()
     };
-    let seen = ask(&[("X-Sso-Mail", "a@b.test"), ("X_User", "mallory"), ("X-Mail", "mallory")]);
+    let seen = ask(&[
+        ("X-Sso-Mail", "a@b.test"),
+        ("X_User", "mallory"),
+        ("X-Mail", "mallory"),
+    ]);
     assert_eq!(seen.twins("x-user"), ["anna"]);
     assert_eq!(seen.twins("x-groups"), ["staff;finance"]);
     assert_eq!(seen.twins("x-mail"), ["<a@b.test>"]);
@@ -212,7 +254,10 @@ fn what_cannot_be_said_is_an_error_at_check() {
         ))
     };
     for (told, say) in [
-        ("{ headers: { X-Mail: \"{attribute:mail}\" } }", "no identity source knows an attribute `mail`"),
+        (
+            "{ headers: { X-Mail: \"{attribute:mail}\" } }",
+            "no identity source knows an attribute `mail`",
+        ),
         ("{ headers: { X-Mail: \"{mail}\" } }", "this placeholder is not known"),
         ("{ headers: { Cookie: \"{user}\" } }", "cannot be a header about the person"),
         ("{ headers: { X-Forwarded-For: \"{user}\" } }", "cannot be a header about the person"),
@@ -220,15 +265,24 @@ fn what_cannot_be_said_is_an_error_at_check() {
         ("{ headers: { \"X User\": \"{user}\" } }", "cannot be a header about the person"),
         ("{ headers: { X-User: \"a\\r\\nX-Admin: 1\" } }", "there is a control character in it"),
         ("{ preset: oauth2 }", "this word is not known here"),
-        ("{ inject: { basic: { username: \"{user}\", password: p }, bearer: { token: t } } }", "exclude each other"),
-        ("{ inject: { basic: { username: \"{attribute:uid}\", password: p } } }", "knows an attribute `uid`"),
+        (
+            "{ inject: { basic: { username: \"{user}\", password: p }, bearer: { token: t } } }",
+            "exclude each other",
+        ),
+        (
+            "{ inject: { basic: { username: \"{attribute:uid}\", password: p } } }",
+            "knows an attribute `uid`",
+        ),
     ] {
         let finished = route(told).command(&["check"], "");
         assert_eq!(finished.code, Some(78), "{told}");
         assert!(finished.stdout.contains(say) || finished.stderr.contains(say), "{told}: {finished:?}");
     }
-    let nowhere = "\n  - { host: localhost, require: signed-in, to_upstream: { inject: { bearer: { token: t } } } }";
-    let finished = Setup::new(nowhere).server("trusted_proxies: [127.0.0.1]").command(&["check"], "");
+    let nowhere =
+        "\n  - { host: localhost, require: signed-in, to_upstream: { inject: { bearer: { token: t } } } }";
+    let finished = Setup::new(nowhere)
+        .server("trusted_proxies: [127.0.0.1]")
+        .command(&["check"], "");
     assert_eq!(finished.code, Some(78), "{finished:?}");
 }
 
@@ -278,8 +332,16 @@ fn a_credential_of_the_app_s_own_takes_the_place_of_the_client_s() {
     };
     assert_eq!(ask("localhost", "/x"), [format!("Basic {}", BASE64.encode("anna@corp:hunter two"))]);
     assert_eq!(ask("bearer.localhost", "/x"), ["Bearer t0ken-of-the-app"]);
-    assert_eq!(ask("localhost", "/public/x"), Vec::<String>::new(), "nobody gets it, nor may send their own");
-    assert_eq!(ask("none.localhost", "/x"), ["Basic bWFsbG9yeTptYWxsb3J5"], "elsewhere it is the client's");
+    assert_eq!(
+        ask("localhost", "/public/x"),
+        Vec::<String>::new(),
+        "nobody gets it, nor may send their own"
+    );
+    assert_eq!(
+        ask("none.localhost", "/x"),
+        ["Basic bWFsbG9yeTptYWxsb3J5"],
+        "elsewhere it is the client's"
+    );
     // Another proxy that asks about the same route is given no credential.
     let asked = Ask::get("/x").with("X-Sso-User", "anna").with("X-Sso-Session", "7");
     for door in [Door::Forward, Door::Nginx, Door::EnvoyHttp, Door::EnvoyGrpc] {
@@ -300,7 +362,12 @@ fn our_cookies() -> Vec<String> {
     names
         .flat_map(|name| {
             let plain = name.trim_start_matches("__Host-").to_owned();
-            [name.to_uppercase(), format!("__Secure-{plain}"), format!(" {name} "), name]
+            [
+                name.to_uppercase(),
+                format!("__Secure-{plain}"),
+                format!(" {name} "),
+                name,
+            ]
         })
         .collect()
 }
@@ -329,7 +396,11 @@ fn no_cookie_of_ours_reaches_the_app_over_either_version_of_http_or_another_prox
         for name in our_cookies() {
             // A second one of a name that counts would make it count no more.
             let twice = id.contains(&format!("{}=", name.trim()));
-            let field = if twice { String::new() } else { format!("; {name}=x") };
+            let field = if twice {
+                String::new()
+            } else {
+                format!("; {name}=x")
+            };
             let cookies = format!("theme=dark{field}{id}; sid=\"1\"");
             upstream.take();
             let ask = Ask::get(path).with("Cookie", &cookies);
@@ -346,7 +417,11 @@ fn no_cookie_of_ours_reaches_the_app_over_either_version_of_http_or_another_prox
             ]
             .map(|(name, value)| (name.into(), value.into()))
             .into();
-            fields.extend(cookies.split("; ").map(|pair| (b"cookie".to_vec(), pair.trim().as_bytes().to_vec())));
+            fields.extend(
+                cookies
+                    .split("; ")
+                    .map(|pair| (b"cookie".to_vec(), pair.trim().as_bytes().to_vec())),
+            );
             Http2::connect(gate.address()).ask(&fields, None);
             clean(&format!("HTTP/2 {cookies}"));
 

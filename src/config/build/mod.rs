@@ -7,6 +7,7 @@
 mod conditions;
 mod duo;
 mod factors;
+mod form_login;
 mod front;
 mod identity;
 mod levels;

@@ -12,7 +12,9 @@ use super::super::settings::{
 };
 use super::super::source::Span;
 use super::super::values::{host, quantity};
-use super::{Build, conditions, duration, front, identity, levels, outward, reach, upstream, value, values};
+use super::{
+    Build, conditions, duration, form_login, front, identity, levels, outward, reach, upstream, value, values,
+};
 
 pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
     let node = build.root.get("floor")?;
@@ -74,6 +76,7 @@ fn route(
         host_header: node.text_of("host_header").map(str::to_owned),
         timeouts: upstream::timeouts(node),
         to_upstream: outward::of_route(build, node, usual),
+        form_login: form_login::form_login(build, node).map(Arc::new),
         allow: node.get("allow").map(allow),
         identity: identity::of_route(build, node, sources),
         requirement: requirement?,

@@ -1,6 +1,7 @@
 //! Grammar of the sections about access: levels, conditions, the floor, routes and their rules.
 
 use super::super::properties::Properties;
+use super::form_login::FORM_LOGIN;
 use super::outward;
 use super::upstream::{TIMEOUTS, UPSTREAM};
 use super::{Choice, Key, Map, Scalar, Shape, Table};
@@ -231,6 +232,7 @@ pub(super) static ROUTE: Map = Map::new(
         ),
         Key::new("timeouts", Shape::Map(&TIMEOUTS), TIMEOUTS.doc),
         Key::new("to_upstream", Shape::Map(&outward::OF_ROUTE), outward::OF_ROUTE.doc),
+        Key::new("form_login", Shape::Map(&FORM_LOGIN), FORM_LOGIN.doc),
     ],
 )
 .later(&["mode", "remember_device", "administrators", "handoff"]);

@@ -7,6 +7,7 @@
 mod access;
 mod duo;
 mod factors;
+mod form_login;
 mod front;
 mod gateway;
 mod identity;

@@ -54,6 +54,12 @@ pub(in super::super) enum Scalar {
     Template,
     /// Text with what is known of a person in it.
     IdentityText,
+    /// What goes into a field of an app's form.
+    FormText,
+    /// Of CSS.
+    Selector,
+    /// A path of an app, perhaps with a query.
+    Target,
     /// A place in a JSON answer.
     Pointer,
     /// US dollars.
@@ -127,6 +133,9 @@ impl Scalar {
             Self::UrlTemplate => address::url_template(text).map(drop),
             Self::Template => not_blank(text).and_then(|()| template::template(text).map(drop)),
             Self::IdentityText => not_blank(text).and_then(|()| identity_template(text).map(drop)),
+            Self::FormText => form_text(text),
+            Self::Selector => selector(text),
+            Self::Target => target(text),
             Self::Pointer => pointer::pointer(text).map(drop),
             Self::Price => price(text),
             Self::Link => address::link(text).map(drop),
@@ -220,6 +229,9 @@ impl Scalar {
             Self::UrlTemplate => "an https URL, perhaps with placeholders",
             Self::Template => "text, perhaps with placeholders",
             Self::IdentityText => "text with placeholders, in quotes",
+            Self::FormText => "text, or a part of the credential",
+            Self::Selector => "a CSS selector",
+            Self::Target => "a path",
             Self::Pointer => "a JSON pointer",
             Self::Price => "an amount of money, in quotes",
             Self::Link => "a link",
@@ -265,6 +277,7 @@ impl Scalar {
             Self::Rate => pattern("^[0-9]+ per [0-9]+[smhd]$"),
             Self::Path | Self::Prefix | Self::Mark => pattern("^/"),
             Self::ProbeUrl => pattern("^(/|https?://)"),
+            Self::Path | Self::Prefix | Self::Target => pattern("^/"),
             Self::PublicUrl | Self::KeyUrl | Self::Directory | Self::ServiceUrl | Self::UrlTemplate => {
                 pattern("^https?://")
             }
@@ -383,6 +396,34 @@ fn header(text: &str) -> Result<(), BadValue> {
 
 fn cookie(text: &str) -> Result<(), BadValue> {
     header(text).map_err(|_| BadValue::new("this is no cookie's name", "letters, digits, `-`, `_` and `.`"))
+}
+
+fn form_text(text: &str) -> Result<(), BadValue> {
+    let known = matches!(text, "{credential.user}" | "{credential.password}");
+    if text.contains("{credential") && !known {
+        return Err(BadValue::new(
+            "this placeholder is not known",
+            "a field gets `{credential.user}` or `{credential.password}` and nothing beside it",
+        ));
+    }
+    Ok(())
+}
+
+fn selector(text: &str) -> Result<(), BadValue> {
+    scraper::Selector::parse(text)
+        .map(drop)
+        .map_err(|_| BadValue::new("this is no CSS selector", "write it as `input[name=csrf]`"))
+}
+
+fn target(text: &str) -> Result<(), BadValue> {
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\'));
+    let path = text.starts_with('/') && !text.starts_with("//") && text.len() <= 1024;
+    if path && plain && text.parse::<http::uri::PathAndQuery>().is_ok() {
+        return Ok(());
+    }
+    Err(BadValue::new("this is no path of an app", "write it as `/login`"))
 }
 
 fn model(text: &str) -> Result<(), BadValue> {

@@ -24,6 +24,8 @@ pub struct MyMfa {
     pub password: bool,
     /// Browsers that are trusted, the last used first.
     pub browsers: Vec<BrowserRow>,
+    /// Names of the apps that the person is signed in to by us.
+    pub apps: Vec<String>,
 }
 
 /// One trusted browser.

@@ -33,6 +33,18 @@ impl SignIn {
     }
 }
 
+/// The form for what an app knows the person by.
+#[derive(Template)]
+#[template(path = "app_sign_in.html")]
+pub struct AppSignIn {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    pub app: String,
+    pub username: String,
+    pub problem: Option<Problem>,
+}
+
 /// What the browser needs to sign somebody in by passkey.
 pub struct PasskeyForm {
     /// Of `navigator.credentials.get`.
