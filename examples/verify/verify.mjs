@@ -17,6 +17,7 @@ export function verifier(jwksUrl, issuer, audience) {
       issuer,
       audience,
       requiredClaims: ['exp', 'iat', 'sub'],
+      maxTokenAge: 60,
       clockTolerance: 5,
     });
     return payload;

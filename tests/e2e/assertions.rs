@@ -10,8 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::tools::pipe_into;
-use crate::support::{Finished, Gate, Setup, Upstream, peers_python, unix_now};
+use crate::support::{Finished, Gate, Setup, Upstream, peers_python, pipe_into, unix_now};
 
 const TYPE: &str = "stepgate-assertion+jwt";
 

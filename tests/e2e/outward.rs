@@ -6,8 +6,8 @@ use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use stepgate::session::{CookieMode, Ours};
 
 use crate::support::doors::{Ask, Door, ask_envoy, question, send, through};
-use crate::support::http2::Http2;
-use crate::support::{Gate, Setup, Upstream, ok};
+
+use crate::support::{Gate, Http2, Setup, Upstream, ok};
 
 /// The four things every preset says, in the order user, groups, name, mail; what a preset has no word for is
 /// empty.

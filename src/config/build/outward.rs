@@ -115,7 +115,7 @@ fn is_not_for_people(folded: &str) -> bool {
         "transfer-",
         "x-http-",
     ];
-    const NAMES: [&str; 27] = [
+    const NAMES: [&str; 28] = [
         "authorization",
         "cache-control",
         "cookie",
@@ -125,6 +125,7 @@ fn is_not_for_people(folded: &str) -> bool {
         "host",
         "http2-settings",
         "keep-alive",
+        "location",
         "origin",
         "pragma",
         "range",
