@@ -132,7 +132,9 @@ impl IdentityKind {
         let names = match self {
             Self::Local => return Some(Vec::new()),
             Self::TrustedHeader(read) => &read.attributes,
-            Self::Jwt(read) => &read.attributes,
+            Self::Jwt(read) => &read.names.attributes,
+            Self::Introspection(read) => &read.names.attributes,
+            _ => return None,
         };
         Some(names.keys().map(String::as_str).collect())
     }
