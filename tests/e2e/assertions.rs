@@ -33,7 +33,8 @@ fn program(language: &str, place: &Path) -> Command {
         let copy = place.join(name);
         std::fs::copy(example(name), &copy).expect("the directory is writable");
         let _ = std::os::unix::fs::symlink(modules, place.join("node_modules"));
-        command.arg(copy);
+        // Node 18, Debian's, hides what jose needs.
+        command.arg("--experimental-global-webcrypto").arg(copy);
     } else {
         command.arg(example(name));
     }
