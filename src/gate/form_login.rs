@@ -87,6 +87,11 @@ impl Attempts {
         self.0.insert(key, (since, count.saturating_add(1)));
         count < MOST
     }
+
+    /// There is another credential: nothing of the one before counts.
+    pub(super) fn forget(&self, person: &SubjectKey, route: usize) {
+        self.0.remove(&(person.clone(), route));
+    }
 }
 
 /// Whether a request is for the page with the form of an app that people are signed in to here.
@@ -201,6 +206,8 @@ mod tests {
         assert!(!attempts.admit(&anna, 1, UnixTime(101)));
         assert!(attempts.admit(&anna, 2, UnixTime(101)), "another app");
         assert!(attempts.admit(&SubjectKey::new("local", "ben"), 1, UnixTime(101)), "another person");
-        assert!(attempts.admit(&anna, 1, UnixTime(100 + AGAIN)), "later");
+        attempts.forget(&anna, 1);
+        assert!(attempts.admit(&anna, 1, UnixTime(102)), "another credential");
+        assert!(attempts.admit(&anna, 1, UnixTime(102 + AGAIN)), "later");
     }
 }

@@ -1,6 +1,7 @@
 //! The signed assertion as apps verify it: the examples of `examples/verify`, each in its own language, against
 //! the built binary's keys, and against what somebody might try instead of an assertion.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -147,13 +148,13 @@ fn refuses_what_is_made_up(language: &str) {
     let jwks = json!({ "keys": [{
         "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": "k1", "x": BASE64.encode(&public),
     }] });
-    let keys = Upstream::answering(move |_| {
+    let keys = Upstream::scripted(move |_, stream| {
         let body = jwks.to_string();
-        format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .into_bytes()
+        let length = body.len();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/jwk-set+json\r\nConnection: close";
+        // PHP waits for the end of the connection.
+        stream.write_all(format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").as_bytes())?;
+        Ok(false)
     });
     let place = tempfile::tempdir().expect("a temporary directory");
     let app = App {

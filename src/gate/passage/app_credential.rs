@@ -58,6 +58,9 @@ impl Passage {
         store
             .put_app_credential((person, &route), username, password, now, event)
             .await?;
+        if let Some(route) = self.gate.policy.route_for(&journey.site) {
+            self.gate.attempts.forget(person, route.index);
+        }
         Ok(())
     }
 
