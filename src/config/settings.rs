@@ -8,8 +8,8 @@ mod factors;
 mod form_login;
 mod front;
 mod identity;
-mod passwords;
 mod outward;
+mod passwords;
 mod senders;
 mod sent;
 mod smpp;
@@ -39,8 +39,8 @@ pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls}
 pub use identity::{
     AppSession, AppWay, Basic, BindName, CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth, ForwardedCertificate, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question, SourceSet, TrustedHeader,
 };
-pub use passwords::Passwords;
 pub use outward::{IdentityTemplate, Inject, Preset, Said, ToUpstream};
+pub use passwords::Passwords;
 pub use senders::{Channel, Sender, SenderKind, Senders, Smtp, SmtpCredentials, SmtpSecurity};
 pub use sent::{Email, Language, MessageLimits, Rate, Telephone};
 pub use smpp::{Smpp, SmppAlphabet};

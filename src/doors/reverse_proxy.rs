@@ -21,8 +21,7 @@ use tokio::time::timeout;
 use tower::{Service, ServiceExt as _};
 
 use super::Handler;
-use crate::gate::{Judgement, Onlookers};
-use crate::gate::{Judgement, LogIn};
+use crate::gate::{Judgement, LogIn, Onlookers};
 use crate::policy::Permit;
 use crate::upstream::{Body, Extended, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
 

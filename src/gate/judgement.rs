@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 
-use super::Onlookers;
-use super::LogIn;
+use super::{LogIn, Onlookers};
 use crate::policy::Permit;
 use crate::upstream::{Body, Outgoing};
 

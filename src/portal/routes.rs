@@ -17,6 +17,7 @@ use super::{
 };
 use super::{assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text};
 use super::{app_sign_in, assets, begin, challenge, enrol, my_mfa, pages, receipts, sign_in, text};
+    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text,
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 

@@ -9,6 +9,7 @@ mod caddy;
 mod docker;
 mod envoy;
 mod haproxy;
+mod headers;
 mod kubernetes;
 mod nginx;
 mod plan;

@@ -3,7 +3,8 @@
 
 use askama::Template;
 
-use super::plan::{Header, Plan, Site};
+use super::headers::Header;
+use super::plan::{Plan, Site};
 use super::{Document, Refused};
 use crate::session::Ours;
 

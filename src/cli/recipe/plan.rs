@@ -12,8 +12,10 @@ use crate::config::settings::{
     Address, CertificateOrigin, Endpoint, IdentityKind, IdentitySource, Listen, Route,
 };
 use crate::config::settings::{Address, CertificateOrigin, Endpoint, IdentityKind, Listen, Preset, Route};
+use crate::config::settings::{Address, Endpoint, Listen, Route};
 
 use super::Refused;
+use super::headers::{Header, identity_headers, others, told};
 
 /// Where an app is said to be when nothing says it.
 const PLACEHOLDER: &str = "http://127.0.0.1:3000";
@@ -84,18 +86,6 @@ pub(super) struct App {
     pub port: u16,
 }
 
-/// An identity header.
-#[derive(Debug)]
-pub(super) struct Header {
-    pub name: String,
-}
-
-impl Header {
-    pub(super) fn lower(&self) -> String {
-        self.name.to_ascii_lowercase()
-    }
-}
-
 impl Plan {
     /// # Errors
     /// When the command line names what does not exist, or a name cannot stand in a recipe.
@@ -139,14 +129,6 @@ impl Plan {
         if self.https { "https" } else { "http" }
     }
 
-    /// Names that clients may not send to the app: the identity headers, and what apps that fold
-    /// `_` and `-` take for them; those of other conventions as they are and with `_` alone.
-    pub(super) fn forbidden(&self) -> Vec<String> {
-        let told = self.headers.iter().flat_map(|header| spellings(&header.name));
-        let both = |header: &Header| [header.name.clone(), header.name.replace('-', "_")];
-        told.chain(self.others.iter().flat_map(both)).collect()
-    }
-
     /// Headers by which some apps take another method or path than the request's own.
     #[expect(clippy::unused_self, reason = "templates call methods of the plan")]
     pub(super) fn overrides(&self) -> [&'static str; 6] {
@@ -158,20 +140,6 @@ impl Plan {
             "X-Original-URI",
             "X-Rewrite-URL",
         ]
-    }
-
-    /// A regular expression for them and for the headers of the sign-in, with anything between the
-    /// words, in lower case.
-    pub(super) fn forbidden_pattern(&self) -> String {
-        let names: Vec<String> = self
-            .headers
-            .iter()
-            .chain(&self.others)
-            .map(|header| &header.name)
-            .chain(&self.sources)
-            .map(|name| name.to_ascii_lowercase().replace(['-', '_'], "[^a-z0-9]"))
-            .collect();
-        names.join("|")
     }
 }
 
@@ -474,7 +442,6 @@ fn spellings(name: &str) -> Vec<String> {
             .collect()
     })
 }
-
 /// What keeps a proxy's questions from being answered.
 fn note_trust(settings: &Settings, gate_host: &str, sources: &[String], notes: &mut Vec<String>) {
     let server = &settings.server;

@@ -3,7 +3,7 @@
 use super::super::codes::Code;
 use super::super::diagnostic::Diagnostic;
 use super::super::node::Node;
-use super::super::settings::{FormLogin, FormValue, Success};
+use super::super::settings::{FormLogin, FormValue, IdentityKind, IdentitySource, SourceSet, Success};
 use super::Build;
 
 /// `None` where there is none, or where it was wrong, which is reported.
@@ -34,6 +34,32 @@ pub(super) fn form_login(build: &mut Build<'_>, route: &Node) -> Option<FormLogi
             cookie: success.text_of("cookie").map(str::to_owned),
         },
     })
+}
+
+/// The app's session is either ours to begin or a source of who somebody is.
+pub(super) fn not_beside_app_sessions(
+    build: &mut Build<'_>,
+    route: &Node,
+    (sources, accepted): (&[IdentitySource], SourceSet),
+) {
+    let Some(entry) = route.entry("form_login") else {
+        return;
+    };
+    let reads_session = |(at, source): (usize, &IdentitySource)| {
+        accepted.contains(at) && matches!(source.kind, IdentityKind::AppSession(_))
+    };
+    if sources.iter().enumerate().any(reads_session) {
+        build.report(
+            Diagnostic::error(
+                Code::Combination,
+                "an app's session cannot say who somebody is and be begun here",
+            )
+            .at(
+                entry.key_span,
+                "name the sources that count on this route in `identity`, without the app's session",
+            ),
+        );
+    }
 }
 
 fn fields(node: &Node) -> Vec<(String, FormValue)> {

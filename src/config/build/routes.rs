@@ -70,6 +70,8 @@ fn route(
     let raise = raises(build, node, &name);
     let upstream = upstream::upstream(build, node).map(Arc::new);
     host_header(build, node);
+    let accepted = identity::of_route(build, node, sources);
+    form_login::not_beside_app_sessions(build, node, (sources, accepted));
     Some(Route {
         hosts,
         upstream,
@@ -78,7 +80,7 @@ fn route(
         to_upstream: outward::of_route(build, node, usual),
         form_login: form_login::form_login(build, node).map(Arc::new),
         allow: node.get("allow").map(allow),
-        identity: identity::of_route(build, node, sources),
+        identity: accepted,
         requirement: requirement?,
         rules,
         raise,

@@ -275,9 +275,8 @@ impl Scalar {
             Self::Duration => pattern("^[0-9]+[smhd]$"),
             Self::Size => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),
             Self::Rate => pattern("^[0-9]+ per [0-9]+[smhd]$"),
-            Self::Path | Self::Prefix | Self::Mark => pattern("^/"),
+            Self::Path | Self::Prefix | Self::Mark | Self::Target => pattern("^/"),
             Self::ProbeUrl => pattern("^(/|https?://)"),
-            Self::Path | Self::Prefix | Self::Target => pattern("^/"),
             Self::PublicUrl | Self::KeyUrl | Self::Directory | Self::ServiceUrl | Self::UrlTemplate => {
                 pattern("^https?://")
             }
