@@ -56,8 +56,6 @@ pub(in super::super) enum Scalar {
     IdentityText,
     /// What goes into a field of an app's form.
     FormText,
-    /// Of CSS.
-    Selector,
     /// A path of an app, perhaps with a query.
     Target,
     /// A place in a JSON answer.
@@ -134,7 +132,6 @@ impl Scalar {
             Self::Template => not_blank(text).and_then(|()| template::template(text).map(drop)),
             Self::IdentityText => not_blank(text).and_then(|()| identity_template(text).map(drop)),
             Self::FormText => form_text(text),
-            Self::Selector => selector(text),
             Self::Target => target(text),
             Self::Pointer => pointer::pointer(text).map(drop),
             Self::Price => price(text),
@@ -230,7 +227,6 @@ impl Scalar {
             Self::Template => "text, perhaps with placeholders",
             Self::IdentityText => "text with placeholders, in quotes",
             Self::FormText => "text, or a part of the credential",
-            Self::Selector => "a CSS selector",
             Self::Target => "a path",
             Self::Pointer => "a JSON pointer",
             Self::Price => "an amount of money, in quotes",
@@ -406,12 +402,6 @@ fn form_text(text: &str) -> Result<(), BadValue> {
         ));
     }
     Ok(())
-}
-
-fn selector(text: &str) -> Result<(), BadValue> {
-    scraper::Selector::parse(text)
-        .map(drop)
-        .map_err(|_| BadValue::new("this is no CSS selector", "write it as `input[name=csrf]`"))
 }
 
 fn target(text: &str) -> Result<(), BadValue> {
