@@ -38,6 +38,7 @@ pub enum Code {
     NobodyAsks,
     SignInClosed,
     NoSignOut,
+    LooseSession,
     ReadableSecret,
     Unfetched,
     InlineSecret,
@@ -52,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 43] = [
+    pub const ALL: [(Self, &'static str, &'static str); 44] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -168,6 +169,11 @@ impl Code {
             Self::NoSignOut,
             "SG-C053",
             "Warning: it is not said how people sign out at an app whose session counts.",
+        ),
+        (
+            Self::LooseSession,
+            "SG-C054",
+            "Warning: a session of an app counts that could become somebody else's, or that never ends.",
         ),
         (Self::UnknownVariable, "SG-C060", "A `STEPGATE__…` variable that names no setting."),
         (

@@ -67,6 +67,7 @@ mod proxies;
 mod radius;
 mod recovery;
 mod relay;
+mod seen_logins;
 mod sent;
 mod sessions;
 mod signed_headers;

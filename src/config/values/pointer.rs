@@ -36,6 +36,13 @@ impl Pointer {
         document.pointer(&self.0)
     }
 
+    /// The names and numbers on the way there.
+    #[must_use]
+    pub fn parts(&self) -> Box<[String]> {
+        let plain = |part: &str| part.replace("~1", "/").replace("~0", "~");
+        self.0.split('/').skip(1).map(plain).collect()
+    }
+
     /// What is there, as text: strings as they are, numbers, `true`, `false` and `null` as JSON writes them.
     #[must_use]
     pub fn text(&self, document: &Value) -> Option<String> {

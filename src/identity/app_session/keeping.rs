@@ -62,7 +62,11 @@ impl Inner {
         }
         let asking = Asking { credentials, credential, known: before.is_some(), now };
         match self.way.who(asking).await? {
-            Some(person) => self.admit(token, site, before, person, now).await.map(Some),
+            Some(person) => {
+                let session = self.admit(token, site, before, person, now).await?;
+                session.set_recheck(session.recheck_at().min(credential.until()));
+                Ok(Some(session))
+            }
             None => {
                 // An older cookie that the app has replaced says nothing about the newer one's session.
                 if let Some(session) = before.filter(|_| !self.successors.has_one(token)) {
@@ -97,7 +101,11 @@ impl Inner {
                 None => self.begin(token, site, &person, now).await?,
             },
         };
-        session.set_recheck(now.plus(self.recheck));
+        session.set_recheck(if self.way.can_be_asked() {
+            now.plus(self.recheck)
+        } else {
+            UnixTime::NEVER
+        });
         Ok(session)
     }
 

@@ -8,17 +8,21 @@
 //! Whoever the app does not vouch for is nobody; an app that cannot be asked lets nobody in.
 
 mod basic;
+mod cookies;
 mod credential;
 mod flights;
 mod keeping;
+mod login;
 mod looking_on;
 mod marks;
 mod memory;
 mod places;
 mod probe;
 mod question;
+mod signed;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -26,6 +30,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
+use http::uri::PathAndQuery;
 
 use super::{
     Building, Credentials, Doorstep, Established, Establishing, IdentityError, IdentitySource, Onlooker,
@@ -95,6 +101,11 @@ pub trait Way: Send + Sync {
     /// those cookies ends the session.
     fn names(&self) -> &Names;
 
+    /// The app's login, where that is seen as it goes by.
+    fn watch(&self) -> Option<&watch::Watch> {
+        None
+    }
+
     /// What a browser is asked for that nobody knows, where the app takes HTTP Basic.
     fn realm(&self) -> Option<&str> {
         None
@@ -136,6 +147,8 @@ impl AppSession {
             settings::AppWay::Basic(basic) => {
                 Box::new(basic::Basic::new(name, basic, building).map_err(bad)?)
             }
+            settings::AppWay::Watch(watch) => Box::new(watch::Watch::new(watch)),
+            settings::AppWay::Signed(signed) => Box::new(signed::Signed::new(signed)),
         };
         Ok(Self::with(way, name, settings, building))
     }
@@ -218,9 +231,16 @@ impl IdentitySource for AppSession {
         &self,
         credentials: &Credentials<'_>,
         _known: Option<&Established>,
-        _body: Option<&Bytes>,
+        body: Option<&Bytes>,
     ) -> Result<Option<Box<dyn Onlooker>>, IdentityError> {
-        Ok(Some(Box::new(self.looking_on(credentials))))
+        Ok(Some(match self.login(credentials, body)? {
+            Some(login) => Box::new(login),
+            None => Box::new(self.looking_on(credentials)),
+        }))
+    }
+
+    fn reads_body(&self, method: &Method, target: &PathAndQuery) -> bool {
+        self.0.way.watch().is_some_and(|watch| watch.may_be_login(method, target))
     }
 
     fn doorstep(&self) -> Option<Doorstep<'_>> {

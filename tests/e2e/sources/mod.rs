@@ -4,6 +4,8 @@
 
 mod app_basic;
 mod app_probe;
+mod app_signed;
+mod app_watch;
 mod client_certificate;
 mod introspection;
 mod jwt;
@@ -116,6 +118,21 @@ table! {
         log_out_in_one_tab: run,
     }
     ldap {
+    app_signed {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: says "nobody is asked",
+        down: says "nobody is asked; an app that is gone is `deadlines`",
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: run,
+        replayed_callback: says "nothing comes back from elsewhere",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    app_watch {
         unknown_person: run,
         wrong_credential: run,
         slow: run,
@@ -126,6 +143,8 @@ table! {
         rotated_keys: run,
         clock_skew: says "nothing that a directory answers is dated",
         replayed_callback: says "nothing comes back from elsewhere",
+        clock_skew: says "nothing in a login has a time",
+        replayed_callback: says "a login sent again is judged by the app again, as in `other_user_mid_session`",
         ten_tabs: run,
         log_out_in_one_tab: run,
     }

@@ -1,7 +1,8 @@
-//! A Flask app with a login of its own (`tests/peers/web_app.py`).
+//! A Flask app with a login of its own (`tests/peers/web_app.py`), or a Django app.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{Raw, peer, peers_python};
@@ -17,8 +18,21 @@ impl WebApp {
     /// When it does not start.
     #[track_caller]
     pub fn start() -> Self {
-        let mut child = Command::new(peers_python())
-            .arg(peer("web_app.py"))
+        Self::run(Command::new(peers_python()).arg(peer("web_app.py")))
+    }
+
+    /// Django's own login (`tests/peers/django_app.py`), with its people in this directory.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[track_caller]
+    pub fn django(directory: &Path) -> Self {
+        Self::run(Command::new(peers_python()).arg(peer("django_app.py")).arg(directory))
+    }
+
+    #[track_caller]
+    fn run(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -29,7 +43,7 @@ impl WebApp {
         let port = line.strip_prefix("ready ").and_then(|port| port.trim().parse().ok());
         let Some(port) = port else {
             let _ = child.kill();
-            panic!("the app did not start ({line:?}): tests/run installs Flask");
+            panic!("the app did not start ({line:?}): tests/run installs Flask and Django");
         };
         Self { child, address: ([127, 0, 0, 1], port).into() }
     }

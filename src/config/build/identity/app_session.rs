@@ -15,6 +15,7 @@ use super::super::super::settings::{
 };
 use super::super::super::values::{app, pointer::pointer};
 use super::super::{Build, duration, upstream, value};
+use super::{app_signed, app_watch};
 
 /// Longer than that nobody waits for a page.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +24,10 @@ const LONGEST_RECHECK: Duration = Duration::from_secs(3600);
 pub(super) fn read(build: &mut Build<'_>, node: &Node) -> Option<AppSession> {
     let way = if let Some(probe) = node.get("probe") {
         AppWay::Probe(self::probe(build, probe)?)
+    } else if let Some(watch) = node.get("watch") {
+        AppWay::Watch(app_watch::read(build, watch)?)
+    } else if let Some(signed) = node.get("signed") {
+        AppWay::Signed(app_signed::read(build, signed)?)
     } else {
         AppWay::Basic(basic(build, node.get("basic")?)?)
     };
@@ -188,6 +193,9 @@ pub(in super::super) fn check(
         };
         let used: Vec<&Route> = routes.iter().filter(|route| route.identity.contains(index)).collect();
         asked(build, node, app, &used);
+        if matches!(app.way, AppWay::Watch(_)) {
+            app_watch::seen(build, node, &used);
+        }
         not_ourselves(build, node, app, (public, routes));
         if let Some(page) = &app.sign_in {
             reachable(build, node, page, &used);
@@ -199,6 +207,7 @@ const fn question_of(app: &AppSession) -> Option<&Question> {
     match &app.way {
         AppWay::Probe(probe) => Some(&probe.question),
         AppWay::Basic(basic) => Some(&basic.question),
+        AppWay::Watch(_) | AppWay::Signed(_) => None,
     }
 }
 

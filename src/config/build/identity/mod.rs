@@ -1,6 +1,8 @@
 //! Identity sources: who may say who it is, and from where.
 
 pub(super) mod app_session;
+mod app_signed;
+mod app_watch;
 mod client_certificate;
 mod introspection;
 mod jwt;

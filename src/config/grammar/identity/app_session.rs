@@ -1,6 +1,6 @@
 //! Grammar of the source that is an app's own session.
 
-use super::NAME;
+use super::{NAME, app_signed, app_watch};
 use crate::config::grammar::{Choice, Key, Map, Scalar, Shape, Table};
 
 pub(super) static APP_SESSION: Map = Map::new(
@@ -10,14 +10,15 @@ pub(super) static APP_SESSION: Map = Map::new(
         NAME,
         Key::new("probe", Shape::Map(&PROBE), "The app is asked who is signed in, with the person's cookies."),
         Key::new("basic", Shape::Map(&BASIC), "The app checks the name and password of HTTP Basic."),
+        Key::new("watch", Shape::Map(&app_watch::WATCH), "The app's own login is seen as it goes by."),
+        Key::new("signed", Shape::Map(&app_signed::SIGNED), "The app's signed cookie is read with its own key."),
         Key::default("recheck", Scalar::Duration, "60s", "How long an answer of the app is believed, at most `1h`. A person who signs out at the app elsewhere is known here for so long."),
         Key::new("sign_in", Shape::Scalar(Scalar::Text), "The app's sign-in page, where browsers are led that nobody knows: `/login`. In it, `{target}` is where the person was going, escaped: `/login?next={target}`."),
         Key::new("sign_out", Shape::Many(&Shape::Scalar(Scalar::Mark)), "Requests by which people sign out at the app: `/logout`, or with parameters `/doku.php?do=logout`. An answer that clears the app's cookie ends the session too."),
         Key::default("case", Scalar::Word(&["ignore", "exact"], &[]), "ignore", "Whether `Anna` and `anna` are one person. `exact` only for an app that keeps them apart: else one person would be several."),
     ],
 )
-.choices(&[Choice { keys: &["probe", "basic"], exclusive: true }])
-.later(&["watch", "signed"]);
+.choices(&[Choice { keys: &["probe", "basic", "watch", "signed"], exclusive: true }]);
 
 const URL: Key = Key::required(
     "url",

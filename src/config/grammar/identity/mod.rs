@@ -1,6 +1,8 @@
 //! Grammar of the identity sources: one file for each kind.
 
 mod app_session;
+mod app_signed;
+mod app_watch;
 mod client_certificate;
 mod introspection;
 mod jwt;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::{Signed, Watch};
 use crate::config::settings::Pointer;
 
 /// An app whose own sign-in counts as the first factor.
@@ -24,6 +25,8 @@ pub struct AppSession {
 pub enum AppWay {
     Probe(Probe),
     Basic(Basic),
+    Watch(Watch),
+    Signed(Signed),
 }
 
 /// The app is asked, with the person's own cookies.

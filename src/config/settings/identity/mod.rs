@@ -1,6 +1,8 @@
 //! Identity sources as they are configured: one file for each kind.
 
 mod app_session;
+mod app_signed;
+mod app_watch;
 mod client_certificate;
 mod introspection;
 mod jwt;
@@ -9,6 +11,8 @@ mod ldap;
 mod trusted_header;
 
 pub use app_session::{AppSession, AppWay, Basic, Mark, Place, Probe, ProbeUrl, Question};
+pub use app_signed::{Digest, HmacContent, HmacShape, Signed, SignedFormat, Written};
+pub use app_watch::{LoginName, Watch};
 pub use client_certificate::{
     CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ForwardedCertificate,
 };
