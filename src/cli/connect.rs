@@ -10,7 +10,6 @@ use tokio::time::timeout;
 
 use crate::calls::Https;
 use crate::config::Settings;
-use crate::config::settings::IdentityKind;
 use crate::config::settings::{IdentityKind, JwtKey};
 use crate::delivery::Delivery;
 use crate::factors;
@@ -94,6 +93,7 @@ pub(super) async fn probe(settings: &Settings) -> Vec<Probed> {
         }
     }
     found.extend(providers(settings).await);
+    found.extend(issuers(settings).await);
     found
 }
 
@@ -109,6 +109,14 @@ async fn providers(settings: &Settings) -> Vec<Probed> {
             Err(error) => Err(error.why),
         };
         found.push(Probed { service: format!("identity {}", source.name), outcome });
+    }
+    found
+}
+
+/// Whether those who are asked about tokens can be reached.
+async fn issuers(settings: &Settings) -> Vec<Probed> {
+    let mut found = Vec::new();
+    for source in &settings.identity {
         if let Some((url, authority)) = asked_of(&source.kind) {
             let outcome = reach(url, authority).await;
             found.push(Probed { service: format!("identity {}", source.name), outcome });

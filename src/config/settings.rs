@@ -37,7 +37,11 @@ pub use factors::{Factors, Passkey, RecoveryCodes, Totp, UserVerification};
 pub use form_login::{FormLogin, FormValue, Success};
 pub use front::{Acme, CertificateFiles, Connections, Listen, ListenAddress, Tls};
 pub use identity::{
-    AppSession, AppWay, Basic, BindName, CertificateForm, CertificateName, CertificateOrigin, CertificateSource, ClaimNames, ClientAuth, Digest, ForwardedCertificate, HmacContent, HmacShape, IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer, LoginName, Mark, Oidc, Place, Probe, ProbeUrl, Prompt, Question, Signed, SignedFormat, SourceSet, TrustedHeader, Watch, Written,
+    AppSession, AppWay, Basic, BindName, CertificateForm, CertificateName, CertificateOrigin,
+    CertificateSource, ClaimNames, ClientAuth, Digest, ForwardedCertificate, HmacContent, HmacShape,
+    IdentityKind, IdentitySource, Introspection, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace, Ldap,
+    LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer, LoginName, Mark, Oidc,
+    Place, Probe, ProbeUrl, Prompt, Question, Signed, SignedFormat, SourceSet, TrustedHeader, Watch, Written,
 };
 pub use outward::{IdentityTemplate, Inject, Preset, Said, ToUpstream};
 pub use passwords::Passwords;

@@ -351,6 +351,7 @@ fn build(
             let provider = Arc::new(oidc::Oidc::new(name, settings)?);
             providers.push(Arc::clone(&provider));
             Box::new(oidc::OidcSource::new(provider, building))
+        }
         IdentityKind::Ldap(settings) => {
             let own = own::Own::new(name, Arc::clone(building.sessions));
             match settings.recheck {

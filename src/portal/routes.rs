@@ -12,12 +12,9 @@ use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
 use super::{
-    assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, sign_in_with,
-    sign_out_there, text,
+    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in,
+    sign_in_with, sign_out_there, text,
 };
-use super::{assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text};
-use super::{app_sign_in, assets, begin, challenge, enrol, my_mfa, pages, receipts, sign_in, text};
-    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in, text,
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
 

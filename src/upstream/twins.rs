@@ -93,7 +93,10 @@ impl Twins {
         names.extend(settings.told());
         for source in &settings.identity {
             match &source.kind {
-                IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) | IdentityKind::Ldap(_) => {}
+                IdentityKind::Local
+                | IdentityKind::Oidc(_)
+                | IdentityKind::AppSession(_)
+                | IdentityKind::Ldap(_) => {}
                 IdentityKind::TrustedHeader(header) => {
                     names.push(&header.user);
                     let optional = [&header.groups, &header.email, &header.name, &header.session];

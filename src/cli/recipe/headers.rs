@@ -3,7 +3,7 @@
 use super::Refused;
 use super::plan::Plan;
 use crate::config::Settings;
-use crate::config::settings::{CertificateOrigin, IdentityKind, Preset};
+use crate::config::settings::{CertificateOrigin, IdentityKind, IdentitySource, Preset};
 
 /// Names in one pattern at most: Envoy bounds what a pattern compiles to.
 const PATTERN: usize = 3;
@@ -101,8 +101,18 @@ pub(super) fn identity_headers(settings: &Settings) -> Result<(Vec<String>, Vec<
                     }
                 }
             }
-            IdentityKind::Local | IdentityKind::AppSession(_) => {}
+            IdentityKind::Local
+            | IdentityKind::Oidc(_)
+            | IdentityKind::AppSession(_)
+            | IdentityKind::Ldap(_) => {}
         }
+    }
+    let proofs = |source: &IdentitySource| {
+        matches!(source.kind, IdentityKind::Jwt(_) | IdentityKind::Introspection(_))
+    };
+    if settings.identity.iter().any(proofs) {
+        // Tokens may be bound to a key, whose proof comes beside them (RFC 9449).
+        tokens.push("DPoP".to_owned());
     }
     Ok((sources, tokens))
 }

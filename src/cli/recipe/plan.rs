@@ -8,10 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::config::Settings;
-use crate::config::settings::{
-    Address, CertificateOrigin, Endpoint, IdentityKind, IdentitySource, Listen, Route,
-};
-use crate::config::settings::{Address, CertificateOrigin, Endpoint, IdentityKind, Listen, Preset, Route};
 use crate::config::settings::{Address, Endpoint, Listen, Route};
 
 use super::Refused;
@@ -358,90 +354,6 @@ fn slug(name: &str, used: &mut BTreeSet<String>) -> String {
     slug
 }
 
-/// The headers that tell the app who it is.
-fn told(settings: &Settings) -> Result<Vec<Header>, Refused> {
-    settings
-        .told()
-        .into_iter()
-        .map(|name| Ok(Header { name: plain(name)? }))
-        .collect()
-}
-
-/// The headers of all presets that are neither told nor read here.
-fn others(settings: &Settings, sources: &[String]) -> Vec<Header> {
-    let told = settings.told();
-    let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
-    Preset::every_header()
-        .filter(|name| !told.iter().any(|told| is(told, name)))
-        .filter(|name| !sources.iter().any(|source| is(source, name)))
-        .map(|name| Header { name: name.to_owned() })
-        .collect()
-}
-
-/// Headers of trusted-header sources, and headers with tokens.
-fn identity_headers(settings: &Settings) -> Result<(Vec<String>, Vec<String>), Refused> {
-    let (mut sources, mut tokens) = (Vec::new(), Vec::new());
-    for source in &settings.identity {
-        match &source.kind {
-            IdentityKind::TrustedHeader(read) => {
-                let optional = [&read.groups, &read.email, &read.name, &read.session];
-                let some = optional.into_iter().flatten();
-                for name in std::iter::once(&read.user).chain(some).chain(read.attributes.values()) {
-                    sources.push(plain(name)?);
-                }
-            }
-            IdentityKind::Jwt(jwt) => {
-                if let Some(name) = jwt.place.own_header() {
-                    tokens.push(plain(name)?);
-                }
-            }
-            IdentityKind::Introspection(asked) => {
-                if let Some(name) = asked.place.own_header() {
-                    tokens.push(plain(name)?);
-                }
-            }
-            IdentityKind::ClientCertificate(shown) => {
-                if let CertificateOrigin::Forwarded(forwarded) = &shown.origin {
-                    for name in forwarded.headers() {
-                        sources.push(plain(name)?);
-                    }
-                }
-            }
-            IdentityKind::Local | IdentityKind::Oidc(_) | IdentityKind::AppSession(_) | IdentityKind::Ldap(_) => {}
-        }
-    }
-    let proofs = |source: &IdentitySource| {
-        matches!(source.kind, IdentityKind::Jwt(_) | IdentityKind::Introspection(_))
-    };
-    if settings.identity.iter().any(proofs) {
-        // Tokens may be bound to a key, whose proof comes beside them (RFC 9449).
-        tokens.push("DPoP".to_owned());
-    }
-    Ok((sources, tokens))
-}
-
-/// A header's name that every proxy's configuration can hold.
-fn plain(name: &str) -> Result<String, Refused> {
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if name.bytes().all(good) {
-        return Ok(name.to_owned());
-    }
-    Err(Refused(format!(
-        "the header `{name}` cannot stand in a recipe; use letters, digits and `-`"
-    )))
-}
-
-/// A name in every mix of `-` and `_`, as it is first.
-fn spellings(name: &str) -> Vec<String> {
-    let words: Vec<&str> = name.split(['-', '_']).collect();
-    let (first, rest) = words.split_first().unwrap_or((&name, &[]));
-    rest.iter().fold(vec![(*first).to_owned()], |begun, word| {
-        begun
-            .iter()
-            .flat_map(|start| [format!("{start}-{word}"), format!("{start}_{word}")])
-            .collect()
-    })
-}
 /// What keeps a proxy's questions from being answered.
 fn note_trust(settings: &Settings, gate_host: &str, sources: &[String], notes: &mut Vec<String>) {
     let server = &settings.server;

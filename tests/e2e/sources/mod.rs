@@ -117,7 +117,6 @@ table! {
         ten_tabs: run,
         log_out_in_one_tab: run,
     }
-    ldap {
     app_signed {
         unknown_person: run,
         wrong_credential: run,
@@ -141,10 +140,22 @@ table! {
         lies_wrong_type: run,
         other_user_mid_session: run,
         rotated_keys: run,
-        clock_skew: says "nothing that a directory answers is dated",
-        replayed_callback: says "nothing comes back from elsewhere",
         clock_skew: says "nothing in a login has a time",
         replayed_callback: says "a login sent again is judged by the app again, as in `other_user_mid_session`",
+        ten_tabs: run,
+        log_out_in_one_tab: run,
+    }
+    ldap {
+        unknown_person: run,
+        wrong_credential: run,
+        slow: run,
+        down: run,
+        lies_oversized: run,
+        lies_wrong_type: run,
+        other_user_mid_session: run,
+        rotated_keys: run,
+        clock_skew: says "nothing that a directory answers is dated",
+        replayed_callback: says "nothing comes back from elsewhere",
         ten_tabs: run,
         log_out_in_one_tab: run,
     }

@@ -6,8 +6,8 @@ mod app_watch;
 mod client_certificate;
 mod introspection;
 mod jwt;
-mod oidc;
 mod ldap;
+mod oidc;
 mod trusted_header;
 
 use super::{Key, Map, Scalar, Shape, Tagged};

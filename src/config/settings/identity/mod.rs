@@ -6,8 +6,8 @@ mod app_watch;
 mod client_certificate;
 mod introspection;
 mod jwt;
-mod oidc;
 mod ldap;
+mod oidc;
 mod trusted_header;
 
 pub use app_session::{AppSession, AppWay, Basic, Mark, Place, Probe, ProbeUrl, Question};
@@ -18,10 +18,10 @@ pub use client_certificate::{
 };
 pub use introspection::{ClientAuth, Introspection};
 pub use jwt::{ClaimNames, Jwt, JwtAlgorithm, JwtContract, JwtKey, JwtPlace};
-pub use oidc::{Oidc, Prompt};
 pub use ldap::{
     BindName, Ldap, LdapAccount, LdapGroups, LdapGroupsFrom, LdapSearch, LdapSecurity, LdapServer,
 };
+pub use oidc::{Oidc, Prompt};
 pub use trusted_header::TrustedHeader;
 
 #[derive(Debug, Clone)]
