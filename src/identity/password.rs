@@ -35,7 +35,7 @@ pub trait Candidate: Send + Sync {
     fn is_known(&self) -> bool;
 
     /// Puts the password to the source, once.
-    fn judge<'a>(&'a self, password: SecretString) -> Asking<'a, PasswordAnswer>;
+    fn judge(&self, password: SecretString) -> Asking<'_, PasswordAnswer>;
 }
 
 /// What a source said about a password.

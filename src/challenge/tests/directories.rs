@@ -50,7 +50,7 @@ impl Candidate for Anna {
         true
     }
 
-    fn judge<'a>(&'a self, password: SecretString) -> Asking<'a, PasswordAnswer> {
+    fn judge(&self, password: SecretString) -> Asking<'_, PasswordAnswer> {
         self.0.fetch_add(1, Ordering::Relaxed);
         let stop = |why, proved| Stop { why, proved, source: "Corp".to_owned() };
         let answer = match password.expose_secret() {

@@ -238,7 +238,7 @@ impl Candidate for Named {
         self.entry.is_some()
     }
 
-    fn judge<'a>(&'a self, password: SecretString) -> Asking<'a, PasswordAnswer> {
+    fn judge(&self, password: SecretString) -> Asking<'_, PasswordAnswer> {
         Box::pin(async move {
             let answer = self.answer(password).await;
             self.directory.told(answer, |answer| match answer {

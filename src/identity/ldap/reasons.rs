@@ -24,13 +24,12 @@ pub(super) enum Verdict {
 pub(super) fn verdict(outcome: &Outcome) -> Verdict {
     let stopped = |why, proved| Verdict::Stopped { why, proved };
     match (outcome.code, outcome.policy) {
-        // changeAfterReset comes with success; the session would be good for nothing else.
-        (0, Some(2)) | (49, Some(0)) => stopped(StopReason::MustChange, true),
         (0, None) => Verdict::Right,
         // accountLocked comes before the password is looked at.
         (_, Some(1)) => stopped(StopReason::Barred, false),
-        // passwordExpired beside success: a last grace sign-in, meant for changing it.
-        (0, Some(_)) => stopped(StopReason::MustChange, true),
+        // changeAfterReset comes with success, which is good for nothing but changing it; so does
+        // passwordExpired at a last grace sign-in, and without one it comes with 49.
+        (0, Some(_)) | (49, Some(0)) => stopped(StopReason::MustChange, true),
         (49, _) => active_directory(&outcome.text),
         // busy, unavailable, protocol and server errors, referral: nothing was said about the password.
         (1 | 2 | 3 | 7 | 8 | 10 | 11 | 13 | 51 | 52 | 80, _) => Verdict::Unable,
