@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
@@ -172,13 +172,6 @@ impl Pool {
             connection.close().await;
         }
         Ok(())
-    }
-
-    /// Whether the service has an account with a password of its own.
-    pub(super) fn has_account(&self) -> bool {
-        self.account
-            .as_ref()
-            .is_some_and(|account| !account.password.expose_secret().is_empty())
     }
 }
 
