@@ -134,6 +134,8 @@ impl IdentityKind {
             Self::TrustedHeader(read) => &read.attributes,
             Self::Jwt(read) => &read.names.attributes,
             Self::Introspection(read) => &read.names.attributes,
+            Self::Oidc(read) => &read.attributes,
+            Self::Ldap(read) => &read.attributes,
             _ => return None,
         };
         Some(names.keys().map(String::as_str).collect())
