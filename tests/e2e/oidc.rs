@@ -100,6 +100,21 @@ fn every_algorithm_with_a_public_key_is_understood() {
 }
 
 #[test]
+fn new_keys_are_found_and_clocks_may_differ_by_less_than_a_minute() {
+    let upstream = Upstream::start();
+    let (mut provider, gate) = one(&upstream, "");
+    assert_eq!(sign_in(&gate, &provider, "anna").1.text(), "upstream");
+    provider.command(&json!({ "rotate": true }));
+    assert_eq!(sign_in(&gate, &provider, "ben").1.text(), "upstream", "{}", gate.log());
+    for (seconds, good) in [(30, true), (120, false), (-30, true)] {
+        provider.command(&json!({ "skew": seconds }));
+        let (mut carl, reply) = sign_in(&gate, &provider, "carl");
+        assert_eq!(reply.status, if good { 200 } else { 400 }, "{seconds}: {}", gate.log());
+        assert_eq!(who(&gate, &mut carl)["signed_in"], good, "{seconds}");
+    }
+}
+
+#[test]
 fn what_changes_at_the_provider_changes_here() {
     let upstream = Upstream::start();
     let (mut provider, gate) = one(&upstream, &format!("{FULL}, refresh: 1s"));

@@ -205,6 +205,32 @@ fn the_request_says_what_it_must_and_one_browser_keeps_few_of_them() {
 }
 
 #[test]
+fn how_people_are_authenticated_is_asked_for_and_checked() {
+    let (_upstream, liar, gate) = start("acr_values: [phr, mfa], max_age: 10m, prompt: login");
+    let asked = liar.ask(&gate, &mut gate.browser(), "sso", "");
+    for (name, value) in [("acr_values", "phr mfa"), ("max_age", "600"), ("prompt", "login")] {
+        let said: Vec<_> = asked.query.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect();
+        assert_eq!(said, [value]);
+    }
+    let now = unix_now();
+    for (claims, status) in [
+        (json!({}), 400),
+        (json!({ "acr": "pwd", "auth_time": now }), 400),
+        (json!({ "acr": "mfa" }), 400),
+        (json!({ "acr": "mfa", "auth_time": now - 3600 }), 400),
+        (json!({ "acr": "mfa", "auth_time": now + 3600 }), 400),
+        (json!({ "acr": ["mfa"], "auth_time": now }), 400),
+        (json!({ "acr": "mfa", "auth_time": now - 60 }), 303),
+    ] {
+        liar.lies(Lie { claims: claims.clone(), ..Lie::default() });
+        let (mut browser, reply) = try_it(&gate, &liar);
+        let fits = reply.status == status || (status == 400 && reply.status == 503);
+        assert!(fits, "{claims}: {} {}", reply.status, gate.log());
+        assert_eq!(is_signed_in(&gate, &mut browser), status == 303, "{claims}");
+    }
+}
+
+#[test]
 fn a_provider_that_describes_itself_as_another_signs_nobody_in() {
     for discovery in [
         json!({ "issuer": "https://login.example.com" }),

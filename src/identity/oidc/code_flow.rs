@@ -5,40 +5,25 @@
 
 use std::borrow::Cow;
 
-use openidconnect::core::{
-    CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType,
-    CoreTokenResponse,
-};
+use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow, CoreTokenResponse};
 use openidconnect::{
-    AuthType, AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret,
-    ConfigurationError, CsrfToken, EndpointMaybeSet, EndpointNotSet, EndpointSet, Nonce,
-    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    StandardErrorResponse, TokenResponse as _,
+    AuthenticationContextClass, AuthenticationFlow, AuthorizationCode, CsrfToken, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, Scope, TokenResponse as _,
 };
 use secrecy::ExposeSecret as _;
 
-use super::discovery::{Caller, Metadata, Waiting};
+use super::discovery::{Caller, Waiting};
 use super::id_token::{self, Expected, IdToken, SKEW};
+use super::party::{redirect, refusal, token_error, unfit};
 use super::pending::Pending;
 use super::{Kept, Oidc, ProviderError, claims};
 use crate::ambient::UnixTime;
-use crate::calls::CallError;
 use crate::config::settings::Prompt;
 use crate::observe::metrics::metrics;
 use crate::session::NewPerson;
 
 /// Providers' codes are far shorter.
 const LONGEST_CODE: usize = 4096;
-
-pub(super) type Party = CoreClient<
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
-pub(super) type TokenError = RequestTokenError<CallError, StandardErrorResponse<CoreErrorResponseType>>;
 
 /// Where to send the browser, and what it has to keep.
 pub struct Leaving {
@@ -77,7 +62,7 @@ impl Oidc {
         now: UnixTime,
     ) -> Result<Leaving, ProviderError> {
         let metadata = self.discovery.known().await?;
-        let party = self.party(&metadata)?;
+        let party = self.party(&metadata);
         let back = redirect(redirect_uri)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let pending = Pending::new(onward, verifier.into_secret(), now);
@@ -155,7 +140,7 @@ impl Oidc {
         if back.code.is_empty() || back.code.len() > LONGEST_CODE {
             return Err(ProviderError::Refused("there is no code in it"));
         }
-        let party = self.party(&metadata)?.set_redirect_uri(redirect(redirect_uri)?);
+        let party = self.party(&metadata).set_redirect_uri(redirect(redirect_uri)?);
         let caller = Caller(self.https.clone());
         let verifier = PkceCodeVerifier::new(pending.verifier().expose_secret().to_owned());
         let request = party.exchange_code(AuthorizationCode::new(back.code)).map_err(unfit)?;
@@ -229,75 +214,5 @@ impl Oidc {
         person.source_session = read.session;
         person.authenticated_at = read.authenticated_at;
         Ok(Arrived { person, acr: read.acr })
-    }
-
-    /// Us, as this provider knows us.
-    pub(super) fn party(&self, metadata: &Metadata) -> Result<Party, ProviderError> {
-        let secret = self.secret().map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
-        let id = ClientId::new(self.settings.client_id.clone());
-        let party = CoreClient::from_provider_metadata(metadata.clone(), id, secret);
-        // Without a list it is `client_secret_basic` (Discovery 3).
-        let ways = metadata.token_endpoint_auth_methods_supported();
-        let basic = ways.is_none_or(|ways| ways.contains(&CoreClientAuthMethod::ClientSecretBasic));
-        Ok(party.set_auth_type(if basic {
-            AuthType::BasicAuth
-        } else {
-            AuthType::RequestBody
-        }))
-    }
-}
-
-fn redirect(url: &str) -> Result<RedirectUrl, ProviderError> {
-    RedirectUrl::new(url.to_owned()).map_err(|error| ProviderError::Unavailable(error.to_string()))
-}
-
-pub(super) fn unfit(error: ConfigurationError) -> ProviderError {
-    ProviderError::Unavailable(error.to_string())
-}
-
-/// An `error` of the authorization endpoint (RFC 6749 4.1.2.1, Core 3.1.2.6).
-fn refusal(error: &str) -> ProviderError {
-    match error {
-        "access_denied"
-        | "consent_required"
-        | "interaction_required"
-        | "login_required"
-        | "account_selection_required" => ProviderError::Declined,
-        "server_error" | "temporarily_unavailable" => {
-            ProviderError::Unavailable("it says that it cannot answer now".to_owned())
-        }
-        // A mistake in the configuration of one of the two.
-        _ => ProviderError::Refused(
-            "it did not understand what was asked: compare client, redirect address and scopes",
-        ),
-    }
-}
-
-pub(super) fn token_error(error: TokenError) -> ProviderError {
-    match error {
-        RequestTokenError::ServerResponse(response) => match response.error() {
-            CoreErrorResponseType::InvalidGrant => {
-                ProviderError::Refused("the code, or the refresh token, is not good any more")
-            }
-            CoreErrorResponseType::InvalidClient | CoreErrorResponseType::UnauthorizedClient => {
-                ProviderError::Unavailable("it does not accept client_id and client_secret".to_owned())
-            }
-            other => ProviderError::Unavailable(format!("the token endpoint says {}", known(other))),
-        },
-        RequestTokenError::Request(error) => ProviderError::Unavailable(error.to_string()),
-        RequestTokenError::Parse(..) => {
-            ProviderError::Unavailable("the token endpoint's answer has another form".to_owned())
-        }
-        RequestTokenError::Other(_) => {
-            ProviderError::Unavailable("the token endpoint's answer is empty".to_owned())
-        }
-    }
-}
-
-/// The code of an error, if it is one of the standard's: a provider's own words stay out of the log.
-fn known(error: &CoreErrorResponseType) -> &str {
-    match error {
-        CoreErrorResponseType::Extension(_) => "something of its own",
-        standard => standard.as_ref(),
     }
 }

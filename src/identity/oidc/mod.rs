@@ -11,6 +11,7 @@ mod claims;
 mod code_flow;
 mod discovery;
 mod id_token;
+mod party;
 mod pending;
 mod refresh;
 mod signed;

@@ -5,8 +5,8 @@
 use openidconnect::RefreshToken;
 use secrecy::SecretSlice;
 
-use super::code_flow::{token_error, unfit};
 use super::discovery::{Caller, Waiting};
+use super::party::{token_error, unfit};
 use super::{Kept, Oidc, ProviderError};
 use crate::ambient::UnixTime;
 use crate::observe::metrics::metrics;
@@ -59,7 +59,7 @@ impl Oidc {
         now: UnixTime,
     ) -> Result<NewPerson, ProviderError> {
         let metadata = self.discovery.known().await?;
-        let party = self.party(&metadata)?;
+        let party = self.party(&metadata);
         let caller = Caller(self.https.clone());
         let request = party.exchange_refresh_token(&token).map_err(unfit)?;
         let asking: Waiting<'_, _> = Box::pin(request.request_async(&caller));

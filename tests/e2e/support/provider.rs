@@ -39,7 +39,14 @@ impl Provider {
             })
             .collect();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/node/provider.mjs");
-        let mut child = Command::new("node")
+        // Where the system's Node is too old, `tests/run` has brought another.
+        let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/node/node_modules/node/bin/node");
+        let node = if std::path::Path::new(own).exists() {
+            own
+        } else {
+            "node"
+        };
+        let mut child = Command::new(node)
             .arg(script)
             .arg(Value::from(clients).to_string())
             .stdin(Stdio::piped())

@@ -6,19 +6,9 @@
 //   {"skew": 120}                 its clock is ahead by so many seconds
 //   {"account": "anna", ...}      what it says of somebody from now on; {"gone": true}: nobody any more
 import http from 'node:http';
-import { generateKeyPairSync, webcrypto } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { createInterface } from 'node:readline';
-
-// Debian 12 has Node 18, which lacks what the library takes for granted.
-globalThis.crypto ??= webcrypto;
-URL.parse ??= (...parts) => {
-  try {
-    return new URL(...parts);
-  } catch {
-    return null;
-  }
-};
-const { default: Provider } = await import('oidc-provider');
+import Provider from 'oidc-provider';
 
 const tell = (what) => process.stdout.write(JSON.stringify(what) + '\n');
 const clients = JSON.parse(process.argv[2]);
