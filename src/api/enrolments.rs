@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
 use http::StatusCode;
+use http::header::SET_COOKIE;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -153,7 +154,11 @@ pub async fn remove(State(services): State<Services>, Path(id): Path<String>, Ba
     let caller = visit.caller()?;
     services.passage.admit(visit.visitor.address)?;
     if services.challenges.remove(caller, &EnrolmentId(id.into())).await? {
-        Ok(StatusCode::NO_CONTENT.into_response())
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if let Some(renewed) = services.passage.renew(&visit.visitor).await? {
+            response.headers_mut().append(SET_COOKIE, renewed);
+        }
+        Ok(response)
     } else {
         Err(Failure::NotFound.into())
     }

@@ -14,6 +14,7 @@ mod passwords;
 mod problem;
 mod services;
 mod session;
+mod sessions;
 mod visit;
 
 use axum::Router;

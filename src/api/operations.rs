@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::services::Services;
-use super::{browsers, challenges, enrolments, openapi, passwords, session};
+use super::{browsers, challenges, enrolments, openapi, passwords, session, sessions};
 
 /// One operation.
 pub struct Operation {
@@ -25,7 +25,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of the steps.
-pub const OPERATIONS: [Operation; 18] = [
+pub const OPERATIONS: [Operation; 21] = [
     Operation {
         method: "post",
         path: "/sign-in",
@@ -185,6 +185,36 @@ pub const OPERATIONS: [Operation; 18] = [
         answers: &[(204, "")],
         problems: &[400, 401, 403, 404, 429, 503],
         handler: || delete(browsers::forget),
+    },
+    Operation {
+        method: "get",
+        path: "/sessions",
+        id: "listSessions",
+        summary: "Where one is signed in",
+        body: None,
+        answers: &[(200, "Sessions")],
+        problems: &[400, 401, 503],
+        handler: || get(sessions::list),
+    },
+    Operation {
+        method: "delete",
+        path: "/sessions",
+        id: "endOtherSessions",
+        summary: "End all of one's sessions but this one",
+        body: None,
+        answers: &[(204, "")],
+        problems: &[400, 401, 403, 429, 503],
+        handler: || delete(sessions::end_others),
+    },
+    Operation {
+        method: "delete",
+        path: "/sessions/{id}",
+        id: "endSession",
+        summary: "End one of one's sessions",
+        body: None,
+        answers: &[(204, "")],
+        problems: &[400, 401, 403, 404, 429, 503],
+        handler: || delete(sessions::end),
     },
     Operation {
         method: "post",

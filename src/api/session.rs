@@ -125,8 +125,14 @@ pub async fn session(visit: Visit) -> Reply {
 
 /// Ends this session, or all of the person's.
 pub async fn sign_out(State(services): State<Services>, call: Call<SignOut>) -> Reply {
-    let cookies = services.passage.sign_out(&call.visit.visitor, call.body.everywhere).await?;
-    Ok(json(StatusCode::OK, &json!({ "signed_in": false }), cookies))
+    let visitor = &call.visit.visitor;
+    let elsewhere = services.passage.elsewhere(visitor).await?;
+    let cookies = services.passage.sign_out(visitor, call.body.everywhere).await?;
+    let mut body = json!({ "signed_in": false });
+    if let (Some(url), Some(members)) = (elsewhere.and_then(|there| there.url), body.as_object_mut()) {
+        members.insert("sign_out_url".to_owned(), json!(url));
+    }
+    Ok(json(StatusCode::OK, &body, cookies))
 }
 
 pub(super) fn person(caller: &Caller) -> serde_json::Value {

@@ -26,6 +26,7 @@ mod in_line;
 mod life;
 mod limits;
 mod mailed_link;
+pub mod new_browser;
 mod new_password;
 mod notice;
 mod password;

@@ -62,6 +62,10 @@ impl Teller {
         }
         // Nobody is called at night because of a notice.
         to.retain(|(channel, _)| *channel != Channel::Voice);
+        // A text costs money, and this may be one's own new browser every week.
+        if matches!(event, Event::SignedIn { .. }) {
+            to.retain(|(channel, _)| *channel == Channel::Email);
+        }
         Ok(self.prepared(identity, event, to, now))
     }
 

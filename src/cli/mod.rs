@@ -20,6 +20,7 @@ pub mod recipe;
 mod records;
 pub mod run;
 pub mod schema;
+mod sessions;
 mod stranded;
 pub mod users;
 

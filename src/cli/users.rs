@@ -66,6 +66,14 @@ enum Command {
         /// `source:subject`, or a local user's name
         subject: String,
     },
+    /// List where a person is signed in, or end all of it
+    Sessions {
+        /// `source:subject`, or a local user's name
+        subject: String,
+        /// End them all
+        #[arg(long)]
+        end: bool,
+    },
     /// Refuse a local user's password and end their sessions
     Disable { name: String },
     /// Accept a local user's password again
@@ -151,6 +159,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::TemporaryCode { subject, valid_for } => records.temporary_code(&subject, valid_for).await,
         Command::Reset { subject } => records.reset(&subject).await,
         Command::Unlock { subject } => records.unlock(&subject).await,
+        Command::Sessions { subject, end } => records.sessions(&subject, end).await,
         Command::Disable { name } => records.set_disabled(&name, true).await,
         Command::Enable { name } => records.set_disabled(&name, false).await,
         Command::List => records.list().await,

@@ -275,6 +275,8 @@ pub struct Route {
     pub encoded_slash: EncodedSlash,
     pub reason: Option<String>,
     pub answer: Answer,
+    /// `None`: as `sessions.activity` says.
+    pub activity: Option<Activity>,
     pub max_body: Option<u64>,
     /// How long what goes on may do so after its proof has run out.
     pub long_lived_grace: Duration,
@@ -303,6 +305,8 @@ pub struct Rule {
     pub requirement: Requirement,
     pub reason: Option<String>,
     pub answer: Option<Answer>,
+    /// `None`: as of the route.
+    pub activity: Option<Activity>,
     pub line: u32,
 }
 
@@ -332,6 +336,22 @@ pub enum Answer {
 pub struct Sessions {
     pub idle_timeout: Duration,
     pub absolute_timeout: Duration,
+    /// Where a route says nothing else.
+    pub activity: Activity,
+}
+
+/// Which requests show that somebody is there, so that the idle limit begins anew. In the order from
+/// all to none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Activity {
+    /// Every one.
+    Any,
+    /// All but what pages ask for by themselves.
+    #[default]
+    Actions,
+    /// Pages that people open, and forms that they send.
+    Navigation,
+    None,
 }
 
 #[derive(Debug, Clone)]

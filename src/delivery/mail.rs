@@ -94,6 +94,7 @@ const fn headline(event: &Event) -> &'static str {
         Event::PasswordChanged => "your password was changed",
         Event::PasswordLink { .. } => "choose a new password",
         Event::BrowserTrusted { .. } => "a browser was trusted",
+        Event::SignedIn { .. } => "a new sign-in",
         Event::BrowserTokenCopied { .. } => "somebody may have copied your browser's data",
     }
 }
@@ -130,6 +131,11 @@ pub(super) fn sentence(event: &Event) -> String {
                 one_line(name)
             )
         }
+        Event::SignedIn { agent, address } => format!(
+            "Somebody signed in to your account with a browser that was not used for it before: {}, from the address {}.",
+            one_line(agent),
+            one_line(address)
+        ),
         Event::BrowserTokenCopied { name } => {
             format!(
                 "What the browser \u{201c}{}\u{201d} was remembered by has been used in two places. It is asked again from now on.",
@@ -285,6 +291,10 @@ mod tests {
             (Event::TemporaryCodeUsed, "temporary code"),
             (Event::PasswordChanged, "password was changed"),
             (Event::BrowserTrusted { name: name() }, "“Phone” will not be asked"),
+            (
+                Event::SignedIn { agent: "Firefox on Linux".into(), address: "203.0.113.9".into() },
+                "Firefox on Linux, from the address 203.0.113.9.",
+            ),
             (Event::BrowserTokenCopied { name: name() }, "used in two places"),
         ] {
             assert!(sentence(&event).contains(word), "{}", sentence(&event));

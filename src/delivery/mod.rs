@@ -106,6 +106,11 @@ pub enum Event {
     BrowserTrusted {
         name: String,
     },
+    /// From a browser that the person has not used before.
+    SignedIn {
+        agent: String,
+        address: String,
+    },
     /// Its token was used a second time, so that it is trusted no more.
     BrowserTokenCopied {
         name: String,

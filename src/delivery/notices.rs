@@ -151,6 +151,7 @@ impl Event {
             Self::PasswordChanged => "password_changed",
             Self::PasswordLink { .. } => "password_link",
             Self::BrowserTrusted { .. } => "browser_trusted",
+            Self::SignedIn { .. } => "signed_in",
             Self::BrowserTokenCopied { .. } => "browser_token_copied",
         }
     }

@@ -10,7 +10,7 @@ use http::request::Parts;
 use hyper::body::Incoming;
 
 use super::judge::{Asker, Learned, question};
-use super::{Gate, Judgement, form_login, held};
+use super::{Gate, Judgement, activity, form_login, held};
 use crate::ambient::UnixTime;
 use crate::policy::{AllowReason, CanonicalRequest, Decision, Demand, Facts, Question, Route};
 use crate::upstream::Peer;
@@ -81,7 +81,7 @@ impl Gate {
         parts: &Parts,
         asker: Option<&Asker>,
     ) -> Result<Judgement, CanonicalRequest> {
-        let route = question.route;
+        let (route, counting, now) = (question.route, question.demand.activity(), question.now);
         match self.policy.decide(question) {
             Decision::Allow(permit)
                 if permit.reason() == AllowReason::Grace
@@ -95,6 +95,9 @@ impl Gate {
                     return Err(permit.into_parts().request);
                 };
                 self.allowed(route, request.door);
+                if let Some(asker) = asker {
+                    activity::note(&asker.established, counting, &request.method, &parts.headers, now);
+                }
                 let outgoing = self.outgoing(&permit, route, asker);
                 Ok(Judgement::Forward { permit, outgoing, body: None, onlookers })
             }

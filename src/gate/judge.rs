@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::answer::{Problem, Reason};
 use super::audit::NotRecorded;
-use super::{Gate, Judgement, canonical, forwarded, held};
+use super::{Gate, Judgement, activity, canonical, forwarded, held};
 use crate::ambient::UnixTime;
 use crate::config::settings::SourceSet;
 use crate::identity::{Credentials, Established, IdentityError, Recall};
@@ -138,6 +138,9 @@ impl Gate {
         };
         let asker = asker.as_ref();
         let demand = self.demand(of_anyone, route, &request, asker, now);
+        if let Some(asker) = asker {
+            activity::note(&asker.established, demand.activity(), &request.method, &parts.headers, now);
+        }
         let question = question(request, route, demand, asker, Learned::NOTHING, now);
         self.judge_for(question, parts, body, asker).await
     }

@@ -3,6 +3,7 @@
 //! The gate feeds the policy its facts, lazily, and turns the decision into what a door can
 //! answer. It never decides by itself and never talks to an upstream.
 
+mod activity;
 pub mod answer;
 mod at_once;
 pub mod audit;
@@ -13,6 +14,7 @@ mod doorstep;
 pub mod entrance;
 mod facts;
 mod familiar;
+pub mod farewell;
 mod form_login;
 mod forwarded;
 mod hand_off;

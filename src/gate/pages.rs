@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::Response;
 
+use super::farewell::Elsewhere;
 use crate::ambient::UnixTime;
 
 /// A drawn page.
@@ -39,8 +40,8 @@ pub trait Pages: Send + Sync {
     fn send_now(&self, form: SendNow<'_>) -> Page;
     /// Asks before it acts.
     fn sign_out(&self, action: &str) -> Page;
-    /// Signed out, everywhere this browser was signed in.
-    fn signed_out(&self) -> Page;
+    /// Signed out, everywhere this browser was signed in; but for what goes on elsewhere.
+    fn signed_out(&self, elsewhere: Option<&Elsewhere>) -> Page;
     /// Static files of these pages: `rest` is what follows `assets/`.
     fn asset(&self, rest: &str) -> Option<Page>;
 }

@@ -13,7 +13,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue};
 use subtle::ConstantTimeEq as _;
 
-use super::{Gate, canonical, client, journeys};
+use super::{Gate, activity, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::config::settings::{FirstFactor, IdentityKind, SourceSet};
@@ -27,11 +27,13 @@ mod arrival;
 mod journey;
 mod passwords;
 mod provider;
+mod sessions;
 mod sign_in;
 mod trusted;
 
 pub use super::limits::TooMany;
 pub use provider::{Away, Back, SignedOutThere};
+pub use sessions::SessionView;
 
 /// One request to the portal or the API, as far as it says who is there.
 #[derive(Clone)]
@@ -232,6 +234,10 @@ impl Passage {
             None => self.guest(cookies.id, now).await?,
             established => established,
         };
+        if let Some(established) = &established {
+            let kind = gate.policy.settings().sessions.activity;
+            activity::note(established, kind, &parts.method, headers, now);
+        }
         let claim = established.as_ref().and_then(|established| {
             gate.claims
                 .verified(cookies.claim?, self.portal_host(), &established.identity, now)
@@ -393,18 +399,11 @@ impl Passage {
     /// pre-session cookie that [`Passage::pre_session`] sets.
     #[must_use]
     pub fn csrf_token(&self, visitor: &Visitor) -> String {
+        // The binding names the session, which keeps it when its token is renewed: forms in other tabs stay good.
         let binding = visitor.established.as_ref().map(|e| BASE64.encode(e.identity.binding.0));
         let parts = match &binding {
-            Some(binding) => [
-                "signed-in",
-                binding,
-                visitor.id_cookie.as_deref().unwrap_or_default(),
-            ],
-            None => [
-                "stranger",
-                visitor.browser_cookie.as_deref().unwrap_or_default(),
-                "",
-            ],
+            Some(binding) => ["signed-in", binding.as_str()],
+            None => ["stranger", visitor.browser_cookie.as_deref().unwrap_or_default()],
         };
         self.gate.shared.ring.load().form_token(&parts)
     }

@@ -11,12 +11,22 @@ use super::pages::SendNow;
 use super::{Gate, client, held, journeys};
 use crate::ambient::UnixTime;
 use crate::policy::{Binding, CanonicalRequest, SubjectKey};
-use crate::session::{Claim, Ending, NewPerson, Ours};
+use crate::session::{Claim, NewPerson, Ours};
 use crate::store::{AuditEvent, StoreError};
 use crate::upstream::{Body, Peer};
 
 /// Seconds for which the click on "Send it now" may wait.
 const SEND_WITHIN: i64 = 15 * 60;
+
+/// What came of a hand-off.
+enum Received {
+    /// The journey, and the cookies that came with it.
+    Here(String, Vec<HeaderValue>),
+    /// The journey of a browser that is ours, but not this one.
+    Again(String),
+    /// No such code, or a browser that never set out.
+    Nothing,
+}
 
 impl Gate {
     /// Answers a request below the prefix on a site that is not the portal.
@@ -43,7 +53,7 @@ impl Gate {
             ("sign-out", &Method::GET) => {
                 from_page(self.answers.pages().sign_out(&format!("{prefix}/sign-out")))
             }
-            ("sign-out", &Method::POST) => self.sign_out_here(request, parts).await,
+            ("sign-out", &Method::POST) => self.sign_out_here(request, parts, peer).await,
             ("jwks.json", &Method::GET | &Method::HEAD) => self.jwks(),
             (rest, &Method::GET | &Method::HEAD) => match rest.strip_prefix("assets/") {
                 Some(name) => self
@@ -87,12 +97,13 @@ impl Gate {
         let now = self.now();
         let arrived = match (parameter("code"), parameter("j")) {
             (Some(code), _) => self.receive(&code, request, parts, now).await,
-            (None, Some(journey)) => Ok(Some((journey, Vec::new()))),
-            (None, None) => Ok(None),
+            (None, Some(journey)) => Ok(Received::Here(journey, Vec::new())),
+            (None, None) => Ok(Received::Nothing),
         };
         match arrived {
-            Ok(Some((journey, cookies))) => self.land(&journey, cookies, request, parts, now).await,
-            Ok(None) => from_page(self.answers.pages().bad_request(&reference())),
+            Ok(Received::Here(journey, cookies)) => self.land(&journey, cookies, request, parts, now).await,
+            Ok(Received::Again(journey)) => self.set_out_again(&journey, request, parts, now).await,
+            Ok(Received::Nothing) => from_page(self.answers.pages().bad_request(&reference())),
             Err(error) => self.answers.unavailable(&parts.headers, &error),
         }
     }
@@ -104,18 +115,41 @@ impl Gate {
         request: &CanonicalRequest,
         parts: &Parts,
         now: UnixTime,
-    ) -> Result<Option<(String, Vec<HeaderValue>)>, StoreError> {
+    ) -> Result<Received, StoreError> {
         let nonce = self.shared.mode.read(&parts.headers).browser.map(journeys::nonce_digest);
         let Some(cargo) = hand_off::receive(&self.shared.store, code, &request.host, now).await? else {
-            return Ok(None);
+            return Ok(Received::Nothing);
         };
         if nonce.as_deref() != Some(&cargo.nonce) {
             let event = AuditEvent::new(now, "hand_off.refused", "other_browser").from(request.client);
             self.shared.store.append_audit(event).await?;
-            return Ok(None);
+            // With a cookie of ours it may be this browser all the same: of several tabs that set out at once,
+            // the cookie of one is left.
+            return Ok(nonce.map_or(Received::Nothing, |_| Received::Again(cargo.journey)));
         }
         let cookies = self.unload(&cargo, request, parts, now).await?;
-        Ok(Some((cargo.journey, cookies)))
+        Ok(Received::Here(cargo.journey, cookies))
+    }
+
+    /// The same way once more, now with the cookie that is there: nothing was taken from the hand-off.
+    async fn set_out_again(
+        &self,
+        id: &str,
+        request: &CanonicalRequest,
+        parts: &Parts,
+        now: UnixTime,
+    ) -> Response<Body> {
+        match self.shared.store.journey(id, now).await {
+            Ok(Some(journey)) if journey.site == *request.host && !journey.holds_body => {
+                let place = self.place(&request.host, &journey.target);
+                self.answers.see_other(&place, Vec::new())
+            }
+            Ok(Some(journey)) if journey.site != *request.host => self
+                .answers
+                .see_other(&self.answers.portal_url("challenge", "j", id), Vec::new()),
+            Ok(_) => from_page(self.answers.pages().bad_request(&reference())),
+            Err(error) => self.answers.unavailable(&parts.headers, &error),
+        }
     }
 
     async fn unload(
@@ -126,10 +160,11 @@ impl Gate {
         now: UnixTime,
     ) -> Result<Vec<HeaderValue>, StoreError> {
         let (site, sessions) = (&*request.host, &self.shared.sessions);
+        let old = self.shared.mode.read(&parts.headers).id;
         let portal = *site == *self.policy.settings().server.public_url.host;
         let mut cookies = Vec::new();
         let token = match (&cargo.session, &cargo.guest) {
-            (Some(session), _) => sessions.token_for(session, site, now).await?,
+            (Some(session), _) => sessions.renew(session, old, site, now).await?,
             (None, Some(guest)) if portal => Some(self.receive_guest(guest, request, parts, now).await?),
             (None, _) => None,
         };
@@ -207,43 +242,6 @@ impl Gate {
         let mut response = from_page(self.answers.pages().send_now(form));
         for cookie in cookies {
             response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
-        response
-    }
-
-    /// Sign-out from any site ends the session on all of them.
-    async fn sign_out_here(&self, request: &CanonicalRequest, parts: &Parts) -> Response<Body> {
-        if client::same_origin(&parts.headers, &self.origin_of(&request.host)) != Some(true) {
-            let problem = Problem::new(StatusCode::FORBIDDEN, "cross_site", "Not from this site");
-            return self
-                .answers
-                .either(&parts.headers, problem, |pages, reference| pages.bad_request(reference));
-        }
-        let now = self.now();
-        let cookies = self.shared.mode.read(&parts.headers);
-        let mut ending = Vec::new();
-        let claim = cookies
-            .claim
-            .and_then(|token| self.shared.ring.load().verify_claim(token, now).ok());
-        let session = match cookies.id {
-            Some(token) => self.shared.sessions.resolve(token, &request.host, now).await,
-            None => Ok(None),
-        };
-        match &session {
-            Ok(session) => ending.extend(session.iter().map(|session| Ending::One(&session.id))),
-            Err(error) => return self.answers.unavailable(&parts.headers, error),
-        }
-        ending.extend(claim.iter().map(|claim| Ending::Claims(&claim.session)));
-        for session in ending {
-            let event = AuditEvent::new(now, "session.ended", "signed_out").from(request.client);
-            if let Err(error) = self.shared.sessions.end(session, event, now).await {
-                return self.answers.unavailable(&parts.headers, &error);
-            }
-        }
-        // No redirect to the portal: `form-action 'self'` would keep the browser from following it.
-        let mut response = from_page(self.answers.pages().signed_out());
-        for ours in [Ours::Id, Ours::Claim] {
-            response.headers_mut().append(header::SET_COOKIE, self.shared.mode.clear(ours));
         }
         response
     }

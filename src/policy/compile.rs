@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::Settings;
-use crate::config::settings::{self, Require, Requirement};
+use crate::config::settings::{self, Activity, Require, Requirement};
 
 use super::Policy;
 use super::conditions::{Conditions, Query, When};
@@ -91,12 +91,13 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn route(&self, index: usize, route: &settings::Route) -> Result<Route, CompileError> {
-        let base = demand_of(&route.requirement, self.settings, self.line)?;
+        let activity = route.activity.unwrap_or(self.settings.sessions.activity);
+        let base = demand_of(&route.requirement, self.settings, self.line)?.counting(activity);
         let rules: Vec<Rule> = route
             .rules
             .iter()
             .enumerate()
-            .map(|(at, rule)| Self { line: rule.line, ..*self }.rule(at, rule))
+            .map(|(at, rule)| Self { line: rule.line, ..*self }.rule(at, rule, activity))
             .collect::<Result<_, _>>()?;
         let raises: Vec<Raise> = route
             .raise
@@ -128,7 +129,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn rule(&self, at: usize, rule: &settings::Rule) -> Result<Rule, CompileError> {
+    fn rule(&self, at: usize, rule: &settings::Rule, activity: Activity) -> Result<Rule, CompileError> {
         let when = self.when(rule.when.as_ref(), &rule.query)?;
         let methods = rule.method.iter().map(|method| method.parse()).collect::<Result<_, _>>();
         let asks_person = when.as_ref().is_some_and(When::asks_person);
@@ -137,7 +138,9 @@ impl Compiler<'_> {
             methods: methods.map_err(|_| self.error("a method that is none".to_owned()))?,
             when,
             asks_person,
-            demand: demand_of(&rule.requirement, self.settings, self.line)?.voiced_by(at),
+            demand: demand_of(&rule.requirement, self.settings, self.line)?
+                .voiced_by(at)
+                .counting(rule.activity.unwrap_or(activity)),
             reason: rule.reason.as_deref().map(Arc::from),
             answer: rule.answer,
             line: rule.line,

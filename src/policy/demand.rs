@@ -2,7 +2,7 @@
 //!
 //! There must never be an operation here that takes something out of a demand.
 
-use crate::config::settings::{LevelId, Require, Requirement};
+use crate::config::settings::{Activity, LevelId, Require, Requirement};
 
 /// A set of levels, as one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -101,6 +101,7 @@ pub struct Demand {
     deny: bool,
     deny_in_doubt: bool,
     voice: Option<u16>,
+    activity: Activity,
 }
 
 impl Demand {
@@ -112,6 +113,7 @@ impl Demand {
         deny: false,
         deny_in_doubt: false,
         voice: None,
+        activity: Activity::Any,
     };
 
     /// Nothing suffices.
@@ -147,6 +149,11 @@ impl Demand {
                 self.voice
             } else {
                 other.voice
+            },
+            activity: if (self.activity as u8) < other.activity as u8 {
+                other.activity
+            } else {
+                self.activity
             },
         }
     }
@@ -197,6 +204,18 @@ impl Demand {
     #[must_use]
     pub fn asked_by(&self) -> Option<usize> {
         self.voice.map(usize::from)
+    }
+
+    /// Which requests count as activity where this is asked: the least that any place says which it
+    /// was joined from.
+    #[must_use]
+    pub const fn activity(&self) -> Activity {
+        self.activity
+    }
+
+    /// The same demand, made where only these requests count as activity.
+    pub(super) const fn counting(self, activity: Activity) -> Self {
+        Self { activity, ..self }
     }
 
     /// `deny`, unless it hangs on who the person is, which is not known yet (see `decide`).

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::ambient::UnixTime;
 use crate::config::settings::{
-    Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level, LevelId,
-    Limits, LogFormat, Logging, MessageLimits, Passkey, Passwords, PublicUrl, RecoveryCodes, Require,
-    Requirement, Route, RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts,
+    Activity, Answer, Branding, Condition, Connections, EncodedSlash, Enrolment, Factors, FirstFactor, Level,
+    LevelId, Limits, LogFormat, Logging, MessageLimits, Passkey, Passwords, PublicUrl, RecoveryCodes,
+    Require, Requirement, Route, RouteTimeouts, Rule, Senders, Server, Sessions, Settings, Storage, Timeouts,
     ToUpstream, Totp, When,
 };
 use crate::config::{FactorKind, FactorSet, Properties};
@@ -89,6 +89,7 @@ pub fn rule(path: &[&str], requirement: Requirement) -> Rule {
         requirement,
         reason: None,
         answer: None,
+        activity: None,
         line: 1,
     }
 }
@@ -110,6 +111,7 @@ pub fn route(requirement: Requirement) -> Route {
         encoded_slash: EncodedSlash::Refuse,
         reason: None,
         answer: Answer::Auto,
+        activity: None,
         max_body: None,
         identity: crate::config::settings::SourceSet::ALL,
         long_lived_grace: Duration::ZERO,
@@ -199,7 +201,7 @@ pub fn settings(routes: Vec<Route>) -> Settings {
         floor: None,
         routes,
         to_upstream: ToUpstream::default(),
-        sessions: Sessions { idle_timeout: second, absolute_timeout: second },
+        sessions: Sessions { idle_timeout: second, absolute_timeout: second, activity: Activity::Actions },
         enrolment: Enrolment { first_factor: FirstFactor::Open, grace_period: None },
         passwords: Passwords { min_length: 8, breach_list: None, reset_by_mail: false },
         limits: Limits {

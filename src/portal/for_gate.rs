@@ -3,10 +3,12 @@
 use http::StatusCode;
 
 use super::frame::Frame;
+use super::pages::{self, SignedOut};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::{Hidden, Link};
-use super::{assets, pages, text};
+use super::{assets, text};
 use crate::ambient::UnixTime;
+use crate::gate::farewell::Elsewhere;
 use crate::gate::pages::{Page, Pages, SendNow};
 
 impl Pages for Frame {
@@ -61,8 +63,8 @@ impl Pages for Frame {
     }
 
     /// Clears what the browser has kept of the app's pages, but not what the app has stored there.
-    fn signed_out(&self) -> Page {
-        pages::signing_out(self, false, false, "/")
+    fn signed_out(&self, elsewhere: Option<&Elsewhere>) -> Page {
+        pages::signing_out(self, SignedOut { elsewhere, ..SignedOut::at("/") })
     }
 
     fn asset(&self, rest: &str) -> Option<Page> {

@@ -4,20 +4,23 @@
 use http::StatusCode;
 
 use super::frame::{Frame, Page};
+use super::pages::{self, SignedOut};
 use super::qr::Qr;
+use super::text;
 use super::views::challenge::{Challenge, Confirmed, Ways};
 use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
-use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row};
+use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row, SessionRow};
 use super::views::new_password::{Forgotten, NewPassword};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::sign_in::{AppSignIn, PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
-use super::{pages, text};
 use crate::ambient::UnixTime;
 use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::{EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::{Prompt, Setup, Shows, Starts};
+use crate::gate::farewell::Elsewhere;
+use crate::gate::passage::SessionView;
 use crate::identity::local::BadPassword;
 use crate::policy::{EnrolmentId, TrustId};
 
@@ -299,6 +302,20 @@ fn my_mfa(frame: &Frame) -> Page {
             last_used: NOW.plus(-600),
             until: NOW.plus(2_000_000),
         })],
+        sessions: [(true, "Firefox on Linux"), (false, "Safari on iPhone")]
+            .map(|(current, agent)| {
+                SessionRow::from(SessionView {
+                    id: agent.to_owned(),
+                    source: "local".to_owned(),
+                    agent: agent.to_owned(),
+                    address: Some("203.0.113.9".to_owned()),
+                    since: NOW.plus(-7_200),
+                    last_seen: NOW.plus(-60),
+                    until: NOW.plus(36_000),
+                    current,
+                })
+            })
+            .into(),
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -407,7 +424,17 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("unavailable", pages::unavailable(frame, REFERENCE)),
         ("form-not-sent", pages::form_not_sent(frame, Some(NAME), "Payroll", "/")),
         ("send-it-now", pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/")),
-        ("signed-out", pages::signing_out(frame, false, true, "/.stepgate/sign-in")),
+        ("signed-out", pages::signing_out(frame, SignedOut::at("/.stepgate/sign-in"))),
+        (
+            "signed-out-here",
+            pages::signing_out(
+                frame,
+                SignedOut {
+                    elsewhere: Some(&Elsewhere { url: Some("https://sso.example.com/sign-out".to_owned()) }),
+                    ..SignedOut::at("/.stepgate/sign-in")
+                },
+            ),
+        ),
         ("bad-request", pages::bad_request(frame, REFERENCE)),
         ("stale-form", pages::stale_form(frame, REFERENCE)),
         ("not-found", pages::not_found(frame, REFERENCE)),

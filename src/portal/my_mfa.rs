@@ -6,13 +6,13 @@
 use axum::extract::{Path, State};
 use http::StatusCode;
 
-use super::detour::{Detour, Reply, page};
+use super::detour::{Detour, Reply, page, see_other};
 use super::enrol::may_change;
 use super::fields::Posted;
 use super::onward::{Onward, Params};
 use super::state::Portal;
 use super::text;
-use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row};
+use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row, SessionRow};
 use super::views::notice::ConfirmAct;
 use super::views::{Hidden, Line, Link, Problem};
 use crate::api::{Failure, Visit};
@@ -30,6 +30,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     let has_codes = usable < enrolments.len();
     let browsers = portal.services.challenges.trusted_browsers(caller).await?;
     let apps = portal.services.passage.app_credentials(&visit.visitor).await?;
+    let sessions = portal.services.passage.sessions(&visit.visitor).await?;
     let view = MyMfa {
         shell: portal.shell(text::SETTINGS, &visit).wide(),
         hidden: token(&portal, &visit),
@@ -40,6 +41,7 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         password: portal.services.challenges.has_password(caller),
         browsers: browsers.into_iter().map(BrowserRow::from).collect(),
         apps: apps.into_iter().map(|(route, _)| route).collect(),
+        sessions: sessions.into_iter().map(SessionRow::from).collect(),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
 }
@@ -116,7 +118,8 @@ pub async fn remove(State(portal): State<Portal>, Path(id): Path<String>, posted
         .challenges
         .remove(caller, &EnrolmentId(id.as_str().into()))
         .await?;
-    Err(gone())
+    let renewed = portal.services.passage.renew(&posted.visit.visitor).await?;
+    Ok(see_other(&portal.frame.url("my-mfa?done=removed"), renewed.into_iter().collect()))
 }
 
 /// Trusts a browser no more: one click, since it only asks more of people.
@@ -125,6 +128,20 @@ pub async fn forget(State(portal): State<Portal>, Path(id): Path<String>, posted
     let caller = portal.signed_in(&posted.visit, &onward)?;
     portal.services.challenges.distrust(caller, &TrustId(id.into())).await?;
     Err(Detour::To(portal.frame.url("my-mfa?done=forgotten")))
+}
+
+/// Ends one session: one click, since it only asks more of people.
+pub async fn end_session(State(portal): State<Portal>, Path(id): Path<String>, posted: Posted) -> Reply {
+    portal.signed_in(&posted.visit, &Onward::default().toward("my-mfa"))?;
+    portal.services.passage.end_one(&posted.visit.visitor, &id).await?;
+    Err(Detour::To(portal.frame.url("my-mfa?done=ended")))
+}
+
+/// Ends all but this one.
+pub async fn end_others(State(portal): State<Portal>, posted: Posted) -> Reply {
+    portal.signed_in(&posted.visit, &Onward::default().toward("my-mfa"))?;
+    portal.services.passage.end_others(&posted.visit.visitor).await?;
+    Err(Detour::To(portal.frame.url("my-mfa?done=others-ended")))
 }
 
 /// Says what a new list of codes does to the old one, and asks.
@@ -190,6 +207,8 @@ fn done(what: &str) -> Option<&'static str> {
         "removed" => Some(text::REMOVED_NOTICE),
         "saved" => Some(text::SAVED_NOTICE),
         "password" => Some(text::PASSWORD_CHANGED_NOTICE),
+        "ended" => Some(text::SESSION_ENDED_NOTICE),
+        "others-ended" => Some(text::OTHERS_ENDED_NOTICE),
         "forgotten" => Some(text::FORGOTTEN_NOTICE),
         "app-forgotten" => Some(text::APP_FORGOTTEN),
         _ => None,

@@ -12,6 +12,7 @@ use super::views::notice::{ConfirmAct, Notice};
 use super::views::{Hidden, Line, Link, Timed};
 use crate::ambient::UnixTime;
 use crate::challenge::view::Locked;
+use crate::gate::farewell::Elsewhere;
 
 /// P-10: the person is known and may not come in. `reason` is the operator's own text.
 #[must_use]
@@ -115,25 +116,57 @@ pub fn send_it_now(
     frame.page(StatusCode::OK, &view)
 }
 
-/// P-14, as told on the sites where the sign-out did not happen.
+/// What a sign-out has ended, and what not.
+#[derive(Clone, Copy)]
+pub struct SignedOut<'a> {
+    /// Every session of the person.
+    pub everywhere: bool,
+    /// Whether what the origin's scripts have stored goes too: only where no app lives there (decision 1).
+    pub storage: bool,
+    pub elsewhere: Option<&'a Elsewhere>,
+    /// Where they can sign in again.
+    pub sign_in: &'a str,
+}
+
+impl<'a> SignedOut<'a> {
+    /// Of this session alone.
+    #[must_use]
+    pub const fn at(sign_in: &'a str) -> Self {
+        Self { everywhere: false, storage: false, elsewhere: None, sign_in }
+    }
+}
+
+/// P-14, as told to whoever is signed out already.
 #[must_use]
-pub fn signed_out(frame: &Frame, everywhere: bool, sign_in: Option<&str>) -> Page {
-    let line = if everywhere {
+pub fn signed_out(frame: &Frame, done: SignedOut<'_>) -> Page {
+    let first = if done.everywhere {
         text::SIGNED_OUT_EVERYWHERE_TEXT
+    } else if done.elsewhere.is_some() {
+        text::SIGNED_OUT_HERE_TEXT
     } else {
         text::SIGNED_OUT_TEXT
     };
-    let links = sign_in.map(|path| Link::new(path, text::SIGN_IN_AGAIN)).into_iter().collect();
-    let view = Notice { shell: frame.shell(text::SIGNED_OUT), lines: vec![line.into()], links };
+    let mut lines = vec![first.into()];
+    let mut links = vec![Link::new(done.sign_in, text::SIGN_IN_AGAIN)];
+    if let Some(there) = done.elsewhere {
+        lines.push(if there.url.is_some() {
+            text::SIGNED_IN_ELSEWHERE.into()
+        } else {
+            text::SIGNED_IN_ELSEWHERE_UNKNOWN.into()
+        });
+        if let Some(url) = &there.url {
+            links.insert(0, Link::new(url.as_str(), text::SIGN_OUT_THERE));
+        }
+    }
+    let view = Notice { shell: frame.shell(text::SIGNED_OUT), lines, links };
     frame.page(StatusCode::OK, &view)
 }
 
 /// P-14, as the answer to the sign-out itself: what this origin left in the browser goes too.
-/// `storage` only where no app lives on the origin (decision 1).
 #[must_use]
-pub fn signing_out(frame: &Frame, everywhere: bool, storage: bool, sign_in: &str) -> Page {
-    let mut page = signed_out(frame, everywhere, Some(sign_in));
-    let clear = if storage {
+pub fn signing_out(frame: &Frame, done: SignedOut<'_>) -> Page {
+    let mut page = signed_out(frame, done);
+    let clear = if done.storage {
         "\"cache\", \"storage\""
     } else {
         "\"cache\""

@@ -68,6 +68,8 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
         .route("/my-mfa/forget/{id}", axum::routing::post(my_mfa::forget))
         .route("/my-mfa/app-sign-in/{route}/forget", axum::routing::post(app_sign_in::forget))
+        .route("/my-mfa/end/{id}", axum::routing::post(my_mfa::end_session))
+        .route("/my-mfa/end-others", axum::routing::post(my_mfa::end_others))
         .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
         .route("/my-mfa/password", get(new_password::ask_change).post(new_password::change))
         .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))

@@ -9,11 +9,12 @@ use http::{HeaderValue, StatusCode};
 use super::detour::{Detour, Reply, page, see_other};
 use super::fields::{Posted, Unproven};
 use super::onward::{Onward, Params};
+use super::pages::{self, SignedOut};
 use super::state::Portal;
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::sign_in::{PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
-use super::{new_password, pages, text};
+use super::{new_password, text};
 use crate::api::{Failure, Visit};
 use crate::factors::Answer;
 use crate::gate::passage::{SignIn as SignedIn, Visitor};
@@ -70,6 +71,10 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
             return Ok(new_password::wanted(&portal, visit.visitor, &params.onward, &ticket));
         }
         SignedIn::Locked(locked) => return Err(Failure::Locked(locked).into()),
+        // In another tab, while this page was open.
+        SignedIn::Stale if visitor.caller.is_some() => {
+            return Err(Detour::To(portal.next_page(&params.onward)));
+        }
         SignedIn::Stale => Told::problem(field, text::SIGN_IN_STALE),
         SignedIn::Stopped(stop) => Told::problem(field, &text::sign_in_stopped(&stop)),
         SignedIn::Refused { gone } if by_passkey => {
@@ -84,7 +89,7 @@ pub async fn submit(State(portal): State<Portal>, params: Params, request: Unpro
 pub async fn ask_sign_out(State(portal): State<Portal>, visit: Visit) -> Reply {
     if visit.visitor.caller.is_none() {
         let again = portal.frame.url("sign-in");
-        let done = pages::signed_out(&portal.frame, false, Some(&again));
+        let done = pages::signed_out(&portal.frame, SignedOut::at(&again));
         return Ok(page(done, Vec::new()));
     }
     Ok(page(sign_out_form(&portal, &visit, false), Vec::new()))
@@ -99,9 +104,17 @@ pub async fn ask_sign_out_everywhere(State(portal): State<Portal>, visit: Visit)
 /// Ends the session, or all of them.
 pub async fn sign_out(State(portal): State<Portal>, posted: Posted) -> Reply {
     let everywhere = posted.fields.get("everywhere") == "yes";
-    let cookies = portal.services.passage.sign_out(&posted.visit.visitor, everywhere).await?;
+    let (passage, visitor) = (&portal.services.passage, &posted.visit.visitor);
+    let elsewhere = passage.elsewhere(visitor).await?;
+    let cookies = passage.sign_out(visitor, everywhere).await?;
     let again = portal.frame.url("sign-in");
-    let done = pages::signing_out(&portal.frame, everywhere, portal.clear_storage, &again);
+    let done = SignedOut {
+        everywhere,
+        storage: portal.clear_storage,
+        elsewhere: elsewhere.as_ref(),
+        ..SignedOut::at(&again)
+    };
+    let done = pages::signing_out(&portal.frame, done);
     Ok(page(done, cookies))
 }
 

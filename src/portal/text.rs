@@ -208,6 +208,13 @@ pub fn last_used_by(when: &str, agent: &str) -> String {
     format!("Last used {when} with {agent}")
 }
 
+pub fn signed_in_since(when: &str, address: Option<&str>) -> String {
+    match address {
+        Some(address) => format!("Signed in {when} from {address}"),
+        None => format!("Signed in {when}"),
+    }
+}
+
 pub fn not_asked_until(when: &str) -> String {
     format!("Not asked until {when}")
 }
@@ -332,6 +339,13 @@ pub const FORGOTTEN_NOTICE: &str = "Forgotten. That browser is asked again from 
 pub const RENAME: &str = "Rename";
 pub const REMOVE: &str = "Remove";
 pub const SAVE: &str = "Save";
+pub const SESSIONS: &str = "Where you're signed in";
+pub const THIS_SESSION: &str = "This browser";
+pub const END_SESSION: &str = "End";
+pub const END_OTHERS: &str = "End all others";
+pub const SESSION_ENDED_NOTICE: &str = "Ended. It counts no more, in no app.";
+pub const OTHERS_ENDED_NOTICE: &str = "Ended. Only this browser is still signed in.";
+pub const UNKNOWN_BROWSER: &str = "Another program";
 pub const SIGN_OUT_EVERYWHERE: &str = "Sign out everywhere";
 pub const SIGN_OUT_EVERYWHERE_TEXT: &str = "“Sign out everywhere” ends every session you have, in every browser and app behind this gate, this one included.";
 pub const NO_CODES_YET: &str = "You have no recovery codes. They help on the day you don't have your phone.";
@@ -370,6 +384,11 @@ pub const SIGN_OUT: &str = "Sign out";
 pub const SIGN_OUT_TEXT: &str = "You'll be signed out of every app behind this gate in this browser.";
 pub const SIGNED_OUT: &str = "You're signed out";
 pub const SIGNED_OUT_TEXT: &str = "It's safe to close this window.";
+pub const SIGNED_OUT_HERE_TEXT: &str = "What you confirmed counts no more, in no app behind this gate.";
+pub const SIGNED_IN_ELSEWHERE: &str =
+    "The place where you signed in still knows you. On a computer that isn't yours, sign out there, too.";
+pub const SIGNED_IN_ELSEWHERE_UNKNOWN: &str = "The app or company sign-in that you used still knows you. On a computer that isn't yours, sign out there, too, or close the browser.";
+pub const SIGN_OUT_THERE: &str = "Sign out there, too";
 pub const SIGNED_OUT_EVERYWHERE_TEXT: &str = "All your sessions have ended, in every browser.";
 pub const SIGN_IN_AGAIN: &str = "Sign in again";
 pub const SWITCH_ACCOUNT: &str = "Switch account";

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use crate::ambient::UnixTime;
 use crate::policy::{Proof, SubjectKey};
-use crate::store::{Revocation, RevocationKind};
+use crate::store::{Revocation, RevocationKind, TokenHash};
 
 /// Seconds after which an unread feed closes protected routes.
 pub const OLDEST_FEED: i64 = 60;
@@ -37,6 +37,8 @@ struct Sets {
     /// Everything of this person issued up to the time is void.
     subjects: HashMap<String, UnixTime>,
     enrolments: HashMap<String, UnixTime>,
+    /// By the name of its hash: when the token was replaced.
+    tokens: HashMap<String, UnixTime>,
     /// Row number of the last change to what this person has enrolled.
     enrolled: HashMap<String, (i64, UnixTime)>,
     /// Highest row number among those that were forgotten of `enrolled`.
@@ -99,6 +101,16 @@ impl Revocations {
         self.read().sessions.contains_key(session)
     }
 
+    /// When this token was replaced by another.
+    #[must_use]
+    pub fn replaced_at(&self, token: &TokenHash) -> Option<UnixTime> {
+        let sets = self.read();
+        if sets.tokens.is_empty() {
+            return None;
+        }
+        sets.tokens.get(&token.name()).copied()
+    }
+
     /// Whether this session, or everything of this person issued at `issued`, is void.
     #[must_use]
     pub fn is_void(&self, session: &str, subject: &SubjectKey, issued: UnixTime) -> bool {
@@ -139,13 +151,19 @@ impl Sets {
             RevocationKind::Subject => drop(self.subjects.insert(row.key.clone(), row.at)),
             RevocationKind::Enrolment => drop(self.enrolments.insert(row.key.clone(), row.at)),
             RevocationKind::Enrolled => drop(self.enrolled.insert(row.key.clone(), (row.n, row.at))),
+            RevocationKind::Token => drop(self.tokens.insert(row.key.clone(), row.at)),
             RevocationKind::Keys => {}
         }
     }
 
     /// Forgets what no living claim can depend on.
     fn sweep(&mut self, limit: UnixTime) {
-        for set in [&mut self.sessions, &mut self.subjects, &mut self.enrolments] {
+        for set in [
+            &mut self.sessions,
+            &mut self.subjects,
+            &mut self.enrolments,
+            &mut self.tokens,
+        ] {
             if set.len() > SWEEP_AT {
                 set.retain(|_, at| *at > limit);
             }

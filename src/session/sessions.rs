@@ -5,17 +5,21 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use dashmap::DashMap;
 use quick_cache::sync::Cache;
 use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 
+use super::live::{Found, LiveSession};
+use super::renewal::OVERLAP;
 use super::revocations::Revocations;
 use crate::ambient::{self, UnixTime};
 use crate::policy::{Binding, Identity, SubjectKey};
-use crate::store::{AuditEvent, NewSession, RevocationKind, SessionRecord, Store, StoreError};
+use crate::store::{
+    AuditEvent, ListedSession, NewSession, RevocationKind, SessionRecord, Store, StoreError, TokenHash,
+};
 
 /// Sessions remembered at most.
 const REMEMBERED: usize = 50_000;
@@ -43,51 +47,9 @@ struct Snapshot {
     binding: Option<[u8; 32]>,
 }
 
-/// A session that was good when it was last looked at.
-pub struct LiveSession {
-    pub id: Arc<str>,
-    pub site: Box<str>,
-    pub identity: Arc<Identity>,
-    pub created: UnixTime,
-    pub expires: UnixTime,
-    last_seen: Arc<AtomicI64>,
-    generation: AtomicU64,
-    /// Digest of the cookies it last came with.
-    cookies: AtomicU64,
-    /// When its source wants to be asked again.
-    recheck: AtomicI64,
-    /// Whether the store knows better by now.
-    superseded: AtomicBool,
-}
-
-impl LiveSession {
-    /// When its source wants to be asked whether it still stands; [`UnixTime::NEVER`] unless it said so.
-    #[must_use]
-    pub fn recheck_at(&self) -> UnixTime {
-        UnixTime(self.recheck.load(Ordering::Relaxed))
-    }
-
-    /// The source has been asked, and wants to be asked again then.
-    pub fn set_recheck(&self, at: UnixTime) {
-        self.recheck.store(at.0, Ordering::Relaxed);
-    }
-
-    /// What is remembered here is out of date: the next request looks it up again.
-    pub fn supersede(&self) {
-        self.superseded.store(true, Ordering::Release);
-        self.set_recheck(UnixTime(0));
-    }
-
-    /// Whether it came with cookies of this digest the last time too.
-    #[must_use]
-    pub fn seen_with(&self, cookies: u64) -> bool {
-        self.cookies.swap(cookies, Ordering::Relaxed) == cookies
-    }
-}
-
 /// The sessions of one process.
 pub struct Sessions {
-    store: Store,
+    pub(super) store: Store,
     revocations: Arc<Revocations>,
     lifetimes: Lifetimes,
     cache: Cache<Box<str>, Arc<LiveSession>>,
@@ -111,11 +73,7 @@ impl Sessions {
     #[must_use]
     pub fn remembered(&self, token: &str, site: &str, now: UnixTime) -> Option<Arc<LiveSession>> {
         let session = self.cache.get(token)?;
-        if session.superseded.load(Ordering::Acquire) {
-            return None;
-        }
-        let seen = UnixTime(session.last_seen.load(Ordering::Relaxed));
-        if *session.site != *site || session.expires <= now || now.since(seen) > self.lifetimes.idle {
+        if *session.site != *site || !session.lasts(self.lifetimes.idle, now) {
             return None;
         }
         let generation = self.revocations.generation();
@@ -124,25 +82,21 @@ impl Sessions {
                 self.cache.remove(token);
                 return None;
             }
+            if let Some(at) = self.revocations.replaced_at(&TokenHash::of(token)) {
+                session.retire(at.plus(OVERLAP));
+            }
             session.generation.store(generation, Ordering::Release);
         }
-        session.last_seen.fetch_max(now.0, Ordering::Relaxed);
-        Some(session)
+        session.lasts(self.lifetimes.idle, now).then_some(session)
     }
 
     /// Whether a session that was found live still is, and nothing has been revoked since; to be
-    /// looked up again otherwise. Counts as activity.
+    /// looked up again otherwise.
     #[must_use]
     pub fn is_still_live(&self, session: &LiveSession, now: UnixTime) -> bool {
-        let seen = UnixTime(session.last_seen.load(Ordering::Relaxed));
-        let live = session.expires > now
+        session.lasts(self.lifetimes.idle, now)
             && session.recheck_at() > now
-            && now.since(seen) <= self.lifetimes.idle
-            && session.generation.load(Ordering::Acquire) == self.revocations.generation();
-        if live && seen < now {
-            session.last_seen.fetch_max(now.0, Ordering::Relaxed);
-        }
-        live
+            && session.generation.load(Ordering::Acquire) == self.revocations.generation()
     }
 
     /// When the session with this id has been idle for too long, if nothing comes until then. `None`: it
@@ -170,7 +124,8 @@ impl Sessions {
         let Some(record) = self.store.session_by_token(token, site).await? else {
             return Ok(None);
         };
-        let Some(session) = self.revive(record, site, now, generation) else {
+        let Some(session) = self.revive(&record, site, now, generation) else {
+            self.end_idle(&record, now).await?;
             return Ok(None);
         };
         let session = Arc::new(session);
@@ -180,7 +135,7 @@ impl Sessions {
 
     fn revive(
         &self,
-        record: SessionRecord,
+        record: &SessionRecord,
         site: &str,
         now: UnixTime,
         generation: u64,
@@ -192,27 +147,22 @@ impl Sessions {
             .or_insert_with(|| Arc::new(AtomicI64::new(record.last_seen.0)));
         let last_seen = Arc::clone(activity.value());
         drop(activity);
-        let seen = UnixTime(last_seen.load(Ordering::Relaxed)).max(record.last_seen);
-        let void = self.revocations.is_ended(&id);
-        if record.ended.is_some() || void || record.expires <= now || now.since(seen) > self.lifetimes.idle {
-            self.activity.remove(&id);
+        last_seen.fetch_max(record.last_seen.0, Ordering::Relaxed);
+        let void = record.ended.is_some() || self.revocations.is_ended(&id);
+        let snapshot: Snapshot = serde_json::from_str(&record.snapshot).ok()?;
+        let guest = snapshot.binding.is_some();
+        let identity = Arc::new(identity_of(record, snapshot));
+        let (created, expires) = (record.created, record.expires);
+        let found = Found { id, identity, guest, created, expires, last_seen, generation };
+        let session = LiveSession::new(found, site);
+        if void || !session.lasts(self.lifetimes.idle, now) {
+            self.activity.remove(&session.id);
             return None;
         }
-        last_seen.fetch_max(now.0, Ordering::Relaxed);
-        let snapshot: Snapshot = serde_json::from_str(&record.snapshot).ok()?;
-        let identity = identity_of(&record, snapshot);
-        Some(LiveSession {
-            id,
-            site: site.into(),
-            identity: Arc::new(identity),
-            created: record.created,
-            expires: record.expires,
-            last_seen,
-            generation: AtomicU64::new(generation),
-            cookies: AtomicU64::new(0),
-            recheck: AtomicI64::new(UnixTime::NEVER.0),
-            superseded: AtomicBool::new(false),
-        })
+        if let Some(at) = record.replaced {
+            session.retire(at.plus(OVERLAP));
+        }
+        session.lasts(self.lifetimes.idle, now).then_some(session)
     }
 
     /// Begins a session for a person whose first factor has just been verified; returns the value of
@@ -299,22 +249,23 @@ impl Sessions {
         self.store.keep_in_session(session, kept).await
     }
 
-    /// A fresh identity cookie value for this session at one more site.
+    /// The sessions of a person that still run, the last seen first.
     ///
     /// # Errors
-    /// When the store cannot be written. `None`: the session has ended.
-    pub async fn token_for(
-        &self,
-        session: &str,
-        site: &str,
-        now: UnixTime,
-    ) -> Result<Option<String>, StoreError> {
-        let token = ambient::random_token();
-        let added = self.store.add_site_token(&token, session, site, now).await?;
-        Ok(added.then_some(token))
+    /// When the store cannot be asked.
+    pub async fn of(&self, subject: &SubjectKey, now: UnixTime) -> Result<Vec<ListedSession>, StoreError> {
+        let mut all = self.store.sessions_of(subject, now).await?;
+        for one in &mut all {
+            if let Some(seen) = self.activity.get(one.sid.as_str()) {
+                one.last_seen = one.last_seen.max(UnixTime(seen.load(Ordering::Relaxed)));
+            }
+        }
+        all.retain(|one| now.since(one.last_seen) <= self.lifetimes.idle);
+        all.sort_by_key(|one| std::cmp::Reverse(one.last_seen));
+        Ok(all)
     }
 
-    /// As [`Sessions::token_for`], with a token that the caller made of a credential which is not ours.
+    /// As [`Sessions::renew`], with a token that the caller made of a credential which is not ours.
     ///
     /// # Errors
     /// When the store cannot be written. `false`: the session has ended, or another one has the token.
@@ -325,7 +276,8 @@ impl Sessions {
         site: &str,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        self.store.add_site_token(token, session, site, now).await
+        let replaced = self.store.replace_site_token(None, token, session, site, now).await?;
+        Ok(replaced.added)
     }
 
     /// The session as its source says it is by now; the same one where nothing has changed. Who it is of
@@ -377,13 +329,31 @@ impl Sessions {
                 self.store.append_audit(audit).await?;
             }
             Ending::AllOf(subject) => drop(self.store.end_sessions_of(subject, now, Some(audit)).await?),
+            Ending::Others { subject, kept } => {
+                self.store.end_sessions_but(subject, kept, now, Some(audit)).await?;
+            }
             Ending::OfSource { source, session } => {
                 self.store.end_source_session(source, session, now, Some(audit)).await?;
             }
         }
-        // This process need not wait for its next look at the feed.
+        self.catch_up(now).await
+    }
+
+    /// What has just been written to the feed counts here without waiting for the next look at it.
+    pub(super) async fn catch_up(&self, now: UnixTime) -> Result<(), StoreError> {
         let rows = self.store.revocations_after(self.revocations.last()).await?;
         self.revocations.apply(&rows, now);
+        Ok(())
+    }
+
+    /// A session that was found idle for too long has ended, for everybody who asks about it: a credential
+    /// that is not ours may begin another.
+    async fn end_idle(&self, record: &SessionRecord, now: UnixTime) -> Result<(), StoreError> {
+        let idle = record.ended.is_none() && now.since(record.last_seen) > self.lifetimes.idle;
+        if idle && record.expires > now && !self.activity.contains_key(record.sid.as_str()) {
+            let event = AuditEvent::new(now, "session.ended", "idle").who(record.key.as_str());
+            self.store.end_session(&record.sid, now, Some(event)).await?;
+        }
         Ok(())
     }
 
@@ -414,6 +384,8 @@ pub enum Ending<'a> {
     Claims(&'a str),
     /// All of a person's.
     AllOf(&'a SubjectKey),
+    /// All of a person's but these.
+    Others { subject: &'a SubjectKey, kept: &'a [String] },
     /// Those that a source knows by a name of its own.
     OfSource { source: &'a str, session: &'a str },
 }

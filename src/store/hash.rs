@@ -1,6 +1,8 @@
 //! Tokens as the store knows them: only their SHA-256, so that a copy of the database opens nothing.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 /// SHA-256 of a token, code or id that grants something. The token has 128 random bits, so a
 /// plain hash is enough.
@@ -14,6 +16,12 @@ impl TokenHash {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         Self(bytes)
+    }
+
+    /// The hash as text, to be named in the feed.
+    #[must_use]
+    pub fn name(&self) -> String {
+        BASE64.encode(self.0)
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {

@@ -17,7 +17,7 @@ const STRAY_KEPT: i64 = 86_400;
 const SENDS_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
-const STATEMENTS: [(&str, i64); 16] = [
+const STATEMENTS: [(&str, i64); 18] = [
     (
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
         0,
@@ -60,12 +60,22 @@ const STATEMENTS: [(&str, i64); 16] = [
         86_400,
     ),
     (
+        "DELETE FROM site_tokens WHERE token IN \
+         (SELECT token FROM site_tokens WHERE replaced <= $1 LIMIT 1000)",
+        3600,
+    ),
+    (
         "DELETE FROM trusted_browsers WHERE id IN \
          (SELECT id FROM trusted_browsers WHERE expires <= $1 LIMIT 1000)",
         0,
     ),
     (
         "DELETE FROM browsers WHERE token IN (SELECT token FROM browsers WHERE last_used <= $1 LIMIT 1000)",
+        BROWSER_KEPT,
+    ),
+    (
+        "DELETE FROM sign_in_browsers WHERE (subject_key, browser) IN \
+         (SELECT subject_key, browser FROM sign_in_browsers WHERE last_used <= $1 LIMIT 1000)",
         BROWSER_KEPT,
     ),
     (

@@ -20,16 +20,19 @@ pub enum RevocationKind {
     Enrolment,
     /// `key` is a subject key: which factors the person has enrolled has changed.
     Enrolled,
+    /// `key` names the hash of a token that was replaced by another.
+    Token,
     /// The claim keys have changed; `key` is the new newest `kid`.
     Keys,
 }
 
 impl RevocationKind {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Session,
         Self::Subject,
         Self::Enrolment,
         Self::Enrolled,
+        Self::Token,
         Self::Keys,
     ];
 
@@ -39,6 +42,7 @@ impl RevocationKind {
             Self::Subject => "subject",
             Self::Enrolment => "enrolment",
             Self::Enrolled => "enrolled",
+            Self::Token => "token",
             Self::Keys => "keys",
         }
     }

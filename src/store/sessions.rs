@@ -43,6 +43,8 @@ pub struct SessionRecord {
     pub last_seen: UnixTime,
     pub expires: UnixTime,
     pub ended: Option<UnixTime>,
+    /// When the token that it was asked for by was replaced by another.
+    pub replaced: Option<UnixTime>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -56,6 +58,8 @@ struct Row {
     last_seen: i64,
     expires: i64,
     ended: Option<i64>,
+    #[sqlx(default)]
+    replaced: Option<i64>,
 }
 
 impl From<Row> for SessionRecord {
@@ -70,6 +74,7 @@ impl From<Row> for SessionRecord {
             last_seen: UnixTime(row.last_seen),
             expires: UnixTime(row.expires),
             ended: row.ended.map(UnixTime),
+            replaced: row.replaced.map(UnixTime),
         }
     }
 }
@@ -209,25 +214,6 @@ impl Store {
         .await
     }
 
-    /// Adds the token by which `site` knows the session; `false` when the session has ended.
-    ///
-    /// # Errors
-    /// When the database is busy or refuses.
-    pub async fn add_site_token(
-        &self,
-        token: &str,
-        sid: &str,
-        site: &str,
-        now: UnixTime,
-    ) -> Result<bool, StoreError> {
-        let (token, sid, site) = (TokenHash::of(token), sid.to_owned(), site.to_owned());
-        self.write(move |mut tx| async move {
-            let added = tx.add_site_token(token, &sid, &site, now).await?;
-            tx.commit(added).await
-        })
-        .await
-    }
-
     /// The session that this token stands for at this site, whether it still runs or not.
     ///
     /// # Errors
@@ -240,7 +226,7 @@ impl Store {
         within(async {
             let row: Option<Row> = sqlx::query_as(
                 "SELECT s.sid, s.subject_key, s.source, s.subject, s.snapshot, s.created, s.last_seen, \
-                 s.expires, s.ended FROM sessions s JOIN site_tokens t ON t.sid = s.sid \
+                 s.expires, s.ended, t.replaced FROM sessions s JOIN site_tokens t ON t.sid = s.sid \
                  WHERE t.token = $1 AND t.site = $2",
             )
             .bind(TokenHash::of(token).bytes())
@@ -346,33 +332,6 @@ fn kept_place(sid: &str) -> Place<'_> {
 }
 
 impl Tx {
-    /// Whether the token now stands for this session. A token that is made of somebody else's
-    /// credential may have stood for one that is over.
-    async fn add_site_token(
-        &mut self,
-        token: TokenHash,
-        sid: &str,
-        site: &str,
-        now: UnixTime,
-    ) -> Result<bool, StoreError> {
-        let added = sqlx::query(
-            "INSERT INTO site_tokens (token, sid, site, created) \
-             SELECT $1, sid, $3, $4 FROM sessions WHERE sid = $2 AND ended IS NULL \
-             ON CONFLICT (token) DO UPDATE \
-             SET sid = excluded.sid, site = excluded.site, created = excluded.created \
-             WHERE site_tokens.sid = excluded.sid \
-             OR (SELECT ended IS NOT NULL OR expires <= excluded.created FROM sessions \
-             WHERE sid = site_tokens.sid)",
-        )
-        .bind(token.bytes())
-        .bind(sid)
-        .bind(site)
-        .bind(now.0)
-        .execute(self.sql())
-        .await?;
-        Ok(added.rows_affected() == 1)
-    }
-
     /// Ends every session of a person, within a transaction.
     pub(super) async fn end_sessions_of(
         &mut self,
@@ -423,11 +382,11 @@ impl Tx {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::store::open::tests::store;
 
-    fn session(sid: &str) -> NewSession {
+    pub fn session(sid: &str) -> NewSession {
         NewSession {
             sid: sid.into(),
             key: SubjectKey::new("local", "alice"),
@@ -475,8 +434,20 @@ mod tests {
         assert_eq!(store.session_by_token("token", "portal").await.unwrap().unwrap().sid, "s1");
         assert_eq!(store.session_by_token("token", "wiki").await.unwrap(), None);
         assert_eq!(store.session_by_token("other", "portal").await.unwrap(), None);
-        assert!(store.add_site_token("second", "s1", "wiki", UnixTime(11)).await.unwrap());
-        assert!(!store.add_site_token("third", "unknown", "wiki", UnixTime(11)).await.unwrap());
+        assert!(
+            store
+                .replace_site_token(None, "second", "s1", "wiki", UnixTime(11))
+                .await
+                .unwrap()
+                .added
+        );
+        assert!(
+            !store
+                .replace_site_token(None, "third", "unknown", "wiki", UnixTime(11))
+                .await
+                .unwrap()
+                .added
+        );
     }
 
     #[tokio::test]
@@ -487,7 +458,13 @@ mod tests {
         assert!(store.end_session("s1", UnixTime(20), None).await.unwrap());
         assert!(!store.end_session("s1", UnixTime(21), None).await.unwrap());
         assert_eq!(store.session("s1").await.unwrap().unwrap().ended, Some(UnixTime(20)));
-        assert!(!store.add_site_token("late", "s1", "wiki", UnixTime(22)).await.unwrap());
+        assert!(
+            !store
+                .replace_site_token(None, "late", "s1", "wiki", UnixTime(22))
+                .await
+                .unwrap()
+                .added
+        );
         assert_eq!(
             store
                 .end_sessions_of(&SubjectKey::new("local", "alice"), UnixTime(23), None)

@@ -6,8 +6,9 @@
 
 use serde_json::json;
 
+use crate::identity::{Issuer, claims};
 use crate::support::doors::{Ask, Decision, Door, Outcome, through};
-use crate::support::{Authenticator, Browser, Form, Gate, Setup, Upstream, text_of};
+use crate::support::{Authenticator, Browser, Form, Gate, OwnLogin, Setup, Upstream, text_of};
 
 const PORTAL: &str = "localhost";
 const WIKI: &str = "wiki.localhost";
@@ -282,4 +283,157 @@ fn f08_a_trusted_browser_speaks_for_its_own_person_alone() {
     for (trust, session) in sessions.iter().enumerate() {
         assert!(reaches(session.person, trust), "{}'s own", session.person);
     }
+}
+
+/// A first factor as it comes with a request, and the claim that was made beside it.
+struct Known {
+    host: &'static str,
+    person: &'static str,
+    /// Name and value of the fields that say who it is; of cookies, the pair.
+    fields: Vec<(&'static str, String)>,
+    claim: String,
+}
+
+/// One gate with a site for each source, every person in two sessions of each.
+fn all_sources() -> (OwnLogin, Upstream, Gate, Vec<Known>) {
+    let (app, upstream, issuer) = (OwnLogin::start(), Upstream::start(), Issuer::new());
+    let route = |name: &str, to: &str| {
+        format!(
+            "\n  - {{ host: {name}.localhost, upstream: \"{to}\", identity: {name}, require: standard, \
+             rules: [{{ path: /login, require: public }}, {{ path: /known/**, require: signed-in }}] }}"
+        )
+    };
+    let routes = [
+        route("app", &app.url()),
+        route("front", &upstream.url()),
+        route("sso", &upstream.url()),
+        route("local", &upstream.url()),
+    ];
+    let identity = format!(
+        "
+  - {{ name: app, type: app-session, probe: {{ url: /me, cookies: [sid], user: {{ json: /user }} }}, sign_in: /login }}
+  - {{ name: front, type: trusted-header, from: [127.0.0.1], session: X-Session, attributes: {{ user: X-Remote-User }} }}
+  - {{ name: sso, type: jwt, header: Authorization, algorithm: RS256, public_key: \"{}\", issuer: \"https://sso.example\", audience: stepgate }}
+  - {{ name: local, type: local }}",
+        issuer.public("one").replace('\n', "\\n")
+    );
+    let gate = Setup::new(&routes.concat())
+        .section("identity", &identity)
+        .server("trusted_proxies: [127.0.0.1]")
+        .user("anna", &[])
+        .user("ben", &[])
+        .start();
+    let mut known = Vec::new();
+    for person in ["anna", "ben"] {
+        for source in ["app", "front", "sso"] {
+            let mut authenticator = None;
+            for session in ["one", "two"] {
+                known.push(step_up(&gate, (&app, &issuer), (source, person, session), &mut authenticator));
+            }
+        }
+        let (_, mut authenticator) = gate.enrolled(person);
+        for _ in 0..2 {
+            let host = "local.localhost";
+            let mut browser = gate.browser();
+            let page = gate.url(host, "/x");
+            browser.go_through(&page, person, &Setup::password(person), Some(&mut authenticator));
+            let id = browser.cookie(host, "stepgate-id").expect("an identity cookie");
+            let fields = vec![("Cookie", format!("stepgate-id={id}"))];
+            known.push(Known { host, person, fields, claim: claim_of(&browser, host) });
+        }
+    }
+    (app, upstream, gate, known)
+}
+
+fn claim_of(browser: &Browser, host: &str) -> String {
+    browser.cookie(host, "stepgate").expect("a claim").to_owned()
+}
+
+/// Somebody whom only the site knows proves more at the portal, and comes back with a claim.
+#[track_caller]
+fn step_up(
+    gate: &Gate,
+    (app, issuer): (&OwnLogin, &Issuer),
+    (source, person, session): (&'static str, &'static str, &str),
+    authenticator: &mut Option<Authenticator>,
+) -> Known {
+    let mut browser = gate.browser();
+    let (host, fields) = match source {
+        "app" => {
+            let cookie = format!("{person}{session}");
+            app.signs_in(&cookie, person);
+            let jar = browser.cookies.entry("app.localhost".to_owned()).or_default();
+            jar.insert("sid".to_owned(), cookie.clone());
+            ("app.localhost", vec![("Cookie", format!("sid={cookie}"))])
+        }
+        "front" => {
+            let said = vec![
+                ("X-Remote-User", person.to_owned()),
+                ("X-Session", session.to_owned()),
+            ];
+            ("front.localhost", said)
+        }
+        _ => {
+            let mut said = claims(person);
+            said["sid"] = json!(session);
+            let token = issuer.sign("one", &json!({ "alg": "RS256", "typ": "JWT", "kid": "one" }), &said);
+            ("sso.localhost", vec![("Authorization", format!("Bearer {token}"))])
+        }
+    };
+    let extra = fields.iter().filter(|(name, _)| *name != "Cookie");
+    let extra = extra.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    browser.extra_on.insert(host.to_owned(), extra);
+    let page = gate.url(host, "/x");
+    let shown = browser.go(&page);
+    match authenticator {
+        None => *authenticator = Some(gate.enrol(&mut browser)),
+        Some(authenticator) => {
+            let form = Form::code(&shown.text()).unwrap_or_else(|| panic!("{}", text_of(&shown.text())));
+            let reply = browser.submit(&form.fill("code", &authenticator.code()));
+            browser.settle(reply);
+        }
+    }
+    browser.go(&page).expect(200);
+    Known { host, person, fields, claim: claim_of(&browser, host) }
+}
+
+#[test]
+fn f08_no_app_no_proxy_and_no_token_joins_with_the_claim_of_another() {
+    let (app, upstream, gate, known) = all_sources();
+    assert_eq!(known.len(), 16);
+    let claims: Vec<Option<usize>> = std::iter::once(None).chain((0..known.len()).map(Some)).collect();
+    let mut whole = 0;
+    for (at, who) in known.iter().enumerate() {
+        for claim in &claims {
+            let claim_cookie = claim.map(|at| format!("stepgate={}", known[at].claim));
+            let own = who.fields.iter().filter(|(name, _)| *name == "Cookie");
+            let cookies: Vec<String> = own.map(|(_, pair)| pair.clone()).chain(claim_cookie).collect();
+            let ask = |path| {
+                let fields = who.fields.iter().filter(|(name, _)| *name != "Cookie");
+                let ask = Ask::get(path).host(who.host).with("Cookie", &cookies.join("; "));
+                fields.fold(ask, |ask, (name, value)| ask.with(name, value))
+            };
+            let what = || {
+                let of = claim.map(|at| (known[at].person, known[at].host, at));
+                format!("{} at {} ({at}) with the claim of {of:?}", who.person, who.host)
+            };
+            let genuine = *claim == Some(at);
+            let outcome = through(Door::Forward, &gate, &upstream, &ask("/x"));
+            assert_eq!(outcome.decision == Decision::Allowed, genuine, "{}", what());
+            whole += usize::from(genuine);
+            let outcome = through(Door::Forward, &gate, &upstream, &ask("/known/x"));
+            assert_eq!(told(&outcome, "remote-user"), Some(who.person), "{}", what());
+            assert_eq!(has_proof(&outcome), genuine, "{}", what());
+            // The reverse proxy lets the same through, and nothing else.
+            upstream.take();
+            let before = app.visits().len();
+            let mut browser = gate.browser();
+            browser.extra = ask("/x").headers;
+            let status = browser.fetch("GET", &gate.url(who.host, "/x"), None).status;
+            assert_eq!(status == 200, genuine, "{}: {status}", what());
+            let reached = upstream.take().len() + app.visits().len() - before;
+            assert_eq!(reached, usize::from(genuine), "{}", what());
+        }
+    }
+    assert_eq!(whole, known.len());
 }

@@ -302,7 +302,7 @@ fn a_session_ends_when_it_is_idle() {
     let mut browser = everywhere(&gate, "anna", &mut authenticator);
     for _ in 0..4 {
         poll(Duration::from_millis(900), || None::<()>);
-        assert!(served(&gate, &mut browser, HOSTS[0]), "in use");
+        assert_eq!(browser.visit(&gate.url(HOSTS[0], "/x")).status, 200, "in use");
     }
     poll(Duration::from_secs(4), || None::<()>);
     assert!(!served(&gate, &mut browser, HOSTS[0]), "idle for longer than two seconds");

@@ -6,8 +6,8 @@ use super::super::codes::Code;
 use super::super::diagnostic::{Diagnostic, Problems};
 use super::super::node::{Kind, Node};
 use super::super::settings::{
-    Branding, Enrolment, FirstFactor, Limits, LogFormat, Logging, MessageLimits, Server, Sessions, Storage,
-    Timeouts,
+    Activity, Branding, Enrolment, FirstFactor, Limits, LogFormat, Logging, MessageLimits, Server, Sessions,
+    Storage, Timeouts,
 };
 use super::super::source::Environment;
 use super::super::values::{address, quantity};
@@ -109,6 +109,7 @@ pub(super) fn sessions(build: &mut Build<'_>) -> Option<Sessions> {
     let sessions = Sessions {
         idle_timeout: duration(node, "idle_timeout")?,
         absolute_timeout: duration(node, "absolute_timeout")?,
+        activity: activity(node).unwrap_or_default(),
     };
     let longest = std::time::Duration::from_hours(24);
     for (key, value) in [
@@ -124,6 +125,16 @@ pub(super) fn sessions(build: &mut Build<'_>) -> Option<Sessions> {
         }
     }
     Some(sessions)
+}
+
+/// What `activity` says there.
+pub(super) fn activity(node: &Node) -> Option<Activity> {
+    match node.text_of("activity")? {
+        "any" => Some(Activity::Any),
+        "navigation" => Some(Activity::Navigation),
+        "false" => Some(Activity::None),
+        _ => Some(Activity::Actions),
+    }
 }
 
 pub(super) fn enrolment(build: &mut Build<'_>) -> Enrolment {

@@ -13,7 +13,8 @@ use super::super::settings::{
 use super::super::source::Span;
 use super::super::values::{host, quantity};
 use super::{
-    Build, conditions, duration, form_login, front, identity, levels, outward, reach, upstream, value, values,
+    Build, conditions, duration, form_login, front, identity, levels, outward, process, reach, upstream,
+    value, values,
 };
 
 pub(super) fn floor(build: &mut Build<'_>) -> Option<Floor> {
@@ -90,6 +91,7 @@ fn route(
         },
         reason: node.text_of("reason").map(str::to_owned),
         answer: answer(node).unwrap_or(Answer::Auto),
+        activity: process::activity(node),
         max_body: value(node, "max_body", quantity::size)
             .or_else(|| value(build.root.get("server")?, "max_body", quantity::size)),
         long_lived_grace: node
@@ -153,6 +155,7 @@ fn rules(build: &mut Build<'_>, route: &Node, name: &str) -> Vec<Rule> {
             requirement,
             reason: node.text_of("reason").map(str::to_owned),
             answer: answer(node),
+            activity: process::activity(node),
             line: build.line(node.pointer()),
         });
         places.push(node);

@@ -119,6 +119,9 @@ static WHEN_MAP: Map = Map::new(
 )
 .choices(&[Choice { keys: &["any", "not"], exclusive: true }]);
 
+/// Which requests are activity.
+pub(super) const ACTIVITY: Scalar = Scalar::Word(&["any", "actions", "navigation", "false"], &[]);
+
 const REQUIRE_DOC: &str = "A level, or a list of levels that must all be met.";
 const OPTIONAL: Key = Key::default(
     "optional",
@@ -209,6 +212,7 @@ pub(super) static ROUTE: Map = Map::new(
             "auto",
             "`auto`: a page for browsers, a 401 with details for everything else. `status`: always the 401.",
         ),
+        Key::new("activity", Shape::Scalar(ACTIVITY), "Which requests keep a session from ending as idle, as in `sessions`. Without it: as there."),
         Key::new(
             "max_body",
             Shape::Scalar(Scalar::Size),
@@ -271,6 +275,7 @@ static RULE: Map = Map::new(
         OPTIONAL,
         Key::new("reason", Shape::Scalar(Scalar::Text), "Shown on the challenge page."),
         Key::new("answer", Shape::Scalar(Scalar::Word(&["auto", "status"], &[])), "As of the route."),
+        Key::new("activity", Shape::Scalar(ACTIVITY), "Which requests keep a session from ending as idle; `false` for what pages poll. Without it: as of the route."),
     ],
 )
 .later(&["path_regex", "mode"]);

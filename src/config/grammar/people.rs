@@ -8,12 +8,18 @@ pub(super) static SESSIONS: Map = Map::new(
     "`sessions`",
     "How long a sign-in and the proofs within it last.",
     &[
-        Key::default("idle_timeout", Scalar::Duration, "1h", "Ends after so long without a request."),
+        Key::default("idle_timeout", Scalar::Duration, "1h", "Ends after so long without a request that counts as activity."),
         Key::default(
             "absolute_timeout",
             Scalar::Duration,
             "12h",
             "Ends after so long in any case; at most 24h.",
+        ),
+        Key::default(
+            "activity",
+            super::access::ACTIVITY,
+            "actions",
+            "Which requests keep a session from ending as idle. `actions`: all but what pages fetch by themselves (by `Sec-Fetch-*`: what scripts read, sockets, frames that reload). `navigation`: only pages that people open and forms that they send. `any`: every one. `false`: none. Programs that send no `Sec-Fetch-*` count as `any`.",
         ),
     ],
 )

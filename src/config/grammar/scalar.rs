@@ -192,6 +192,7 @@ impl Scalar {
         match self {
             Self::TextOrTrue => text == "true",
             Self::ListenOrOff => text == "false",
+            Self::Word(words, _) => text == "false" && words.contains(&"false"),
             other => other.is_plain(),
         }
     }
@@ -266,7 +267,11 @@ impl Scalar {
             Self::Int(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
             Self::TextOrTrue => json!({"anyOf": [{"type": "string"}, {"const": true}]}),
             Self::ListenOrOff => json!({"anyOf": [{"type": "string"}, {"const": false}]}),
-            Self::Word(words, _) => json!({"enum": words}),
+            Self::Word(words, _) => {
+                // YAML reads an unquoted `false` as a boolean.
+                let unquoted = words.contains(&"false").then_some(Value::Bool(false));
+                json!({"enum": words.iter().map(|word| json!(word)).chain(unquoted).collect::<Vec<_>>()})
+            }
             Self::Factor => json!({"enum": FactorKind::ALL.map(FactorKind::name)}),
             Self::Duration => pattern("^[0-9]+[smhd]$"),
             Self::Size => pattern("^[0-9]+(B|KiB|MiB|GiB)$"),

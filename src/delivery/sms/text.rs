@@ -54,6 +54,7 @@ fn notice_text(notice: &Notice) -> String {
         Event::PasswordChanged => "Your password was changed.".to_owned(),
         Event::PasswordLink { .. } => "Somebody asked for a new password.".to_owned(),
         Event::BrowserTrusted { name } => format!("A browser was remembered{}.", of(name)),
+        Event::SignedIn { agent, .. } => format!("A new browser was used to sign in{}.", of(agent)),
         Event::BrowserTokenCopied { name } => {
             format!("A remembered browser{} was used in two places and is asked again.", of(name))
         }

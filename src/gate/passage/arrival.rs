@@ -48,6 +48,7 @@ impl Passage {
                 .sign_claim(&claim)
                 .map_err(|e| PassageError::Unavailable(e.to_string()))?;
             cookies.push(gate.shared.mode.set(Ours::Claim, &token, None));
+            cookies.extend(self.renew(visitor).await?);
         }
         if let Some(browser) = browser {
             self.adopt_held(visitor, established).await?;

@@ -106,6 +106,8 @@ impl Passage {
             caller: Some(caller.clone()),
             established: Some(established),
             claim: None,
+            // The session is as new as its token: nothing to renew.
+            id_cookie: None,
             ..visitor.clone()
         };
         let arrival = self.arrive(&signed_in, Some(proof.clone()), browser, None).await?;
@@ -163,11 +165,16 @@ impl Passage {
         let event = AuditEvent::new(now, "session.started", "ok")
             .who(key.as_str())
             .from(visitor.address);
+        let first_seen = gate.shared.store.person(&key).await?.map(|person| person.first_seen);
         let sessions = &gate.shared.sessions;
         let token = sessions.start(&person, self.portal_host(), event, now).await?;
         let Some(session) = sessions.resolve(&token, self.portal_host(), now).await? else {
             return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
         };
+        if !session.guest {
+            self.end_replaced(visitor).await?;
+            self.tell_of(visitor, &session, first_seen).await;
+        }
         let established = Established::of_ours(session);
         let signed_in = Visitor { claim: None, ..visitor.clone() };
         let caller = self.caller(&established, &signed_in, now);

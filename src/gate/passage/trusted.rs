@@ -49,10 +49,11 @@ impl Passage {
         };
         let signed = gate.shared.ring.load().sign_claim(&claim);
         let signed = signed.map_err(|error| PassageError::Unavailable(error.to_string()))?;
-        let cookies = vec![
+        let mut cookies = vec![
             gate.shared.mode.set(Ours::Claim, &signed, None),
             self.keep(&back.next),
         ];
+        cookies.extend(self.renew(visitor).await?);
         let next = self.next(caller, established, &claim, None, journey).await?;
         Ok(Some(Arrival { cookies, next, app: journey.app.clone() }))
     }

@@ -144,6 +144,7 @@ mod tests {
                 groups: Some("X-Remote-Groups".to_owned()),
                 email: None,
                 name: None,
+                sign_out_url: None,
                 session: Some("X-Session".to_owned()),
                 attributes: BTreeMap::new(),
             },

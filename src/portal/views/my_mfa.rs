@@ -6,6 +6,7 @@ use super::{Hidden, Line, Problem, Shell, Timed, text};
 use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::EnrolmentView;
 use crate::config::FactorKind;
+use crate::gate::passage::SessionView;
 
 /// The list, and what can be done with it.
 #[derive(Template)]
@@ -26,6 +27,42 @@ pub struct MyMfa {
     pub browsers: Vec<BrowserRow>,
     /// Names of the apps that the person is signed in to by us.
     pub apps: Vec<String>,
+    /// This one first.
+    pub sessions: Vec<SessionRow>,
+}
+
+impl MyMfa {
+    /// Whether there are sessions beside this one.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        self.sessions.iter().any(|session| !session.current)
+    }
+}
+
+/// One session.
+pub struct SessionRow {
+    pub id: String,
+    pub agent: String,
+    pub since: Timed,
+    pub seen: Timed,
+    pub current: bool,
+}
+
+impl From<SessionView> for SessionRow {
+    fn from(view: SessionView) -> Self {
+        let address = view.address;
+        Self {
+            id: view.id,
+            agent: if view.agent.is_empty() {
+                text::UNKNOWN_BROWSER.to_owned()
+            } else {
+                view.agent
+            },
+            since: Timed::new(view.since, |when| text::signed_in_since(when, address.as_deref())),
+            seen: Timed::new(view.last_seen, text::last_used),
+            current: view.current,
+        }
+    }
 }
 
 /// One trusted browser.

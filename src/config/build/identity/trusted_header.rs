@@ -46,6 +46,7 @@ pub(super) fn read(build: &mut Build<'_>, node: &Node) -> Option<TrustedHeader> 
         email: attributes.remove("email"),
         name: attributes.remove("name"),
         session,
+        sign_out_url: node.text_of("sign_out_url").map(str::to_owned),
         attributes,
     })
 }

@@ -24,6 +24,11 @@ pub(super) static TRUSTED_HEADER: Map = Map::new(
             "Header that identifies the proxy's session, so that claims end with it.",
         ),
         Key::new(
+            "sign_out_url",
+            Shape::Scalar(Scalar::Link),
+            "Where people sign out at the proxy: offered when they have signed out here.",
+        ),
+        Key::new(
             "i_understand",
             Shape::Scalar(Scalar::Word(&["header-spoofing"], &[])),
             "`header-spoofing`: something outside this file keeps strangers from reaching stepgate directly.",

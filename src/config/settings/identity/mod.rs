@@ -43,6 +43,15 @@ pub enum IdentityKind {
 }
 
 impl IdentityKind {
+    /// Where people sign out of the source itself, as it was configured.
+    #[must_use]
+    pub fn sign_out_url(&self) -> Option<&str> {
+        match self {
+            Self::TrustedHeader(header) => header.sign_out_url.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether people sign in to it on our own pages, so that a session of ours says who they are.
     #[must_use]
     pub const fn signs_in(&self) -> bool {
