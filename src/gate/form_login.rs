@@ -4,6 +4,7 @@
 //! each; the door makes them. A credential leaves here for the app alone, and one that the app has refused is
 //! not tried again.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -104,50 +105,50 @@ pub(super) fn is_for_form(route: &Route, request: &CanonicalRequest) -> bool {
 }
 
 impl Gate {
-    /// The next move for somebody who is allowed to see the app's form. `Err`: they see it as it is.
+    /// The next move for somebody who is allowed to see the app's form. `Continue`: they see it as it is.
     pub(super) async fn sign_in_to_app(
         &self,
         permit: Permit,
         route: &Arc<Route>,
         parts: &Parts,
         asker: Option<&Asker>,
-    ) -> Result<Judgement, Permit> {
+    ) -> ControlFlow<Judgement, Permit> {
         let (Some(form), Some(asker)) = (&route.form_login, asker) else {
-            return Err(permit);
+            return Continue(permit);
         };
         if !is_for_form(route, permit.request())
             || permit.identity().is_none()
             || !client::navigates(&parts.headers)
         {
-            return Err(permit);
+            return Continue(permit);
         }
         let now = self.now();
         let person = asker.established.identity.key.clone();
         let found = match self.shared.store.app_credential(&person, &route.name).await {
             Ok(found) => found,
-            Err(error) => return Ok(Judgement::Answer(self.answers.unavailable(&parts.headers, &error))),
+            Err(error) => return Break(Judgement::Answer(self.answers.unavailable(&parts.headers, &error))),
         };
         let Some(credential) = found.filter(|credential| !credential.refused) else {
             let identity = Arc::clone(&asker.established.identity);
             // Nothing is kept: a page that is asked for has no form.
             let mut none = None;
             let away = self.lead_to("app-sign-in", parts, &mut none, permit.request(), Some(identity));
-            return Ok(Judgement::Answer(away.await));
+            return Break(Judgement::Answer(away.await));
         };
         if !self.attempts.admit(&person, route.index, now) {
             tracing::warn!(route = &*route.name, "the app takes a credential and shows its form again");
-            return Err(permit);
+            return Continue(permit);
         }
         let Some(post) = self.permit_to_post(form, permit.request(), route, asker, now) else {
             tracing::warn!(route = &*route.name, "the form may not be sent: the rules do not allow it");
-            return Err(permit);
+            return Continue(permit);
         };
         let event = AuditEvent::new(now, "app_credential.used", "sent")
             .who(person.as_str())
             .from(permit.request().client)
             .route(&route.name);
         if let Err(error) = self.shared.audit.record(event).await {
-            return Ok(Judgement::Answer(self.answers.unavailable(&parts.headers, &error)));
+            return Break(Judgement::Answer(self.answers.unavailable(&parts.headers, &error)));
         }
         // What is left of the cookies changes between the two.
         let plain = Asker { cookie: None, ..asker.clone() };
@@ -156,7 +157,7 @@ impl Gate {
             (permit, outgoing)
         };
         let origin = self.origin_of(&permit.request().host);
-        Ok(Judgement::LogIn(Box::new(LogIn {
+        Break(Judgement::LogIn(Box::new(LogIn {
             origin: HeaderValue::try_from(origin).unwrap_or_else(|_| HeaderValue::from_static("null")),
             page: with_headers(permit),
             post: with_headers(post),

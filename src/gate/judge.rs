@@ -4,6 +4,7 @@
 //! this process yet, a grant, what somebody has enrolled) is looked up only when the decision
 //! hangs on it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -345,8 +346,8 @@ impl Gate {
             self.allowed(route, permit.request().door);
         }
         let permit = match self.sign_in_to_app(permit, route, parts, asker).await {
-            Ok(judgement) => return judgement,
-            Err(permit) => permit,
+            ControlFlow::Break(judgement) => return judgement,
+            ControlFlow::Continue(permit) => permit,
         };
         let outgoing = self.outgoing(&permit, route, asker);
         let request = permit.request();

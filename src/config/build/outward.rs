@@ -183,7 +183,9 @@ pub(super) fn check(build: &mut Build<'_>, sources: &[IdentitySource]) {
             }
         }
     }
-    problems.into_iter().for_each(|problem| build.report(problem));
+    for problem in problems {
+        build.report(problem);
+    }
 }
 
 fn unknown(node: &Node, name: &str, known: &BTreeSet<&str>) -> Diagnostic {
