@@ -91,7 +91,7 @@ fn a_bound_token_is_no_bearer_token_even_with_a_proof() {
     let (dpop, holder) = (dpop(false), Holder::new());
     let mut headers = HeaderMap::new();
     headers.append("dpop", HeaderValue::from_str(&holder.proof("1")).unwrap());
-    let bound = Bound::Key(holder.thumbprint.clone());
+    let bound = Bound::Key(holder.thumbprint);
     assert!(!dpop.holds(Some(&bound), presented(true), &testing::of(&headers), NOW).unwrap());
 }
 
