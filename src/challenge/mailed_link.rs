@@ -81,7 +81,7 @@ impl Challenges {
             .who(identity.key.as_str())
             .from(asker.address)
             .with("agent", &*asker.agent);
-        let (teller, figures) = (self.teller(), self.settings.limits.messages.clone());
+        let (teller, figures) = (self.teller(), self.settings.limits.messages);
         self.store
             .write(move |mut tx| async move {
                 let reserved =

@@ -114,11 +114,9 @@ fn find(file: &File, length: u64, wanted: &[u8; DIGITS]) -> io::Result<bool> {
     while from < to {
         let middle = from + (to - from) / 2;
         match line_from(file, middle, length)? {
-            Some((at, _)) if at >= to => to = middle,
-            None => to = middle,
-            Some((_, hash)) if hash == *wanted => return Ok(true),
-            Some((at, hash)) if hash < *wanted => from = at + 1,
-            Some(_) => to = middle,
+            Some((at, hash)) if at < to && hash == *wanted => return Ok(true),
+            Some((at, hash)) if at < to && hash < *wanted => from = at + 1,
+            _ => to = middle,
         }
     }
     Ok(false)

@@ -42,7 +42,7 @@ pub enum Unusable {
 /// A hash whose kind is known, with everything in it read and within bounds.
 pub(super) enum Kept<'a> {
     Argon2 {
-        hash: PasswordHash,
+        hash: Box<PasswordHash>,
         params: Params,
     },
     Bcrypt(&'a str),
@@ -130,7 +130,7 @@ impl<'a> Kept<'a> {
     /// Whether it is this password's. As slow as the hash wants.
     pub(super) fn is_of(&self, password: &[u8]) -> bool {
         match self {
-            Self::Argon2 { hash, .. } => Argon2::default().verify_password(password, hash).is_ok(),
+            Self::Argon2 { hash, .. } => Argon2::default().verify_password(password, &**hash).is_ok(),
             // The library, as those that made these hashes, looks at 72 bytes.
             Self::Bcrypt(hash) => !password.contains(&0) && bcrypt::verify(password, hash).unwrap_or(false),
             Self::Sha(hash) => ShaCrypt::default().verify_password(password, *hash).is_ok(),
@@ -161,7 +161,7 @@ fn argon2(text: &str) -> Result<Kept<'_>, Unusable> {
     let complete = hash.salt.is_some() && hash.hash.is_some();
     within(params.m_cost() <= MOST_MEMORY && work <= MOST_WORK)?;
     if complete {
-        Ok(Kept::Argon2 { hash, params })
+        Ok(Kept::Argon2 { hash: Box::new(hash), params })
     } else {
         Err(Unusable::Damaged)
     }
@@ -220,7 +220,7 @@ fn scrypt(text: &str) -> Result<Kept<'_>, Unusable> {
     };
     let (ln, r, p) = (figure("ln")?, figure("r")?, figure("p")?);
     within(ln <= 20 && r <= 64 && p <= 16)?;
-    let memory = (128 * u64::from(r) << ln) >> 10;
+    let memory = ((128 * u64::from(r)) << ln) >> 10;
     within(memory <= u64::from(MOST_MEMORY) && memory * u64::from(p) <= MOST_WORK)?;
     let log_n = u8::try_from(ln).map_err(|_| Unusable::Damaged)?;
     let params = scrypt::Params::new(log_n, r, p).map_err(|_| Unusable::Damaged)?;

@@ -40,10 +40,10 @@ fn again(round: u32, password: &[u8], salt: &[u8], last: &[u8; 16]) -> [u8; 16] 
         (last, password)
     };
     let mut next = Md5::new().chain_update(begin);
-    if round % 3 != 0 {
+    if !round.is_multiple_of(3) {
         next.update(salt);
     }
-    if round % 7 != 0 {
+    if !round.is_multiple_of(7) {
         next.update(password);
     }
     next.chain_update(end).finalize().into()
@@ -51,13 +51,13 @@ fn again(round: u32, password: &[u8], salt: &[u8], last: &[u8; 16]) -> [u8; 16] 
 
 /// Its own order of bytes and digits.
 fn digits(bytes: &[u8; 16]) -> String {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes.map(u32::from);
-    let groups = [(a, g, m), (b, h, n), (c, i, o), (d, j, p), (e, k, f)];
+    const GROUPS: [[usize; 3]; 5] = [[0, 6, 12], [1, 7, 13], [2, 8, 14], [3, 9, 15], [4, 10, 5]];
+    let at = |index: usize| bytes.get(index).copied().map_or(0, u32::from);
     let mut out = String::with_capacity(22);
-    for (high, middle, low) in groups {
-        push(&mut out, high << 16 | middle << 8 | low, 4);
+    for [high, middle, low] in GROUPS {
+        push(&mut out, at(high) << 16 | at(middle) << 8 | at(low), 4);
     }
-    push(&mut out, l, 2);
+    push(&mut out, at(11), 2);
     out
 }
 
