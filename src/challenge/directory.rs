@@ -13,7 +13,7 @@ use super::password::{Guess, Reserved};
 use super::{ChallengeError, Challenges, PasswordOutcome};
 use crate::identity::{Candidate, PasswordAnswer, PasswordSource, SourceDown};
 use crate::policy::SubjectKey;
-use crate::store::{AuditEvent, CounterKey, CounterKind, CounterRecord, Lane, Tx};
+use crate::store::{AuditEvent, CounterKey, CounterKind, CounterRecord, Lane};
 
 /// Refusals are told at whole multiples of this after the question.
 const EVEN: Duration = Duration::from_millis(500);
@@ -129,16 +129,7 @@ impl Challenges {
         if error.asked {
             return Ok(error);
         }
-        let figures = self.figures();
-        self.store
-            .write(move |mut tx: Tx| async move {
-                let count = tx.counter(&key).await?;
-                if count.in_a_row >= counted.in_a_row.min(1) {
-                    tx.set_counter(&key, figures.taken_back(&count)).await?;
-                }
-                tx.commit(()).await
-            })
-            .await?;
+        self.one_less(key, counted).await?;
         Ok(error)
     }
 }

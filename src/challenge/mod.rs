@@ -21,6 +21,7 @@ use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
 mod attempt;
 mod directory;
 mod enrol;
+mod guesses;
 mod hashing;
 mod in_line;
 mod life;

@@ -205,6 +205,10 @@ impl Gate {
                 self.refused(parts, &refusal, door)
             }
             IdentityError::Unavailable(_) => self.answers.unavailable(&parts.headers, error),
+            IdentityError::Locked(seconds) => {
+                let wait = u32::try_from(*seconds).unwrap_or(u32::MAX);
+                self.answers.too_many(&parts.headers, wait, self.now())
+            }
         }
     }
 

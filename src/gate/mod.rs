@@ -45,6 +45,7 @@ use crate::ambient::{Clock, UnixTime};
 use crate::challenge::{BuildError, Challenges};
 use crate::config::Settings;
 use crate::config::settings::{IdentitySource, SourceSet};
+use crate::identity::guesses::Guesses;
 use crate::identity::{Building, SourceError, Sources};
 use crate::observe::metrics;
 use crate::observe::metrics::DecisionLabels;
@@ -125,12 +126,14 @@ impl Gate {
         let policy = Arc::new(Policy::compile(settings)?);
         let challenges = shared.challenges.with_settings(Arc::clone(settings))?;
         let automatic = challenges.factors().automatic();
+        let guesses: Arc<dyn Guesses> = Arc::new(challenges.clone());
         let building = Building {
             sessions: &shared.sessions,
             store: &shared.store,
             clock: &shared.clock,
             public_url: &policy.settings().server.public_url,
             policy: &policy,
+            guesses: &guesses,
         };
         Ok(Self {
             challenges,

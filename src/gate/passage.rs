@@ -453,6 +453,7 @@ impl From<IdentityError> for PassageError {
         match error {
             IdentityError::Refused(why) => Self::Refused(why),
             IdentityError::Unavailable(why) => Self::Unavailable(why),
+            locked @ IdentityError::Locked(_) => Self::Unavailable(locked.to_string()),
         }
     }
 }

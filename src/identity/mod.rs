@@ -25,6 +25,7 @@ pub mod claims;
 pub mod client_certificate;
 pub mod dpop;
 pub mod grammar;
+pub mod guesses;
 pub mod introspection;
 pub mod jwt;
 pub mod ldap;
@@ -124,6 +125,9 @@ pub enum IdentityError {
     /// The source cannot be asked right now: fail closed.
     #[error("the identity source cannot be reached: {0}")]
     Unavailable(String),
+    /// Too many wrong names and passwords: seconds until the next one is judged.
+    #[error("too many wrong passwords: none is judged for {0} s")]
+    Locked(i64),
 }
 
 /// The answer of a source that may have to wait.
@@ -199,6 +203,8 @@ pub struct Building<'a> {
     pub public_url: &'a PublicUrl,
     /// The rules that the sources serve.
     pub policy: &'a Arc<Policy>,
+    /// Whoever counts wrong passwords.
+    pub guesses: &'a Arc<dyn guesses::Guesses>,
 }
 
 /// The configured sources, asked in order; the first that answers says who it is.

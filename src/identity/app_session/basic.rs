@@ -94,6 +94,11 @@ impl Way for Basic {
         &self.names
     }
 
+    fn guessed(&self, credentials: &Credentials<'_>) -> Option<Zeroizing<String>> {
+        let pair = decoded(credentials.headers).ok().flatten()?;
+        Some(Zeroizing::new(pair.split_once(':')?.0.to_owned()))
+    }
+
     fn realm(&self) -> Option<&str> {
         Some(&self.realm)
     }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 
 use super::{Asking, Credential, Inner, Person};
 use crate::ambient::UnixTime;
+use crate::identity::guesses::Guess;
 use crate::identity::{Credentials, IdentityError, grammar};
 use crate::session::{Ending, LiveSession, NewPerson};
 use crate::store::{AuditEvent, StoreError};
@@ -61,7 +62,7 @@ impl Inner {
             return Ok(before);
         }
         let asking = Asking { credentials, credential, known: before.is_some(), now };
-        match self.way.who(asking).await? {
+        match self.put(asking).await? {
             Some(person) => {
                 let session = self.admit(token, site, before, person, now).await?;
                 session.set_recheck(session.recheck_at().min(credential.until()));
@@ -76,6 +77,18 @@ impl Inner {
                 Ok(None)
             }
         }
+    }
+
+    /// Puts the question, counted first where it may be a guess. One that was right before is none.
+    async fn put(&self, asking: Asking<'_>) -> Result<Option<Person>, IdentityError> {
+        let guessed = self.way.guessed(&asking.credentials).filter(|_| !asking.known);
+        let Some(name) = guessed else {
+            return self.way.who(asking).await;
+        };
+        let subject = self.subject(&name)?;
+        let client = asking.credentials.client;
+        let guess = Guess { source: &self.name, subject: &subject, client };
+        self.guesses.counted(guess, self.way.who(asking)).await
     }
 
     /// Lets the session go on that this person has, or begins one.
@@ -171,14 +184,21 @@ impl Inner {
         self.sessions.end(Ending::One(session), event, now).await.map_err(unavailable)
     }
 
+    /// The one spelling of a name.
+    fn subject(&self, name: &str) -> Result<String, IdentityError> {
+        let name = grammar::value(name)?;
+        if !self.ignores_case {
+            return Ok(name.to_owned());
+        }
+        let folded = grammar::fold(name);
+        // Folding can make of an acceptable value one that is not.
+        grammar::value(&folded)?;
+        Ok(folded)
+    }
+
     /// The person in our grammar and canonical spelling.
     fn spelled(&self, person: Person) -> Result<NewPerson, IdentityError> {
-        let mut subject = grammar::value(&person.user)?.to_owned();
-        if self.ignores_case {
-            subject = grammar::fold(&subject);
-            // Folding can make of an acceptable value one that is not.
-            grammar::value(&subject)?;
-        }
+        let subject = self.subject(&person.user)?;
         let groups = person.groups;
         if groups.as_ref().is_some_and(|groups| groups.len() > grammar::MOST_GROUPS) {
             return Err(IdentityError::Refused("more than 256 groups"));

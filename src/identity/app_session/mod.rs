@@ -32,7 +32,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 use http::uri::PathAndQuery;
+use zeroize::Zeroizing;
 
+use super::guesses::Guesses;
 use super::{
     Building, Credentials, Doorstep, Established, Establishing, IdentityError, IdentitySource, Onlooker,
     Recall, SourceError,
@@ -106,6 +108,13 @@ pub trait Way: Send + Sync {
         None
     }
 
+    /// The name in a credential that is a name and a password: then every question is a guess, and
+    /// counted.
+    fn guessed(&self, credentials: &Credentials<'_>) -> Option<Zeroizing<String>> {
+        let _ = credentials;
+        None
+    }
+
     /// What a browser is asked for that nobody knows, where the app takes HTTP Basic.
     fn realm(&self) -> Option<&str> {
         None
@@ -126,6 +135,7 @@ struct Inner {
     sign_out: Marks,
     sessions: Arc<Sessions>,
     store: Store,
+    guesses: Arc<dyn Guesses>,
     flights: Flights,
     nobodies: Nobodies,
     successors: Successors,
@@ -163,6 +173,7 @@ impl AppSession {
             sign_out: Marks::new(&settings.sign_out),
             sessions: Arc::clone(building.sessions),
             store: building.store.clone(),
+            guesses: Arc::clone(building.guesses),
             flights: Flights::default(),
             nobodies: Nobodies::default(),
             successors: Successors::default(),

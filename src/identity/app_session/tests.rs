@@ -8,6 +8,7 @@ use http::header::{COOKIE, HeaderMap, HeaderValue};
 
 use super::*;
 use crate::config::settings::{AppWay, Basic, ProbeUrl, Question};
+use crate::identity::guesses::{Guess, Judging};
 use crate::policy::tests_support;
 use crate::session::Revocations;
 use crate::session::sessions::Lifetimes;
@@ -43,6 +44,14 @@ impl Way for Told {
     }
 }
 
+struct Uncounted;
+
+impl Guesses for Uncounted {
+    fn counted<'a>(&'a self, _guess: Guess<'a>, judging: Judging<'a>) -> Judging<'a> {
+        judging
+    }
+}
+
 struct Scene {
     app: Arc<App>,
     source: AppSession,
@@ -56,12 +65,14 @@ async fn scene() -> Scene {
     let lifetimes = Lifetimes { idle: 3600, absolute: 43_200 };
     let sessions = Arc::new(Sessions::new(store.clone(), Arc::new(Revocations::default()), lifetimes));
     let policy = Arc::new(tests_support::policy(tests_support::route(tests_support::public())));
+    let guesses: Arc<dyn Guesses> = Arc::new(Uncounted);
     let building = Building {
         sessions: &sessions,
         store: &store,
         clock: &crate::ambient::Clock::system(),
         public_url: &policy.settings().server.public_url,
         policy: &policy,
+        guesses: &guesses,
     };
     let app = Arc::new(App { says: Mutex::new(Ok(None)), asked: AtomicUsize::new(0) });
     let question = Question {

@@ -166,6 +166,7 @@ impl From<IdentityError> for ProviderError {
         match error {
             IdentityError::Refused(why) => Self::Refused(why),
             IdentityError::Unavailable(why) => Self::Unavailable(why),
+            locked @ IdentityError::Locked(_) => Self::Unavailable(locked.to_string()),
         }
     }
 }

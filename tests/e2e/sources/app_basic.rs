@@ -8,8 +8,15 @@ use crate::support::{Browser, Gate, Me, OwnLogin, json, wait_until};
 const SITE: &str = "app.localhost";
 
 fn scene() -> (OwnLogin, Gate) {
+    scene_of("1s")
+}
+
+fn scene_of(recheck: &str) -> (OwnLogin, Gate) {
     let app = OwnLogin::start();
-    let gate = super::app_probe::gate(&app, "basic: { url: /me, realm: The app, timeout: 2s }, recheck: 1s");
+    let gate = super::app_probe::gate(
+        &app,
+        &format!("basic: {{ url: /me, realm: The app, timeout: 2s }}, recheck: {recheck}"),
+    );
     (app, gate)
 }
 
@@ -62,7 +69,30 @@ pub fn wrong_credential() {
     let log = gate.log() + &gate.sql("SELECT json FROM audit");
     assert!(!log.contains("app secret") && !log.contains(&BASE64.encode("anna:wrong")));
     anna(&gate).fetch("GET", &page(&gate), None).expect(200);
-    // However it is spelled, it is one person.
+    // Guesses are counted for the person, however she is spelled and wherever they come from; whoever is
+    // known goes on.
+    for guess in 0..5 {
+        let name = if guess % 2 == 0 { "Anna" } else { "anna" };
+        let mut guesser = with_password(&gate, name, &format!("guess {guess}"));
+        guesser.from = Some(std::net::IpAddr::from([127, 0, 0, 10 + guess]));
+        guesser.fetch("GET", &page(&gate), None).expect(401);
+    }
+    let asked = app.questions().len();
+    let locked = with_password(&gate, "anna", "one more")
+        .fetch("GET", &page(&gate), None)
+        .expect(429);
+    assert!(locked.header("retry-after").is_some());
+    assert_eq!(app.questions().len(), asked, "at the limit nothing is judged");
+    anna(&gate).fetch("GET", &page(&gate), None).expect(200);
+    with_password(&gate, "ben", "app secret ben")
+        .fetch("GET", &page(&gate), None)
+        .expect(200);
+}
+
+/// However it is spelled, it is one person.
+#[test]
+fn a_name_in_capitals_is_the_same_person() {
+    let (app, gate) = scene();
     with_password(&gate, "ANNA", "app secret anna")
         .fetch("GET", &page(&gate), None)
         .expect(200);
@@ -128,7 +158,7 @@ pub fn other_user_mid_session() {
 }
 
 pub fn ten_tabs() {
-    let (app, gate) = scene();
+    let (app, gate) = scene_of("10m");
     let browser = anna(&gate);
     std::thread::scope(|tabs| {
         for _ in 0..50 {

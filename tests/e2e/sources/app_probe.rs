@@ -17,11 +17,18 @@ pub fn gate(app: &OwnLogin, source: &str) -> Gate {
 }
 
 fn scene() -> (OwnLogin, Gate) {
+    scene_of("1s")
+}
+
+/// The app is believed for so long.
+fn scene_of(recheck: &str) -> (OwnLogin, Gate) {
     let app = OwnLogin::start();
     let gate = gate(
         &app,
-        "probe: { url: /me, cookies: [sid], user: { json: /user }, groups: { json: /groups }, timeout: 2s }, \
-         recheck: 1s, sign_in: \"/login?next={target}\", sign_out: /logout",
+        &format!(
+            "probe: {{ url: /me, cookies: [sid], user: {{ json: /user }}, groups: {{ json: /groups }}, timeout: 2s }}, \
+             recheck: {recheck}, sign_in: \"/login?next={{target}}\", sign_out: /logout"
+        ),
     );
     (app, gate)
 }
@@ -203,7 +210,7 @@ pub fn rotated_keys() {
 }
 
 pub fn ten_tabs() {
-    let (app, gate) = scene();
+    let (app, gate) = scene_of("10m");
     app.signs_in("one", "anna");
     let browser = with_cookie(&gate, "one");
     std::thread::scope(|tabs| {

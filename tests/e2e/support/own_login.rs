@@ -133,7 +133,7 @@ fn answer(request: &Recorded, state: &mut State) -> Option<Vec<u8>> {
             let kept = "theme=dark";
             redirect("/login", if path == "/quit" { cleared } else { kept })
         }
-        "/renew" => {
+        "/renew" if request.method() == "GET" => {
             state.made += 1;
             let fresh = format!("made-{}", state.made);
             if let (Some(sid), Some(user)) = (sid, user) {
