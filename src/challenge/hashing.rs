@@ -2,8 +2,8 @@
 //! costs time and never memory.
 //!
 //! Four at a time, 19 MiB each; a costlier hash that came from elsewhere takes the room of several. They run
-//! on threads of their own: the system's allocator keeps what a thread has freed, so on a pool of many
-//! threads each would come to hold its 19 MiB. What finds no place is told to come again. Some places are
+//! on threads of their own: the system's allocator keeps what threads have freed, so the fewer there are,
+//! the less it keeps (with glibc still some hundred MiB, once). What finds no place is told to come again. Some places are
 //! kept for browsers that have been here before: strangers cannot fill those. Nothing here knows whose
 //! password it is.
 
