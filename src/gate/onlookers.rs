@@ -28,7 +28,9 @@ pub struct Onlookers {
 
 impl std::fmt::Debug for Onlookers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Onlookers").field("count", &self.ones.len()).finish()
+        f.debug_struct("Onlookers")
+            .field("count", &self.ones.len())
+            .finish_non_exhaustive()
     }
 }
 

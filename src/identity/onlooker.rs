@@ -23,6 +23,5 @@ pub trait Onlooker: Send {
     }
 
     /// The app has answered. An error keeps the answer back.
-    fn answered<'a>(self: Box<Self>, status: StatusCode, headers: &'a HeaderMap, now: UnixTime)
-    -> Noting<'a>;
+    fn answered(self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_>;
 }

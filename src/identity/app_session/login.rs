@@ -53,12 +53,7 @@ impl Onlooker for Login {
         })
     }
 
-    fn answered<'a>(
-        self: Box<Self>,
-        status: StatusCode,
-        headers: &'a HeaderMap,
-        now: UnixTime,
-    ) -> Noting<'a> {
+    fn answered(self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_> {
         let Some(outcome) = self
             .app
             .0
@@ -114,9 +109,12 @@ impl Login {
         let Some(session) = inner.running(&token, &self.site, now).await? else {
             return Ok(());
         };
-        let same = self.attempt.name.as_ref().is_some_and(|name| match inner.ignores_case {
-            true => grammar::fold(name) == *session.identity.subject,
-            false => *name == *session.identity.subject,
+        let same = self.attempt.name.as_ref().is_some_and(|name| {
+            if inner.ignores_case {
+                grammar::fold(name) == *session.identity.subject
+            } else {
+                *name == *session.identity.subject
+            }
         });
         if same {
             return Ok(());

@@ -49,12 +49,7 @@ impl AppSession {
 }
 
 impl Onlooker for LookingOn {
-    fn answered<'a>(
-        self: Box<Self>,
-        status: StatusCode,
-        headers: &'a HeaderMap,
-        now: UnixTime,
-    ) -> Noting<'a> {
+    fn answered(self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_> {
         // Refused or failed: then nobody has signed out.
         let leaves = self.leaves && status.as_u16() < 400;
         let changes = changes(self.app.0.way.names(), headers, now);

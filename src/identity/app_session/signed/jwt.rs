@@ -47,6 +47,6 @@ impl Format for Token {
         let signed = time("iat")?.max(not_before);
         // Without any end a stolen token would be good for ever.
         let ends = time("exp")?;
-        (ends.is_some() || signed.is_some()).then_some(Opened { signed, ends, content })
+        (ends.is_some() || signed.is_some()).then_some(Opened { content, signed, ends })
     }
 }

@@ -46,14 +46,14 @@ impl Success {
             return Verdict::Failed;
         }
         match self.set(headers) {
-            Some(None) => Verdict::Failed,
-            Some(Some(value)) if self.keeps_cookie || before != Some(value) => {
+            Some(Set::Gone) => Verdict::Failed,
+            Some(Set::To(value)) if self.keeps_cookie || before != Some(value) => {
                 Verdict::Worked(value.to_owned())
             }
             None if self.keeps_cookie => {
                 before.map_or(Verdict::Failed, |kept| Verdict::Worked(kept.to_owned()))
             }
-            Some(Some(_)) | None => Verdict::Unclear,
+            Some(Set::To(_)) | None => Verdict::Unclear,
         }
     }
 
@@ -71,8 +71,8 @@ impl Success {
             || target.is_none_or(|target| self.location_not.iter().any(|not| *not == target.path()))
     }
 
-    /// The value that the browser will have: the last one set. `Some(None)`: it is taken away.
-    fn set<'a>(&self, headers: &'a HeaderMap) -> Option<Option<&'a str>> {
+    /// What becomes of the browser's cookie: the last word about it counts.
+    fn set<'a>(&self, headers: &'a HeaderMap) -> Option<Set<'a>> {
         let mut found = None;
         for field in headers.get_all(SET_COOKIE) {
             if let Some(value) = value(field, &self.cookie) {
@@ -83,15 +83,22 @@ impl Success {
     }
 }
 
-/// The value that a field gives to the cookie of this name; `Some(None)` where it takes it away.
-fn value<'a>(field: &'a HeaderValue, name: &str) -> Option<Option<&'a str>> {
+/// What an answer does to a cookie.
+enum Set<'a> {
+    To(&'a str),
+    Gone,
+}
+
+/// What a field does to the cookie of this name.
+fn value<'a>(field: &'a HeaderValue, name: &str) -> Option<Set<'a>> {
     let text = std::str::from_utf8(field.as_bytes()).ok()?;
     let mut parts = text.split(';').map(str::trim);
     let value = parts.next()?.strip_prefix(name)?.strip_prefix('=')?;
     let over = parts.filter_map(|part| part.split_once('=')).any(|(key, value)| {
         key.trim().eq_ignore_ascii_case("max-age") && value.trim().parse::<i64>().is_ok_and(|age| age <= 0)
     });
-    Some(Some(value).filter(|value| !over && !value.is_empty() && *value != "deleted"))
+    let gone = over || value.is_empty() || value == "deleted";
+    Some(if gone { Set::Gone } else { Set::To(value) })
 }
 
 #[cfg(test)]
