@@ -70,10 +70,14 @@ impl Names {
     /// Whether a cookie of this name is one of them. Byte for byte, as browsers compare.
     #[must_use]
     pub fn has_cookie(&self, name: &[u8]) -> bool {
-        self.cookies.iter().any(|pattern| match pattern.open {
-            true => name.starts_with(&pattern.start),
-            false => *name == *pattern.start,
-        })
+        let is = |pattern: &Pattern| {
+            if pattern.open {
+                name.starts_with(&pattern.start)
+            } else {
+                *name == *pattern.start
+            }
+        };
+        self.cookies.iter().any(is)
     }
 
     /// These cookies of a request, as `name=value`, in the order they came.

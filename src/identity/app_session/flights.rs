@@ -40,10 +40,9 @@ struct Landing<'a> {
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
         // Two: the list's and ours. Those who still wait keep theirs, and the question on the list.
-        let over = |_: &Box<str>, listed: &Arc<OnceCell<Answer>>| {
+        self.flights.0.remove_if(self.token, |_, listed| {
             Arc::ptr_eq(listed, self.cell) && (listed.initialized() || Arc::strong_count(listed) <= 2)
-        };
-        self.flights.0.remove_if(self.token, over);
+        });
     }
 }
 

@@ -62,21 +62,17 @@ impl Inner {
             return Ok(before);
         }
         let asking = Asking { credentials, credential, known: before.is_some(), now };
-        match self.put(asking).await? {
-            Some(person) => {
-                let session = self.admit(token, site, before, person, now).await?;
-                session.set_recheck(session.recheck_at().min(credential.until()));
-                Ok(Some(session))
-            }
-            None => {
-                // An older cookie that the app has replaced says nothing about the newer one's session.
-                if let Some(session) = before.filter(|_| !self.successors.has_one(token)) {
-                    self.end(&session.id, "app_says_nobody", now).await?;
-                }
-                self.nobodies.remember(token, now);
-                Ok(None)
-            }
+        if let Some(person) = self.put(asking).await? {
+            let session = self.admit(token, site, before, person, now).await?;
+            session.set_recheck(session.recheck_at().min(credential.until()));
+            return Ok(Some(session));
         }
+        // An older cookie that the app has replaced says nothing about the newer one's session.
+        if let Some(session) = before.filter(|_| !self.successors.has_one(token)) {
+            self.end(&session.id, "app_says_nobody", now).await?;
+        }
+        self.nobodies.remember(token, now);
+        Ok(None)
     }
 
     /// Puts the question, counted first where it may be a guess. One that was right before is none.
@@ -214,7 +210,7 @@ impl Inner {
             attributes: person.attributes,
             authenticated_at: person.authenticated_at,
             expires: person.expires,
-            ..NewPerson::new(&*self.name, &subject)
+            ..NewPerson::new(&self.name, &subject)
         })
     }
 }

@@ -9,7 +9,10 @@ use crate::config::settings::Mark;
 use crate::policy::{Case, Pattern};
 
 /// The marks of one kind of request.
-pub struct Marks(Box<[(Pattern, Vec<(String, String)>)]>);
+pub struct Marks(Box<[Marked]>);
+
+/// A path, and what the query must have.
+type Marked = (Pattern, Vec<(String, String)>);
 
 impl Marks {
     #[must_use]

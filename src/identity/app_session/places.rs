@@ -154,7 +154,7 @@ impl<'a> Answer<'a> {
         let texts = self.many(place)?;
         let (first, rest) = texts.split_first()?;
         let header = matches!(place, Place::Header(_));
-        let agree = rest.iter().all(|text| text == first) && !(header && !rest.is_empty());
+        let agree = rest.iter().all(|text| text == first) && (rest.is_empty() || !header);
         (agree && !first.is_empty()).then(|| first.clone())
     }
 

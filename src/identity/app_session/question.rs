@@ -43,7 +43,7 @@ enum Whom {
     /// The upstream of the site's route; clients by the routes' places in the configuration.
     Upstream { path: String, clients: Vec<Option<Https>> },
     /// One address for all sites.
-    Fixed { uri: Uri, client: Https },
+    Fixed { uri: Uri, client: Box<Https> },
 }
 
 impl Question {
@@ -59,7 +59,7 @@ impl Question {
             }
             ProbeUrl::Absolute(url) => Whom::Fixed {
                 uri: url.parse().map_err(|_| format!("`{url}` is no URL"))?,
-                client: client(question.authority.as_deref(), url.starts_with("https"))?,
+                client: Box::new(client(question.authority.as_deref(), url.starts_with("https"))?),
             },
         };
         Ok(Self {
@@ -143,7 +143,7 @@ impl Question {
         let _turn = self.turns.acquire().await.map_err(|_| unreachable("it is over"))?;
         let (path, clients) = match &self.whom {
             Whom::Fixed { uri, client } => {
-                return client.call(self.request(uri.clone(), headers), self.patience).await;
+                return client.call(request(uri.clone(), headers), self.patience).await;
             }
             Whom::Upstream { path, clients } => (path, clients),
         };
@@ -159,20 +159,12 @@ impl Question {
             let Ok(uri) = format!("{address}{path}").parse() else {
                 continue;
             };
-            match client.call(self.request(uri, headers.clone()), self.patience).await {
+            match client.call(request(uri, headers.clone()), self.patience).await {
                 Err(error) if error.is_certain() => last = error,
                 answer => return answer,
             }
         }
         Err(last)
-    }
-
-    fn request(&self, uri: Uri, mut headers: HeaderMap) -> Request<Bytes> {
-        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
-        request
     }
 
     /// What the app is told of the site, as with every request that is forwarded to it: some apps tie
@@ -199,6 +191,14 @@ impl Question {
         set(FORWARDED_FOR, &credentials.client.to_string());
         headers
     }
+}
+
+fn request(uri: Uri, mut headers: HeaderMap) -> Request<Bytes> {
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    request
 }
 
 /// A client for each route whose upstream can be asked; routes without a secure one share theirs.

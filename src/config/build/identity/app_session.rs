@@ -211,7 +211,7 @@ const fn question_of(app: &AppSession) -> Option<&Question> {
     }
 }
 
-fn url_node<'a>(node: &'a Node) -> &'a Node {
+fn url_node(node: &Node) -> &Node {
     let way = node.get("probe").or_else(|| node.get("basic"));
     way.and_then(|way| way.get("url")).unwrap_or(node)
 }
@@ -234,12 +234,10 @@ fn asked(build: &mut Build<'_>, node: &Node, app: &AppSession, routes: &[&Route]
             Some(upstream) if upstream.tls.as_ref().is_some_and(|tls| tls.server_name.is_some()) => {
                 "has a `server_name` of its own"
             }
-            Some(upstream) => {
-                match upstream.addresses.iter().any(|a| matches!(a.endpoint, Endpoint::Unix(_))) {
-                    true => "listens on a unix socket",
-                    false => continue,
-                }
+            Some(upstream) if upstream.addresses.iter().any(|a| matches!(a.endpoint, Endpoint::Unix(_))) => {
+                "listens on a unix socket"
             }
+            Some(_) => continue,
         };
         build.report(
             Diagnostic::error(Code::Combination, format!("the app of route `{}` cannot be asked", route.name))
