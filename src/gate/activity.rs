@@ -52,10 +52,10 @@ fn acts(dest: Option<&[u8]>, mode: Option<&[u8]>, method: &Method) -> bool {
         None => mode.is_none_or(|mode| mode == b"navigate"),
         Some(b"empty") => mode != Some(b"no-cors") && !method.is_safe(),
         // Frames reload themselves, above all those in which sessions are looked after.
-        Some(b"iframe" | b"frame" | b"fencedframe") => false,
-        Some(b"websocket" | b"webtransport" | b"report" | b"serviceworker" | b"worker" | b"sharedworker") => {
-            false
-        }
+        Some(
+            b"iframe" | b"frame" | b"fencedframe" | b"websocket" | b"webtransport" | b"report"
+            | b"serviceworker" | b"worker" | b"sharedworker",
+        ) => false,
         Some(_) => true,
     }
 }

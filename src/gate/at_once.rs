@@ -46,6 +46,10 @@ impl Gate {
 
     /// Lets through what needs nothing but memory, which is nearly everything. Whatever else it may be,
     /// the request comes back to be judged at length.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a request that comes back is moved, not copied; boxing would cost every one"
+    )]
     pub(super) fn at_once(
         &self,
         route: &Arc<Route>,
@@ -75,6 +79,7 @@ impl Gate {
     }
 
     /// A plain allow, or the request again.
+    #[expect(clippy::result_large_err, reason = "as `at_once`")]
     fn pass(
         &self,
         question: Question<'_>,

@@ -177,6 +177,7 @@ impl Metrics {
         all
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list")]
     fn register(&mut self) {
         let registry = &mut self.registry;
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);

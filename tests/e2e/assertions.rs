@@ -130,10 +130,10 @@ fn agrees_with_the_gate(language: &str) {
     let other = if signature.starts_with('A') { "B" } else { "A" };
     app.refuses("a signature that was touched", &format!("{body}.{other}{}", &signature[1..]));
     app.refuses("no signature", &format!("{body}."));
-    app.audience = "http://127.0.0.1:9".to_owned();
+    "http://127.0.0.1:9".clone_into(&mut app.audience);
     app.refuses("an assertion for another app", &assertion);
     app.audience = upstream.url();
-    app.issuer = "https://other.example.test".to_owned();
+    "https://other.example.test".clone_into(&mut app.issuer);
     app.refuses("an assertion of another gate", &assertion);
 }
 

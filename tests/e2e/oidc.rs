@@ -198,7 +198,7 @@ fn several_providers_are_offered_and_never_mixed_up() {
     assert!(!page.contains("type=\"password\""), "nobody has a password here");
     // An answer for one of them is nothing to the other.
     let away = anna.visit(&gate.portal("sign-in/staff"));
-    let reply = anna.visit(&away.expect(303).location().to_owned());
+    let reply = anna.visit(away.expect(303).location());
     let mut reply = reply;
     let mut crossed = false;
     for _ in 0..8 {

@@ -84,9 +84,9 @@ fn dokuwikis_login_is_watched() {
 
     // A wrong password signs out at DokuWiki, and so here.
     let shown = gate.browser().go(&gate.url(SITE, "/doku.php?id=start&do=login"));
-    let kept = browser.clone();
+    let mut kept = browser.clone();
     log_in(&mut browser, &shown, ("ben", "wrong"), ("u", "p"));
-    kept.clone().fetch("GET", &manager, None).expect(401);
+    kept.fetch("GET", &manager, None).expect(401);
 }
 
 /// Flask's own cookie, which changes with what the app keeps in it: it is still the same session.

@@ -112,7 +112,7 @@ fn g05_a_site_vouches_for_its_own_journeys_in_their_own_browser_alone() {
     let mut anna = known_as(&gate, "anna", "a");
     let reply = anna.visit(&to_vouch);
     let next = anna.next(&reply).unwrap_or_default();
-    assert!(next.ends_with("wiki.localhost/") || next.ends_with("/"), "{next}");
+    assert!(next.ends_with("wiki.localhost/") || next.ends_with('/'), "{next}");
     assert!(!next.contains("code="), "{next}");
     // Another site does not vouch for a journey of the first.
     let elsewhere = to_vouch.replace("wiki.localhost", "shop.localhost");

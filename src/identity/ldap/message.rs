@@ -59,13 +59,6 @@ impl Entry {
             .flat_map(|(_, values)| values)
             .filter_map(|value| std::str::from_utf8(value).ok())
     }
-
-    #[cfg(test)]
-    pub(super) fn of(dn: &str, attributes: &[(&str, &[&str])]) -> Self {
-        let values = |values: &[&str]| values.iter().map(|value| value.as_bytes().to_vec()).collect();
-        let attributes = attributes.iter().map(|(name, all)| ((*name).to_owned(), values(all)));
-        Self { dn: dn.to_owned(), attributes: attributes.collect() }
-    }
 }
 
 /// How an operation ended.

@@ -8,7 +8,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use openidconnect::core::{CoreJsonWebKey, CoreJwsSigningAlgorithm};
-use openidconnect::{JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyUse as _, JwsSigningAlgorithm as _};
+use openidconnect::{JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyUse, JwsSigningAlgorithm as _};
 use serde::Deserialize;
 
 use super::discovery::{Metadata, algorithms};
@@ -83,7 +83,7 @@ fn key<'a>(
         return Err(BadToken::Refused("its key id is too long"));
     }
     let fits = |key: &&CoreJsonWebKey| {
-        key.key_use().is_none_or(|used| used.allows_signature())
+        key.key_use().is_none_or(JsonWebKeyUse::allows_signature)
             && algorithm.key_type().as_ref() == Some(key.key_type())
             && match key.signing_alg() {
                 JsonWebKeyAlgorithm::Unspecified => true,

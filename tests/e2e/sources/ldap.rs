@@ -124,7 +124,14 @@ pub fn down() {
 pub fn lies_oversized() {
     lied_to(b"\x30\x84\xff\xff\xff\xff\x02\x01\x01".to_vec(), false);
     // A message that never ends within a length that is allowed, and nesting without end.
-    lied_to(b"\x30\x83\x03\xff\xff".iter().copied().chain([0x30; 65_536]).collect(), true);
+    lied_to(
+        b"\x30\x83\x03\xff\xff"
+            .iter()
+            .copied()
+            .chain(std::iter::repeat_n(0x30, 65_536))
+            .collect(),
+        true,
+    );
 }
 
 pub fn lies_wrong_type() {

@@ -83,8 +83,10 @@ impl Signer {
 
     /// A proof of possession for one request with this token (RFC 9449 section 4.2).
     pub fn proof(&self, method: &str, url: &str, token: &str) -> String {
+        let mut id = [0_u8; 16];
+        aws_lc_rs::rand::fill(&mut id).expect("randomness");
         self.proof_of(json!({
-            "jti": format!("{:x}", rand::random::<u128>()), "htm": method, "htu": url,
+            "jti": URL_SAFE_NO_PAD.encode(id), "htm": method, "htu": url,
             "iat": super::unix_now(), "ath": URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes())),
         }))
     }

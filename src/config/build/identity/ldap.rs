@@ -153,33 +153,27 @@ fn recheck(build: &mut Build<'_>, node: &Node, search: Option<&LdapSearch>) -> O
 fn groups(build: &mut Build<'_>, node: &Node) -> Option<LdapGroups> {
     let groups = node.get("groups")?;
     let by_dn = groups.text_of("name") == Some("dn");
-    let from = match groups.text_of("base") {
-        Some(base) => {
-            let at = groups.get("filter")?;
-            let filter = read_filter(build, at, &["dn", "user"])?;
-            if !filter.mentions("dn") && !filter.mentions("user") {
-                build.report(
-                    Diagnostic::error(Code::Value, "`filter` has neither `{dn}` nor `{user}`")
-                        .at(at.span, "it would find the same groups for everybody")
-                        .fix("write it as `(member={dn})`"),
-                );
-            }
-            let nested = groups.is_true("nested");
-            LdapGroupsFrom::Search { base: base.to_owned(), filter, nested }
+    let from = if let Some(base) = groups.text_of("base") {
+        let at = groups.get("filter")?;
+        let filter = read_filter(build, at, &["dn", "user"])?;
+        if !filter.mentions("dn") && !filter.mentions("user") {
+            build.report(
+                Diagnostic::error(Code::Value, "`filter` has neither `{dn}` nor `{user}`")
+                    .at(at.span, "it would find the same groups for everybody")
+                    .fix("write it as `(member={dn})`"),
+            );
         }
-        None => {
-            if let Some(nested) = groups.get("nested").filter(|_| groups.is_true("nested")) {
-                build.report(
-                    Diagnostic::error(
-                        Code::Combination,
-                        "groups of groups cannot be followed without `base`",
-                    )
+        let nested = groups.is_true("nested");
+        LdapGroupsFrom::Search { base: base.to_owned(), filter, nested }
+    } else {
+        if let Some(nested) = groups.get("nested").filter(|_| groups.is_true("nested")) {
+            build.report(
+                Diagnostic::error(Code::Combination, "groups of groups cannot be followed without `base`")
                     .at(nested.span, "an attribute of the entry names its own groups alone")
                     .fix("add `base`, where the groups are"),
-                );
-            }
-            LdapGroupsFrom::Attribute(groups.text_of("attribute")?.to_owned())
+            );
         }
+        LdapGroupsFrom::Attribute(groups.text_of("attribute")?.to_owned())
     };
     Some(LdapGroups { from, by_dn })
 }

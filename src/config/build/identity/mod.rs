@@ -86,16 +86,15 @@ pub(super) fn of_route(build: &mut Build<'_>, route: &Node, sources: &[IdentityS
     let mut set = SourceSet::NONE;
     for item in list.items() {
         let Some(text) = item.text() else { continue };
-        match sources.iter().position(|source| source.name == text) {
-            Some(index) => set = set.with(index),
-            None => {
-                let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-                build.report(
-                    Diagnostic::error(Code::Value, format!("there is no identity source `{text}`"))
-                        .at(item.span, format!("there are: {}", known.join(", "))),
-                );
-            }
+        if let Some(index) = sources.iter().position(|source| source.name == text) {
+            set = set.with(index);
+            continue;
         }
+        let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        build.report(
+            Diagnostic::error(Code::Value, format!("there is no identity source `{text}`"))
+                .at(item.span, format!("there are: {}", known.join(", "))),
+        );
     }
     set
 }
