@@ -90,6 +90,10 @@ impl Way for Basic {
         })
     }
 
+    fn changes_hands(&self) -> bool {
+        false
+    }
+
     fn names(&self) -> &Names {
         &self.names
     }

@@ -28,6 +28,11 @@ impl Flights {
         let _landing = Landing { flights: self, token, cell: &cell };
         cell.get_or_init(ask).await.clone()
     }
+
+    /// Whoever comes from now on asks anew: what is under way may be out of date.
+    pub(super) fn forget(&self, token: &str) {
+        self.0.remove(token);
+    }
 }
 
 /// Takes the question off the list, also when whoever waited has gone away.

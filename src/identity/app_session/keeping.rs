@@ -61,10 +61,12 @@ impl Inner {
         if !self.way.can_be_asked() {
             return Ok(before);
         }
+        let keys = self.keys(credentials.headers)?;
+        let asked = self.hands.asking(token, &keys, now);
         let asking = Asking { credentials, credential, known: before.is_some(), now };
         if let Some(person) = self.put(asking).await? {
             let session = self.admit(token, site, before, person, now).await?;
-            session.set_recheck(session.recheck_at().min(credential.until()));
+            asked.answer.believe(&session, now.plus(self.recheck).min(credential.until()));
             return Ok(Some(session));
         }
         // An older cookie that the app has replaced says nothing about the newer one's session.
@@ -110,11 +112,9 @@ impl Inner {
                 None => self.begin(token, site, &person, now).await?,
             },
         };
-        session.set_recheck(if self.way.can_be_asked() {
-            now.plus(self.recheck)
-        } else {
-            UnixTime::NEVER
-        });
+        if !self.way.can_be_asked() {
+            session.set_recheck(UnixTime::NEVER);
+        }
         Ok(session)
     }
 

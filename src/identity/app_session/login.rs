@@ -32,11 +32,14 @@ impl AppSession {
             return Ok(None);
         };
         let target = (credentials.method, credentials.target);
-        Ok(watch.attempt(target, credentials.headers, body)?.map(|attempt| Login {
+        let Some(attempt) = watch.attempt(target, credentials.headers, body)? else {
+            return Ok(None);
+        };
+        Ok(Some(Login {
             app: self.clone(),
             site: credentials.site.into(),
             attempt,
-            otherwise: self.looking_on(credentials),
+            otherwise: self.looking_on(credentials)?,
         }))
     }
 }

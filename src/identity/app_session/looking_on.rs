@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 
 use super::credential::{Change, changes};
+use super::hands::Act;
 use super::{AppSession, Inner};
 use crate::ambient::UnixTime;
 use crate::identity::{Credentials, IdentityError, Noting, Onlooker};
@@ -25,18 +26,28 @@ pub(super) struct LookingOn {
     addresses: (std::net::IpAddr, std::net::IpAddr),
     /// Whether people sign out by such a request.
     leaves: bool,
+    /// A request that the app acts on, whatever it answers.
+    act: Option<Act>,
 }
 
 impl AppSession {
     /// Looks on at a request that is about to be forwarded. Clones a few references.
-    pub(super) fn looking_on(&self, credentials: &Credentials<'_>) -> LookingOn {
+    ///
+    /// # Errors
+    /// When it cannot be told which sessions the app may change by it.
+    pub(super) fn looking_on(&self, credentials: &Credentials<'_>) -> Result<LookingOn, IdentityError> {
+        let act = if credentials.method.is_safe() {
+            None
+        } else {
+            Some(self.0.keys(credentials.headers)?).filter(|keys| !keys.is_empty())
+        };
         let mut headers = HeaderMap::new();
         for name in [&COOKIE].into_iter().chain(self.0.way.names().headers()) {
             for value in credentials.headers.get_all(name) {
                 headers.append(name, value.clone());
             }
         }
-        LookingOn {
+        Ok(LookingOn {
             app: self.clone(),
             site: credentials.site.into(),
             method: credentials.method.clone(),
@@ -44,18 +55,32 @@ impl AppSession {
             headers,
             addresses: (credentials.peer, credentials.client),
             leaves: self.0.sign_out.are_on(credentials.target),
-        }
+            act: act.map(|keys| self.act(keys)),
+        })
     }
 }
 
 impl Onlooker for LookingOn {
-    fn answered(self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_> {
+    fn answered(mut self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_> {
         // Refused or failed: then nobody has signed out.
         let leaves = self.leaves && status.as_u16() < 400;
         let changes = changes(self.app.0.way.names(), headers, now);
         let acted = !self.method.is_safe() || status.is_redirection() || !changes.is_empty();
+        if let Some(act) = self.act.take() {
+            act.answered();
+        }
         if !leaves && !acted {
             return Box::pin(std::future::ready(Ok(())));
+        }
+        // Before anything waits: what was believed may be over with this very answer.
+        match self.app.0.keys(&self.headers) {
+            Ok(keys) => self.app.0.distrust(&keys),
+            Err(error) => return Box::pin(std::future::ready(Err(error))),
+        }
+        for (_, change) in &changes {
+            if let Change::Set(pair) = change {
+                self.app.0.distrust(&[self.app.0.key(pair)]);
+            }
         }
         Box::pin(async move { self.note(leaves, changes, now).await })
     }

@@ -11,6 +11,7 @@ mod basic;
 mod cookies;
 mod credential;
 mod flights;
+mod hands;
 mod keeping;
 mod login;
 mod looking_on;
@@ -39,13 +40,14 @@ use super::{
     Building, Credentials, Doorstep, Established, Establishing, IdentityError, IdentitySource, Onlooker,
     Recall, SourceError,
 };
-use crate::ambient::UnixTime;
+use crate::ambient::{Clock, UnixTime};
 use crate::config::settings;
 use crate::session::Sessions;
 use crate::store::Store;
 
 pub use credential::{Credential, Names};
 use flights::Flights;
+use hands::Hands;
 use marks::Marks;
 use memory::{Nobodies, Successors};
 
@@ -99,6 +101,12 @@ pub trait Way: Send + Sync {
         true
     }
 
+    /// Whether the same credential may stand for somebody else once the app has acted on a request with
+    /// it, as a cookie does that the app keeps over a login.
+    fn changes_hands(&self) -> bool {
+        self.can_be_asked()
+    }
+
     /// The cookies and headers that [`Way::credential`] reads. An answer of the app that clears one of
     /// those cookies ends the session.
     fn names(&self) -> &Names;
@@ -136,7 +144,9 @@ struct Inner {
     sessions: Arc<Sessions>,
     store: Store,
     guesses: Arc<dyn Guesses>,
+    clock: Clock,
     flights: Flights,
+    hands: Hands,
     nobodies: Nobodies,
     successors: Successors,
 }
@@ -174,7 +184,9 @@ impl AppSession {
             sessions: Arc::clone(building.sessions),
             store: building.store.clone(),
             guesses: Arc::clone(building.guesses),
+            clock: building.clock.clone(),
             flights: Flights::default(),
+            hands: Hands::default(),
             nobodies: Nobodies::default(),
             successors: Successors::default(),
         }))
@@ -246,7 +258,7 @@ impl IdentitySource for AppSession {
     ) -> Result<Option<Box<dyn Onlooker>>, IdentityError> {
         Ok(Some(match self.login(credentials, body)? {
             Some(login) => Box::new(login),
-            None => Box::new(self.looking_on(credentials)),
+            None => Box::new(self.looking_on(credentials)?),
         }))
     }
 

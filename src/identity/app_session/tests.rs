@@ -56,12 +56,14 @@ struct Scene {
     app: Arc<App>,
     source: AppSession,
     sessions: Arc<Sessions>,
+    clock: Clock,
     _directory: tempfile::TempDir,
 }
 
 async fn scene() -> Scene {
     let (directory, store) = crate::store::testing::store().await;
 
+    let clock = Clock::manual(NOW);
     let lifetimes = Lifetimes { idle: 3600, absolute: 43_200 };
     let sessions = Arc::new(Sessions::new(store.clone(), Arc::new(Revocations::default()), lifetimes));
     let policy = Arc::new(tests_support::policy(tests_support::route(tests_support::public())));
@@ -69,7 +71,7 @@ async fn scene() -> Scene {
     let building = Building {
         sessions: &sessions,
         store: &store,
-        clock: &crate::ambient::Clock::system(),
+        clock: &clock,
         public_url: &policy.settings().server.public_url,
         policy: &policy,
         guesses: &guesses,
@@ -94,7 +96,7 @@ async fn scene() -> Scene {
     };
     let way = Told(Arc::clone(&app), Names::new(&["sid".to_owned()], Vec::new()));
     let source = AppSession::with(Box::new(way), "wiki", &settings, &building);
-    Scene { app, source, sessions, _directory: directory }
+    Scene { app, source, sessions, clock, _directory: directory }
 }
 
 impl Scene {
@@ -145,6 +147,62 @@ async fn an_answer_is_believed_for_as_long_as_configured_and_the_session_stays_t
     assert_eq!((scene.asked(), later.identity.binding), (2, first.identity.binding));
     let other = scene.who("sid=2", NOW.plus(60)).await.unwrap().unwrap();
     assert_ne!(other.identity.binding, first.identity.binding, "another session of the same person");
+}
+
+/// Looks on at a request with this cookie, as one that is about to be sent.
+fn sent(scene: &Scene, method: &Method, cookie: &str) -> Box<dyn Onlooker> {
+    let mut headers = HeaderMap::new();
+    headers.insert(COOKIE, HeaderValue::try_from(cookie).unwrap());
+    let credentials = Credentials { method, ..crate::identity::testing::of(&headers) };
+    scene.source.onlooker(&credentials, None, None).unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn what_the_app_said_is_not_believed_over_what_it_acts_on() {
+    let scene = scene().await;
+    let ok = http::StatusCode::OK;
+    scene.says("anna");
+    scene.who("sid=1", NOW).await.unwrap().unwrap();
+    // Reading changes nothing.
+    sent(&scene, &Method::GET, "sid=1")
+        .answered(ok, &HeaderMap::new(), NOW)
+        .await
+        .unwrap();
+    assert_eq!((scene.subject("sid=1", NOW).await.as_deref(), scene.asked()), (Some("anna"), 1));
+    // While the app acts, it is asked each time; once it has answered, once.
+    let login = sent(&scene, &Method::POST, "sid=%31; theme=dark");
+    for asked in [2, 3] {
+        assert_eq!((scene.subject("sid=1", NOW).await.as_deref(), scene.asked()), (Some("anna"), asked));
+    }
+    scene.says("ben");
+    login.answered(ok, &HeaderMap::new(), NOW).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!((scene.subject("sid=1", NOW).await.as_deref(), scene.asked()), (Some("ben"), 4));
+    }
+    // A sign-in elsewhere comes back by a redirect.
+    scene.says("carla");
+    let back = sent(&scene, &Method::GET, "sid=1");
+    back.answered(http::StatusCode::FOUND, &HeaderMap::new(), NOW).await.unwrap();
+    assert_eq!(scene.subject("sid=1", NOW).await.as_deref(), Some("carla"));
+    // Nobody waited for the answer: the app may still be at it.
+    drop(sent(&scene, &Method::POST, "sid=1"));
+    let before = scene.asked();
+    assert!(scene.who("sid=1", scene.clock.now()).await.unwrap().is_some());
+    assert!(scene.who("sid=1", scene.clock.now()).await.unwrap().is_some());
+    assert_eq!(scene.asked(), before + 2);
+}
+
+#[tokio::test]
+async fn an_answer_from_before_the_app_acted_is_not_believed() {
+    let scene = scene().await;
+    scene.says("anna");
+    let anna = scene.who("sid=1", NOW).await.unwrap().unwrap().live.unwrap();
+    let inner = &*scene.source.0;
+    let keys = [inner.key(b"sid=1")];
+    let asked = inner.hands.asking("token", &keys, NOW);
+    drop(sent(&scene, &Method::POST, "sid=1"));
+    asked.answer.believe(&anna, NOW.plus(60));
+    assert_eq!(anna.recheck_at(), UnixTime(0));
 }
 
 #[tokio::test]

@@ -152,6 +152,10 @@ impl Way for Signed {
         Box::pin(std::future::ready(named.map(|named| named.map(|named| named.person))))
     }
 
+    fn changes_hands(&self) -> bool {
+        false
+    }
+
     fn names(&self) -> &Names {
         &self.names
     }
