@@ -70,8 +70,12 @@ impl Inner {
             return Ok(Some(session));
         }
         // An older cookie that the app has replaced says nothing about the newer one's session.
-        if let Some(session) = before.filter(|_| !self.successors.has_one(token)) {
-            self.end(&session.id, "app_says_nobody", now).await?;
+        if !self.successors.has_one(token) {
+            // Nor does a new one that is nobody's go on with the old one's: so a sign-out looks, too.
+            let gone = before.or_else(|| self.successors.part(token));
+            if let Some(session) = gone {
+                self.end(&session.id, "app_says_nobody", now).await?;
+            }
         }
         self.nobodies.remember(token, now);
         Ok(None)
@@ -160,7 +164,12 @@ impl Inner {
         let Some(before) = self.successors.predecessor(token) else {
             return Ok(None);
         };
-        if *before.site != *site || *before.identity.subject != *person.subject {
+        if *before.site != *site {
+            return Ok(None);
+        }
+        if *before.identity.subject != *person.subject {
+            self.end(&before.id, "app_names_another", now).await?;
+            self.successors.part(token);
             return Ok(None);
         }
         let added = self

@@ -62,6 +62,11 @@ impl Successors {
         self.before.get(token)
     }
 
+    /// The newer one does not go on with it after all.
+    pub(super) fn part(&self, token: &str) -> Option<Arc<LiveSession>> {
+        self.before.remove(token).map(|(_, session)| session)
+    }
+
     pub(super) fn has_one(&self, token: &str) -> bool {
         self.replaced.get(token).is_some()
     }

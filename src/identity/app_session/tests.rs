@@ -319,5 +319,21 @@ async fn a_cookie_that_the_app_replaced_goes_on_with_the_session_of_the_same_per
     scene.says("ben");
     let ben = scene.who("sid=3", NOW.plus(64)).await.unwrap().unwrap();
     assert_ne!(ben.session, first.session);
-    drop(scene.sessions);
+    let old = scene
+        .sessions
+        .resolve(&token("sid=2"), "a.example", NOW.plus(64))
+        .await
+        .unwrap();
+    assert!(old.is_none(), "the app has signed anna out");
+    // A new cookie that is nobody's is a sign-out as well.
+    let live = ben.live.unwrap();
+    scene.source.0.successors.note(&token("sid=3"), &token("sid=4"), live);
+    scene.says_nobody();
+    assert_eq!(scene.subject("sid=4", NOW.plus(65)).await, None);
+    let old = scene
+        .sessions
+        .resolve(&token("sid=3"), "a.example", NOW.plus(65))
+        .await
+        .unwrap();
+    assert!(old.is_none(), "the app has signed ben out");
 }
