@@ -68,6 +68,7 @@ impl Faces {
         let familiar = self.fields.get(field(headers)?)?;
         let asker = &familiar.asker;
         let holds = *familiar.session.site == *host
+            && asker.established.until > now
             && sessions.is_still_live(&familiar.session, now)
             && asker.claim.as_ref().is_none_or(|claim| claims.still_holds(claim, now));
         holds.then_some(familiar)
@@ -91,4 +92,46 @@ fn field(headers: &HeaderMap) -> Option<&[u8]> {
     let mut fields = headers.get_all(COOKIE).iter();
     let field = fields.next()?.as_bytes();
     (fields.next().is_none() && field.len() <= LONGEST).then_some(field)
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwap;
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::identity::Established;
+    use crate::policy::tests_support;
+    use crate::session::sessions::Lifetimes;
+    use crate::session::{KeyRing, NewPerson, Revocations};
+    use crate::store::AuditEvent;
+
+    const NOW: UnixTime = UnixTime(1_700_000_000);
+
+    #[tokio::test]
+    async fn a_cookie_is_familiar_for_as_long_as_it_says_who_it_is() {
+        let (directory, store) = crate::store::testing::store().await;
+        let revocations = Arc::new(Revocations::default());
+        let lifetimes = Lifetimes { idle: 3600, absolute: 43_200 };
+        let sessions = Sessions::new(store, Arc::clone(&revocations), lifetimes);
+        let ring = KeyRing::open(directory.path(), "https://mfa.example".to_owned(), NOW).unwrap();
+        let policy = Arc::new(tests_support::policy(tests_support::route(tests_support::public())));
+        let claims = Claims::new(Arc::new(ArcSwap::from_pointee(ring)), revocations, policy);
+        let event = AuditEvent::new(NOW, "session.started", "test");
+        let person = NewPerson::new("wiki", "anna");
+        let token = sessions.start(&person, "a.example", event, NOW).await.unwrap();
+        let session = sessions.resolve(&token, "a.example", NOW).await.unwrap().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_static("sid=1"));
+        let established = Established::of_ours(Arc::clone(&session)).held_until(NOW.plus(10));
+        let asker = Asker { established, claim: None, cookie: None };
+        let faces = Faces::new();
+        for _ in 0..2 {
+            faces.remember(&headers, &session, &asker);
+        }
+        let known =
+            |now: UnixTime| faces.recognise(&headers, "a.example", (&sessions, &claims), now).is_some();
+        assert!(known(NOW.plus(9)));
+        assert!(!known(NOW.plus(10)), "the session goes on, the cookie does not");
+    }
 }

@@ -92,6 +92,8 @@ pub struct Established {
     pub live: Option<Arc<LiveSession>>,
     /// No claim of this session may live longer.
     pub expires: UnixTime,
+    /// Until when what came with the request says so, whatever the session does.
+    pub until: UnixTime,
 }
 
 impl Established {
@@ -102,8 +104,15 @@ impl Established {
             identity: Arc::clone(&session.identity),
             session: Some(Arc::clone(&session.id)),
             expires: session.expires,
+            until: UnixTime::NEVER,
             live: Some(session),
         }
+    }
+
+    /// The same, said by something that holds no longer than this.
+    #[must_use]
+    pub fn held_until(self, until: UnixTime) -> Self {
+        Self { until, ..self }
     }
 }
 

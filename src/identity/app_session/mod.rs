@@ -218,7 +218,7 @@ impl IdentitySource for AppSession {
         };
         let token = inner.token(&credential, credentials.site);
         Ok(match inner.fresh(&token, credentials.site, &credential, now) {
-            Some(session) => Recall::Known(Established::of_ours(session)),
+            Some(session) => Recall::Known(Established::of_ours(session).held_until(credential.until())),
             None if inner.nobodies.hold(&token, now) => Recall::Nothing,
             None => Recall::Ask,
         })
@@ -232,13 +232,14 @@ impl IdentitySource for AppSession {
             };
             let token = inner.token(&credential, credentials.site);
             if let Some(session) = inner.fresh(&token, credentials.site, &credential, now) {
-                return Ok(Some(Established::of_ours(session)));
+                return Ok(Some(Established::of_ours(session).held_until(credential.until())));
             }
             if inner.nobodies.hold(&token, now) {
                 return Ok(None);
             }
             let asked = inner.flights.share(&token, || inner.ask(&token, &credential, credentials, now));
-            Ok(asked.await?.map(Established::of_ours))
+            let held = |session| Established::of_ours(session).held_until(credential.until());
+            Ok(asked.await?.map(held))
         })
     }
 

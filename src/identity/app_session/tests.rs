@@ -19,6 +19,8 @@ const NOW: UnixTime = UnixTime(1_700_000_000);
 struct App {
     says: Mutex<Result<Option<Person>, IdentityError>>,
     asked: AtomicUsize,
+    /// When its cookies end.
+    until: Mutex<UnixTime>,
 }
 
 struct Told(Arc<App>, Names);
@@ -30,7 +32,7 @@ impl Way for Told {
         _now: UnixTime,
     ) -> Result<Option<Credential>, IdentityError> {
         let pairs = self.1.pairs(credentials.headers);
-        Ok((!pairs.is_empty()).then(|| Credential::new(&pairs, UnixTime::NEVER)))
+        Ok((!pairs.is_empty()).then(|| Credential::new(&pairs, *self.0.until.lock().unwrap())))
     }
 
     fn who<'a>(&'a self, _asking: Asking<'a>) -> Finding<'a> {
@@ -76,7 +78,11 @@ async fn scene() -> Scene {
         policy: &policy,
         guesses: &guesses,
     };
-    let app = Arc::new(App { says: Mutex::new(Ok(None)), asked: AtomicUsize::new(0) });
+    let app = Arc::new(App {
+        says: Mutex::new(Ok(None)),
+        asked: AtomicUsize::new(0),
+        until: Mutex::new(UnixTime::NEVER),
+    });
     let question = Question {
         url: ProbeUrl::Path("/".into()),
         signed_in_status: 200,
@@ -190,6 +196,18 @@ async fn what_the_app_said_is_not_believed_over_what_it_acts_on() {
     assert!(scene.who("sid=1", scene.clock.now()).await.unwrap().is_some());
     assert!(scene.who("sid=1", scene.clock.now()).await.unwrap().is_some());
     assert_eq!(scene.asked(), before + 2);
+}
+
+#[tokio::test]
+async fn who_came_with_a_cookie_that_ends_is_known_until_then() {
+    let scene = scene().await;
+    scene.says("anna");
+    for ends in [10, 100] {
+        *scene.app.until.lock().unwrap() = NOW.plus(ends);
+        for _ in 0..2 {
+            assert_eq!(scene.who("sid=1", NOW).await.unwrap().unwrap().until, NOW.plus(ends));
+        }
+    }
 }
 
 #[tokio::test]

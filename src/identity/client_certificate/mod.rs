@@ -107,7 +107,13 @@ impl Certificates {
             subject: subject.into(),
         };
         let expires = shown.names.not_after;
-        Ok(Some(Established { identity: Arc::new(identity), session: None, live: None, expires }))
+        Ok(Some(Established {
+            identity: Arc::new(identity),
+            session: None,
+            live: None,
+            expires,
+            until: expires,
+        }))
     }
 
     fn accepts(&self, shown: &ClientCertificate, now: UnixTime) -> bool {

@@ -120,7 +120,13 @@ fn active(
     };
     let identity = claims::person(source, &settings.names, claims)?;
     Ok(identity.map(|identity| Known {
-        established: Established { identity: Arc::new(identity), session: None, live: None, expires },
+        established: Established {
+            identity: Arc::new(identity),
+            session: None,
+            live: None,
+            expires,
+            until: expires,
+        },
         bound,
     }))
 }

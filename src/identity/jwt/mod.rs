@@ -115,7 +115,8 @@ impl Jwt {
         let Some(identity) = claims::person(&self.source, &self.settings.names, &said)? else {
             return Ok(None);
         };
-        let established = Established { identity: Arc::new(identity), session: None, live: None, expires };
+        let established =
+            Established { identity: Arc::new(identity), session: None, live: None, expires, until: expires };
         let known = Known { established, bound, checked: now };
         self.cache.insert(token.into(), known.clone());
         Ok(Some(known))

@@ -116,6 +116,7 @@ impl IdentitySource for TrustedHeaders {
                 session: None,
                 live: None,
                 expires: UnixTime::NEVER,
+                until: UnixTime::NEVER,
             }),
             None => Recall::Nothing,
         })
