@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use super::logins::Entered;
 use super::looking_on::LookingOn;
 use super::watch::{Attempt, Outcome, Watch};
 use super::{AppSession, Person};
@@ -17,6 +18,8 @@ pub(super) struct Login {
     app: AppSession,
     site: Box<str>,
     attempt: Attempt,
+    /// Beside others with the same cookie, where the app keeps it.
+    entered: Option<Entered>,
     /// What an answer to any request may mean.
     otherwise: LookingOn,
 }
@@ -39,6 +42,7 @@ impl AppSession {
             app: self.clone(),
             site: credentials.site.into(),
             attempt,
+            entered: None,
             otherwise: self.looking_on(credentials)?,
         }))
     }
@@ -50,13 +54,22 @@ impl Onlooker for Login {
             let watch = self.app.0.way.watch().filter(|watch| watch.keeps_cookie());
             // The app may change whose the cookie is before its answer arrives, or arrives nowhere.
             match (watch, &self.attempt.before) {
-                (Some(watch), Some(cookie)) => self.end_for_others(watch, cookie, now).await,
+                (Some(watch), Some(cookie)) => {
+                    // First of all: whoever is being signed in with it finds that somebody came.
+                    let inner = &*self.app.0;
+                    let name = self.attempt.name.as_deref();
+                    self.entered = Some(inner.logins.enter(&inner.key(cookie.as_bytes()), name));
+                    self.end_for_others(watch, cookie, now).await
+                }
                 _ => Ok(()),
             }
         })
     }
 
-    fn answered(self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_> {
+    fn answered(mut self: Box<Self>, status: StatusCode, headers: &HeaderMap, now: UnixTime) -> Noting<'_> {
+        if let Some(entered) = &mut self.entered {
+            entered.answered();
+        }
         let Some(outcome) = self
             .app
             .0
@@ -80,6 +93,12 @@ impl Login {
         };
         match outcome {
             Outcome::Nothing => {}
+            Outcome::SignedIn { cookie, .. } if self.is_overtaken() => {
+                tracing::warn!(source = %self.app.0.name, "two people are signing in at the app at once");
+                for cookie in self.attempt.before.iter().chain([&cookie]) {
+                    self.end(watch, cookie, now).await?;
+                }
+            }
             Outcome::SignedIn { name, cookie } => {
                 // The browser has moved on to the new cookie.
                 if let Some(before) = self.attempt.before.as_ref().filter(|before| **before != cookie) {
@@ -94,6 +113,10 @@ impl Login {
                     }
                     bound => bound?,
                 }
+                if self.is_overtaken() {
+                    tracing::warn!(source = %self.app.0.name, "two people were signing in at the app at once");
+                    self.end(watch, &cookie, now).await?;
+                }
             }
             Outcome::Unclear { cookies } => {
                 tracing::warn!(source = %self.app.0.name, "it is not clear who has signed in at the app");
@@ -103,6 +126,12 @@ impl Login {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody else was being signed in with the same cookie meanwhile: nobody can tell which
+    /// of the two the app has kept. True until both are written down.
+    fn is_overtaken(&self) -> bool {
+        self.entered.as_ref().is_some_and(|entered| !entered.is_alone())
     }
 
     /// Ends what a cookie stands for, unless it is certainly the person who signs in.

@@ -14,6 +14,7 @@ mod flights;
 mod hands;
 mod keeping;
 mod login;
+mod logins;
 mod looking_on;
 mod marks;
 mod memory;
@@ -48,6 +49,7 @@ use crate::store::Store;
 pub use credential::{Credential, Names};
 use flights::Flights;
 use hands::Hands;
+use logins::Logins;
 use marks::Marks;
 use memory::{Nobodies, Successors};
 
@@ -146,6 +148,7 @@ struct Inner {
     guesses: Arc<dyn Guesses>,
     clock: Clock,
     flights: Flights,
+    logins: Logins,
     hands: Hands,
     nobodies: Nobodies,
     successors: Successors,
@@ -185,6 +188,7 @@ impl AppSession {
             store: building.store.clone(),
             guesses: Arc::clone(building.guesses),
             clock: building.clock.clone(),
+            logins: Logins::new(building.clock.clone()),
             flights: Flights::default(),
             hands: Hands::default(),
             nobodies: Nobodies::default(),

@@ -63,6 +63,16 @@ struct Scene {
 }
 
 async fn scene() -> Scene {
+    let app = Arc::new(App {
+        says: Mutex::new(Ok(None)),
+        asked: AtomicUsize::new(0),
+        until: Mutex::new(UnixTime::NEVER),
+    });
+    let way = Told(Arc::clone(&app), Names::new(&["sid".to_owned()], Vec::new()));
+    scene_of(app, Box::new(way)).await
+}
+
+async fn scene_of(app: Arc<App>, way: Box<dyn Way>) -> Scene {
     let (directory, store) = crate::store::testing::store().await;
 
     let clock = Clock::manual(NOW);
@@ -78,11 +88,6 @@ async fn scene() -> Scene {
         policy: &policy,
         guesses: &guesses,
     };
-    let app = Arc::new(App {
-        says: Mutex::new(Ok(None)),
-        asked: AtomicUsize::new(0),
-        until: Mutex::new(UnixTime::NEVER),
-    });
     let question = Question {
         url: ProbeUrl::Path("/".into()),
         signed_in_status: 200,
@@ -100,8 +105,7 @@ async fn scene() -> Scene {
         sign_out: Vec::new(),
         ignores_case: true,
     };
-    let way = Told(Arc::clone(&app), Names::new(&["sid".to_owned()], Vec::new()));
-    let source = AppSession::with(Box::new(way), "wiki", &settings, &building);
+    let source = AppSession::with(way, "wiki", &settings, &building);
     Scene { app, source, sessions, clock, _directory: directory }
 }
 
@@ -354,4 +358,44 @@ async fn a_cookie_that_the_app_replaced_goes_on_with_the_session_of_the_same_per
         .await
         .unwrap();
     assert!(old.is_none(), "the app has signed ben out");
+}
+
+/// A login of this person with one and the same cookie, as it has just been sent.
+async fn logging_in(scene: &Scene, user: &str) -> Box<dyn Onlooker> {
+    let mut headers = HeaderMap::new();
+    headers.insert(COOKIE, HeaderValue::from_static("sid=1"));
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    let target = PathAndQuery::from_static("/login");
+    let credentials =
+        Credentials { method: &Method::POST, target: &target, ..crate::identity::testing::of(&headers) };
+    let body = Bytes::from(format!("user={user}&password=x"));
+    let mut login = scene.source.onlooker(&credentials, None, Some(&body)).unwrap().unwrap();
+    login.sending(NOW).await.unwrap();
+    login
+}
+
+#[tokio::test]
+async fn two_people_who_sign_in_at_once_with_one_cookie_are_nobody() {
+    let watch = watch::Watch::new(&settings::Watch {
+        path: "/login".to_owned(),
+        method: Method::POST,
+        user: settings::LoginName::Form("user".to_owned()),
+        cookie: "sid".to_owned(),
+        status: vec![http::StatusCode::FOUND],
+        location_not: Vec::new(),
+        keeps_cookie: true,
+    });
+    let app = scene().await.app;
+    let scene = scene_of(app, Box::new(watch)).await;
+    let worked = http::StatusCode::FOUND;
+    let nothing = HeaderMap::new();
+    let anna = logging_in(&scene, "anna").await;
+    let ben = logging_in(&scene, "ben").await;
+    for login in [ben, anna] {
+        login.answered(worked, &nothing, NOW).await.unwrap();
+        assert_eq!(scene.subject("sid=1", NOW).await, None);
+    }
+    let alone = logging_in(&scene, "anna").await;
+    alone.answered(worked, &nothing, NOW).await.unwrap();
+    assert_eq!(scene.subject("sid=1", NOW).await.as_deref(), Some("anna"));
 }
