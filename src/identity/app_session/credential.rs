@@ -3,6 +3,7 @@
 use http::header::{COOKIE, HeaderMap, HeaderName, SET_COOKIE};
 use secrecy::{ExposeSecret as _, SecretSlice};
 
+use super::cookies;
 use crate::ambient::UnixTime;
 
 /// A credential of the app's, for as long as one request is looked at. Never kept, never shown.
@@ -43,17 +44,27 @@ struct Pattern {
     start: Box<[u8]>,
     /// Whether anything may follow.
     open: bool,
+    /// What apps may make of it.
+    like: Box<[u8]>,
 }
 
 impl Names {
     /// A cookie's name may end in `*`.
     #[must_use]
-    pub fn new(cookies: &[String], headers: Vec<HeaderName>) -> Self {
+    pub fn new(names: &[String], headers: Vec<HeaderName>) -> Self {
         let pattern = |name: &String| match name.strip_suffix('*') {
-            Some(start) => Pattern { start: start.as_bytes().into(), open: true },
-            None => Pattern { start: name.as_bytes().into(), open: false },
+            Some(start) => Pattern {
+                start: start.as_bytes().into(),
+                open: true,
+                like: cookies::respelled(start.as_bytes()).into(),
+            },
+            None => Pattern {
+                start: name.as_bytes().into(),
+                open: false,
+                like: cookies::folded(name.as_bytes()).into(),
+            },
         };
-        Self { cookies: cookies.iter().map(pattern).collect(), headers: headers.into() }
+        Self { cookies: names.iter().map(pattern).collect(), headers: headers.into() }
     }
 
     #[must_use]
@@ -78,6 +89,23 @@ impl Names {
             }
         };
         self.cookies.iter().any(is)
+    }
+
+    #[must_use]
+    pub fn has_no_cookies(&self) -> bool {
+        self.cookies.is_empty()
+    }
+
+    /// Whether some app could take a cookie of this name for one of them.
+    #[must_use]
+    pub fn has_alike(&self, name: &[u8]) -> bool {
+        self.cookies.iter().any(|pattern| {
+            if pattern.open {
+                cookies::respelled(name).starts_with(&pattern.like)
+            } else {
+                cookies::is_folded_to(name, &pattern.like)
+            }
+        })
     }
 
     /// These cookies of a request, as `name=value`, in the order they came.

@@ -261,6 +261,8 @@ impl IdentitySource for AppSession {
         _known: Option<&Established>,
         body: Option<&Bytes>,
     ) -> Result<Option<Box<dyn Onlooker>>, IdentityError> {
+        // Before it is sent: by cookies that only the app can tell apart, somebody else could sign in.
+        cookies::plain(credentials.headers, self.0.way.names())?;
         Ok(Some(match self.login(credentials, body)? {
             Some(login) => Box::new(login),
             None => Box::new(self.looking_on(credentials)?),

@@ -3,7 +3,7 @@
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
 
 use super::question::Question;
-use super::{Asking, Credential, Finding, Names, Way};
+use super::{Asking, Credential, Finding, Names, Way, cookies};
 use crate::ambient::UnixTime;
 use crate::config::settings;
 use crate::identity::{Building, Credentials, IdentityError};
@@ -67,9 +67,11 @@ impl Way for Probe {
         credentials: &Credentials<'_>,
         _now: UnixTime,
     ) -> Result<Option<Credential>, IdentityError> {
+        cookies::plain(credentials.headers, &self.names)?;
         let mut parts = self.names.pairs(credentials.headers);
         // Browsers may change the order of cookies, and it is the same session.
         parts.sort_by_key(|pair| pair.split(|byte| *byte == b'=').next());
+        parts.dedup();
         for name in self.names.headers() {
             for value in credentials.headers.get_all(name) {
                 parts.extend([name.as_str().as_bytes(), value.as_bytes()]);

@@ -72,12 +72,22 @@ pub fn unknown_person() {
 
 pub fn wrong_credential() {
     let (app, gate) = scene();
-    for value in ["forged", "", "a b", "x; sid=y", &"x".repeat(3000)] {
+    for value in ["forged", "", "a b", &"x".repeat(3000)] {
         with_cookie(&gate, value).fetch("GET", &page(&gate), None).expect(401);
     }
     assert!(app.visits().is_empty());
-    // What is larger than any app's cookies is refused without a question.
+    // What the app could read otherwise than we do is refused without a question, and so is what is too large.
+    app.signs_in("one", "anna");
+    app.signs_in("two", "ben");
     let asked = app.questions().len();
+    for value in ["one; sid=two", "one; s.id=two", "one; x=\"; sid=two\""] {
+        with_cookie(&gate, value).fetch("GET", &page(&gate), None).expect(400);
+        // Nor does the app hear of it at an open page, where somebody could sign in by it.
+        with_cookie(&gate, value)
+            .fetch("GET", &gate.url(SITE, "/login"), None)
+            .expect(400);
+    }
+    assert!(app.visits().is_empty());
     let huge = with_cookie(&gate, &"x".repeat(17_000)).fetch("GET", &page(&gate), None);
     assert!((400..500).contains(&huge.status), "{}", huge.status);
     assert_eq!(app.questions().len(), asked);
