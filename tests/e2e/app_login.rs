@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{Browser, Form, Gate, Me, OwnLogin, Setup, WebApp, Wiki, run, text_of, wait_until};
+use crate::support::{
+    Browser, Form, Gate, Me, OwnLogin, Setup, Upstream, WebApp, Wiki, ok, run, text_of, wait_until,
+};
 
 const SITE: &str = "app.localhost";
 
@@ -314,4 +316,31 @@ fn a_dead_address_of_the_app_is_passed_over() {
     app.answers(Me::Silent);
     let told = gate.setup.command(&["check"], "");
     assert!(told.stdout.contains("SG-C053") || told.stderr.contains("SG-C053"), "{told:?}");
+}
+
+/// Whoever is known by the app's session cannot be somebody else there by a header that the app prefers.
+#[test]
+fn b01_no_authorization_goes_on_beside_the_session_of_an_app() {
+    let app = Upstream::answering(|request| {
+        let anna = request.target() == "/me" && request.header("cookie").is_some();
+        if anna {
+            return b"HTTP/1.1 200 OK\r\nUser: anna\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
+        ok("page")
+    });
+    let received = |also: &str| {
+        let routes =
+            format!("\n  - {{ name: App, host: {SITE}, upstream: \"{}\", require: signed-in }}\n", app.url());
+        let source = format!(
+            "[{{ name: app, type: app-session, probe: {{ url: /me, cookies: sid, user: {{ header: user }} }}{also} }}]"
+        );
+        let gate = Setup::new(&routes).section("identity", &source).start();
+        let mut browser = crate::sources::with_cookie(&gate, "one");
+        browser.extra = vec![("Authorization".to_owned(), "Basic YmVuOng=".to_owned())];
+        browser.fetch("GET", &gate.url(SITE, "/page"), None).expect(200);
+        assert_eq!(app.last().header("remote-user").as_deref(), Some("anna"));
+        app.last().twins("authorization")
+    };
+    assert!(received("").is_empty());
+    assert_eq!(received(", keeps_authorization: true"), ["Basic YmVuOng="]);
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::standing::Warrant;
 use crate::ambient::UnixTime;
 use crate::config::Settings;
-use crate::config::settings::PublicUrl;
+use crate::config::settings::{IdentityKind, PublicUrl};
 use crate::policy::{Binding, CanonicalRequest, Door, Identity, LevelSet, Policy, Route};
 use crate::session::claim::{Claim, subject_name};
 use crate::session::{KeyRing, Remembered};
@@ -70,6 +70,8 @@ struct Prepared {
 pub struct Informer {
     /// By the routes' places in the configuration.
     tellings: Vec<Telling>,
+    /// Sources of people whose requests may not name anybody else to the app, by `Authorization`.
+    alone: Box<[Box<str>]>,
     issuer: String,
     cache: Cache<Key, Arc<Prepared>>,
     /// Every name of every route with nothing in it, for other proxies.
@@ -111,8 +113,13 @@ impl Informer {
             }
         }
         let public_url = settings.server.public_url.clone();
+        let alone = settings.identity.iter().filter(|source| match &source.kind {
+            IdentityKind::AppSession(app) => !app.lets_authorization_through(),
+            _ => false,
+        });
         Ok(Self {
             tellings,
+            alone: alone.map(|source| source.name.as_str().into()).collect(),
             issuer: public_url.origin(),
             cache: Cache::new(REMEMBERED),
             nobody: nobody.into(),
@@ -164,7 +171,8 @@ impl Informer {
             return prepared.outgoing();
         }
         let headers: Arc<[_]> = self.headers(identity, claim, (route, &key.told), met, context).into();
-        let credential = key.told == Told::Upstream && self.injects(route);
+        let alone = self.alone.iter().any(|source| **source == *identity.source);
+        let credential = key.told == Told::Upstream && (alone || self.injects(route));
         let prepared = Arc::new(Prepared {
             identity: Arc::clone(identity),
             _claim: claim.cloned(),

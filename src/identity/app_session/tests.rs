@@ -104,6 +104,7 @@ async fn scene_of(app: Arc<App>, way: Box<dyn Way>) -> Scene {
         sign_in: None,
         sign_out: Vec::new(),
         ignores_case: true,
+        keeps_authorization: false,
     };
     let source = AppSession::with(way, "wiki", &settings, &building);
     Scene { app, source, sessions, clock, _directory: directory }

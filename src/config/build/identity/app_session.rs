@@ -52,6 +52,7 @@ pub(super) fn read(build: &mut Build<'_>, node: &Node) -> Option<AppSession> {
         sign_in,
         sign_out,
         ignores_case: node.text_of("case") != Some("exact"),
+        keeps_authorization: node.text_of("keeps_authorization") == Some("true"),
     })
 }
 

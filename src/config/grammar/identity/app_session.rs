@@ -16,6 +16,7 @@ pub(super) static APP_SESSION: Map = Map::new(
         Key::new("sign_in", Shape::Scalar(Scalar::Text), "The app's sign-in page, where browsers are led that nobody knows: `/login`. In it, `{target}` is where the person was going, escaped: `/login?next={target}`."),
         Key::new("sign_out", Shape::Many(&Shape::Scalar(Scalar::Mark)), "Requests by which people sign out at the app: `/logout`, or with parameters `/doku.php?do=logout`. An answer that clears the app's cookie ends the session too."),
         Key::default("case", Scalar::Word(&["ignore", "exact"], &[]), "ignore", "Whether `Anna` and `anna` are one person. `exact` only for an app that keeps them apart: else one person would be several."),
+        Key::default("keeps_authorization", Scalar::Bool, "false", "Whether `Authorization` of clients goes on to the app where the session is known by something else. `true` only for an app that lets nobody in by it: else whoever has another person's password would be that person there, and here who they were."),
     ],
 )
 .choices(&[Choice { keys: &["probe", "basic", "watch", "signed"], exclusive: true }]);

@@ -18,6 +18,8 @@ pub struct AppSession {
     pub sign_out: Vec<Mark>,
     /// Whether `Anna` and `anna` are one person.
     pub ignores_case: bool,
+    /// Whether the client's `Authorization` goes on to the app where it does not say who it is.
+    pub keeps_authorization: bool,
 }
 
 /// How it is learned who is signed in.
@@ -96,4 +98,18 @@ pub struct Mark {
 impl AppSession {
     /// What stands in `sign_in` for the path and query that somebody was going to.
     pub const TARGET: &'static str = "{target}";
+
+    /// Whether a client's `Authorization` may go on to the app: an app that prefers it to the session
+    /// whose person is known would act for somebody else.
+    #[must_use]
+    pub fn lets_authorization_through(&self) -> bool {
+        let read = match &self.way {
+            AppWay::Probe(probe) => {
+                probe.headers.iter().any(|name| name.eq_ignore_ascii_case("authorization"))
+            }
+            AppWay::Basic(_) => true,
+            AppWay::Watch(_) | AppWay::Signed(_) => false,
+        };
+        read || self.keeps_authorization
+    }
 }
