@@ -230,7 +230,7 @@ impl Passage {
             cookies,
             certificate: certificate.map(|certificate| &**certificate),
         };
-        let established = match gate.identify(credentials, SourceSet::ALL, now).await? {
+        let established = match gate.identify(credentials, self.sources_here(), now).await? {
             None => self.guest(cookies.id, now).await?,
             established => established,
         };
@@ -258,6 +258,18 @@ impl Passage {
             .as_ref()
             .map(|established| self.caller(established, &visitor, now));
         Ok(visitor)
+    }
+
+    /// The sources that say who is at the portal. The session of an app is known at that app's sites alone:
+    /// its cookies may come here too, and there is nobody here to be asked about them.
+    fn sources_here(&self) -> SourceSet {
+        let route = self.gate.policy.route_for(self.portal_host());
+        let sources = self.gate.policy.settings().identity.iter().enumerate();
+        let here = sources.filter(|(index, source)| match source.kind {
+            IdentityKind::AppSession(_) => route.is_some_and(|route| route.identity.contains(*index)),
+            _ => true,
+        });
+        here.fold(SourceSet::NONE, |set, (index, _)| set.with(index))
     }
 
     /// Somebody for whom a site has vouched: a session of ours at the portal, of a source whose people

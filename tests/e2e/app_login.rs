@@ -318,6 +318,29 @@ fn a_dead_address_of_the_app_is_passed_over() {
     assert!(told.stdout.contains("SG-C053") || told.stderr.contains("SG-C053"), "{told:?}");
 }
 
+/// An app may set its cookie for all hosts of a domain: at the portal it is nobody's, and in nobody's way.
+#[test]
+fn an_apps_cookie_at_the_portal_changes_nothing_there() {
+    let app = OwnLogin::start();
+    app.signs_in("one", "anna");
+    let gate = crate::sources::gate_of(&app, "probe: { url: /me, cookies: sid, user: { json: /user } }");
+    for cookie in ["one", "one; sid=two"] {
+        let mut stranger = gate.browser();
+        let jar = stranger.cookies.entry("localhost".to_owned()).or_default();
+        jar.insert("sid".to_owned(), cookie.to_owned());
+        let plain = gate.browser().fetch("GET", &gate.portal(""), None).status;
+        assert_eq!(stranger.fetch("GET", &gate.portal(""), None).status, plain, "{cookie}");
+    }
+    let mut anna = crate::sources::with_cookie(&gate, "one");
+    let jar = anna.cookies.entry("localhost".to_owned()).or_default();
+    jar.insert("sid".to_owned(), "one".to_owned());
+    anna.go(&gate.url(SITE, "/sure/x")).expect(200);
+    gate.enrol(&mut anna);
+    anna.go(&gate.url(SITE, "/sure/x")).expect(200);
+    anna.fetch("GET", &gate.url(SITE, "/sure/x"), None).expect(200);
+    assert_eq!(app.questions().len(), 1, "asked at its own site alone");
+}
+
 /// Whoever is known by the app's session cannot be somebody else there by a header that the app prefers.
 #[test]
 fn b01_no_authorization_goes_on_beside_the_session_of_an_app() {
