@@ -401,3 +401,21 @@ fn tokens_that_organisations_bring_along() {
         factors.enabled.contains(FactorKind::TemporaryCode) && factors.enabled.contains(FactorKind::Hotp)
     );
 }
+
+#[test]
+fn an_app_whose_cookie_stays_the_same_has_one_site() {
+    let told = |hosts: &str| {
+        let source = "{ name: app, type: app-session, sign_out: /logout, watch: { path: /login, user: { form: user }, \
+                      cookie: sid, success: { keeps_cookie: true } } }";
+        let route = format!(
+            "{{ name: App, host: {hosts}, upstream: \"http://127.0.0.1:9000\", require: signed-in }}"
+        );
+        run(&format!("{HEAD}identity:\n  - {source}\nroutes:\n  - {route}\n"), &[])
+    };
+    let (one, shown) = told("a.example.com");
+    assert!(one.settings.is_some(), "{shown}");
+    for hosts in ["[a.example.com, b.example.com]", "\"*.example.com\""] {
+        let (several, shown) = told(hosts);
+        assert!(several.settings.is_none() && shown.contains("known at several sites"), "{shown}");
+    }
+}

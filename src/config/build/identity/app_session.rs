@@ -194,8 +194,8 @@ pub(in super::super) fn check(
         };
         let used: Vec<&Route> = routes.iter().filter(|route| route.identity.contains(index)).collect();
         asked(build, node, app, &used);
-        if matches!(app.way, AppWay::Watch(_)) {
-            app_watch::seen(build, node, &used);
+        if let AppWay::Watch(watch) = &app.way {
+            app_watch::seen(build, node, watch, &used);
         }
         not_ourselves(build, node, app, (public, routes));
         if let Some(page) = &app.sign_in {

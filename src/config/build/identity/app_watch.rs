@@ -62,9 +62,17 @@ fn plain(build: &mut Build<'_>, node: &Node) -> Option<String> {
     None
 }
 
-/// Only the reverse proxy sees a login go by.
-pub(super) fn seen(build: &mut Build<'_>, node: &Node, routes: &[&Route]) {
+/// Only the reverse proxy sees a login go by, and only at the site that it goes to.
+pub(super) fn seen(build: &mut Build<'_>, node: &Node, watch: &Watch, routes: &[&Route]) {
     let at = node.get("watch").map_or(node.span, |watch| watch.span);
+    let hosts: Vec<&String> = routes.iter().flat_map(|route| &route.hosts).collect();
+    if watch.keeps_cookie && (hosts.len() > 1 || hosts.iter().any(|host| host.contains('*'))) {
+        build.report(
+            Diagnostic::error(Code::Combination, "this app's sessions would be known at several sites")
+                .at(at, "with `keeps_cookie`, somebody else who signs in at one of them would stay who they were at the others")
+                .fix("name this source in `identity` of one route with one host, and give each other site a source of its own"),
+        );
+    }
     for route in routes.iter().filter(|route| route.upstream.is_none()) {
         build.report(
             Diagnostic::error(Code::Combination, format!("logins at route `{}` are not seen", route.name))

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode};
+use unicode_normalization::UnicodeNormalization as _;
 
 use self::answer::{Success, Verdict};
 use super::{Asking, Credential, Finding, Names, Way, cookies};
@@ -27,6 +28,8 @@ const LONGEST_NAME: usize = 256;
 /// The login of one app.
 pub struct Watch {
     path: Box<str>,
+    /// What every spelling of that path has in it: its last segment without its ending, [`plain`].
+    stem: Box<str>,
     method: Method,
     name: Name,
     success: Success,
@@ -77,6 +80,7 @@ impl Watch {
     pub fn new(settings: &Settings) -> Self {
         Self {
             path: settings.path.as_str().into(),
+            stem: stem(&settings.path),
             method: settings.method.clone(),
             name: match &settings.user {
                 LoginName::Form(field) => Name::Form(form::Field::new(field)),
@@ -107,7 +111,7 @@ impl Watch {
     }
 
     fn resembles(&self, path: &str) -> bool {
-        plain(path).starts_with(&*plain(&self.path))
+        plain(path).is_none_or(|plain| plain.contains(&*self.stem))
     }
 
     /// What a login says, before it is sent. `body`: all of it; `None` where it was too large to keep.
@@ -212,11 +216,33 @@ impl Way for Watch {
     }
 }
 
-/// A path as the most lenient app may read it: without escapes, case, or anything but letters and digits.
-fn plain(path: &str) -> String {
-    let bytes = percent_encoding::percent_decode_str(path);
-    let kept = bytes.filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
-    kept.map(char::from).collect()
+/// How often a path may be decoded before it is said to be anything.
+const MOST_DECODINGS: usize = 4;
+
+/// A path as the most lenient app may read it: without escapes, however often escaped, without case, or
+/// anything but letters and digits; so that dots, parameters and what apps put before or behind it change
+/// nothing of what it has in it. `None`: it could be anything.
+fn plain(path: &str) -> Option<String> {
+    let mut bytes = path.as_bytes().to_vec();
+    for _ in 0..MOST_DECODINGS {
+        let decoded: Vec<u8> = percent_encoding::percent_decode(&bytes).collect();
+        if decoded == bytes {
+            // An escape of another kind is left.
+            let text = String::from_utf8(bytes).ok().filter(|text| !text.contains(['%', '\\']))?;
+            // Upper case first: some letters have only one of the two in ASCII.
+            let folded = text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+            return Some(folded.filter(char::is_ascii_alphanumeric).collect());
+        }
+        bytes = decoded;
+    }
+    None
+}
+
+fn stem(path: &str) -> Box<str> {
+    let last = path.rsplit('/').find(|segment| !segment.is_empty()).unwrap_or_default();
+    let name = last.rsplit_once('.').map_or(last, |(name, _)| name);
+    let name = if name.is_empty() { last } else { name };
+    plain(name).unwrap_or_default().into()
 }
 
 /// What a body says it is.

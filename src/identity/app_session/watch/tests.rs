@@ -64,6 +64,14 @@ fn only_where_the_cookie_stays_are_likenesses_of_the_login_looked_at() {
         "//login",
         "/./login;x",
         "/login/x",
+        "/x/../login",
+        "/index.php/login",
+        "/app;v=1/login.php",
+        "/l%256fgin",
+        "/%25252525256cogin",
+        "/log%C4%B1n",
+        "/%EF%BC%ACogin",
+        "/%25u006cogin",
         "/login?user=bob",
     ] {
         let target = target(like);
@@ -80,7 +88,9 @@ fn only_where_the_cookie_stays_are_likenesses_of_the_login_looked_at() {
     };
     assert_eq!(shown("/login?next=/"), None);
     assert_eq!(shown("/login?user=bob&password=x"), of(None, None));
-    assert!(!watch(true).may_be_login(&Method::POST, &target("/page")));
+    for other in ["/page", "/%C3%9Cberblick", "/logi/x"] {
+        assert!(!watch(true).may_be_login(&Method::POST, &target(other)), "{other}");
+    }
     for (method, path) in [
         (Method::POST, "/login/"),
         (Method::GET, "/login"),
