@@ -9,13 +9,14 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::answer::{Problem, reference};
+use super::judge::Asker;
 use super::{Gate, client};
 use crate::ambient::UnixTime;
 use crate::challenge::ChallengeError;
 use crate::challenge::view::{Caller, Locked, Outcome};
 use crate::config::FactorKind;
 use crate::identity::Established;
-use crate::policy::{Binding, CanonicalRequest, LevelSet};
+use crate::policy::{CanonicalRequest, LevelSet};
 use crate::session::Remembered;
 use crate::store::StoreError;
 use crate::upstream::Body;
@@ -31,19 +32,22 @@ pub fn request_digest(target: &str) -> [u8; 32] {
 }
 
 impl Gate {
-    /// Consumes what was granted for exactly this request in this session, by one conditional write.
+    /// Consumes what was granted for exactly this request in this session, to whoever carries the proof
+    /// that earned it.
     pub(super) async fn take_grant(
         &self,
         request: &CanonicalRequest,
-        binding: &Binding,
+        asker: &Asker,
         now: UnixTime,
     ) -> Result<LevelSet, StoreError> {
+        let Some(claim) = &asker.claim else {
+            return Ok(LevelSet::EMPTY);
+        };
+        let binding = &asker.established.identity.binding;
+        let held = claim.claim.proofs.clone();
         let digest = request_digest(request.target.as_str());
-        let names = self
-            .shared
-            .store
-            .take_grants(binding, request.method.as_str(), &request.host, &digest, now)
-            .await?;
+        let named = (request.method.as_str(), &*request.host);
+        let names = self.shared.store.take_grants(binding, held, named, &digest, now).await?;
         Ok(names.iter().filter_map(|name| self.policy.level_named(name)).collect())
     }
 

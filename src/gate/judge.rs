@@ -277,7 +277,7 @@ impl Gate {
             learned.grace_until = self.people.grace_until(person, seconds(period), now).await;
         }
         if !missing.levels.intersection(self.policy.once()).is_empty() {
-            let taken = self.take_grant(request, &asker.established.identity.binding, now).await;
+            let taken = self.take_grant(request, asker, now).await;
             learned.granted = taken.map_err(|error| self.answers.unavailable(&parts.headers, &error))?;
         }
         let inline = self

@@ -116,7 +116,7 @@ impl Passage {
             let fresh = gate.policy.met_at_once(&claim.proofs, now).intersection(gate.policy.once());
             self.grant(caller, journey, fresh, proof, now).await?;
         }
-        let granted = self.granted(caller, journey, now).await?;
+        let granted = self.granted(caller, &claim.proofs, journey, now).await?;
         if let Some(Judged { decision: Decision::Challenge(..), .. }) =
             self.judge(caller, journey, &deadlines, granted).await
         {

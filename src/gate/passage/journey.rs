@@ -11,7 +11,7 @@ use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Purpose};
 use crate::gate::{canonical, inline, journeys};
 use crate::policy::{
-    Binding, CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Question, Reserved, Route,
+    Binding, CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Proof, Question, Reserved, Route,
 };
 use crate::store::{NewJourney, StoreError};
 
@@ -106,7 +106,7 @@ impl Passage {
         let gate = &*self.gate;
         let now = gate.now();
         let deadlines = gate.policy.deadlines(&caller.proofs, now);
-        let granted = self.granted(caller, journey, now).await?;
+        let granted = self.granted(caller, &caller.proofs, journey, now).await?;
         let Some(judged) = self.judge(caller, journey, &deadlines, granted).await else {
             return Ok(Missing::Denied);
         };
@@ -127,17 +127,19 @@ impl Passage {
         })
     }
 
-    /// The levels already granted for this journey's request, not yet consumed.
+    /// The levels already granted for this journey's request to whoever holds these proofs, not yet
+    /// consumed.
     pub(super) async fn granted(
         &self,
         caller: &Caller,
+        held: &[Proof],
         journey: &Journey,
         now: UnixTime,
     ) -> Result<LevelSet, StoreError> {
         let digest = inline::request_digest(&journey.target);
         let store = &self.gate.shared.store;
         let names = store
-            .granted_levels(&caller.identity.binding, &journey.method, &journey.site, &digest, now)
+            .granted_levels(&caller.identity.binding, held, (&journey.method, &journey.site), &digest, now)
             .await?;
         Ok(names.iter().filter_map(|name| self.gate.policy.level_named(name)).collect())
     }

@@ -39,7 +39,7 @@ impl Passage {
             claim.add(proof);
         }
         let deadlines = gate.policy.deadlines(&claim.proofs, now);
-        let granted = self.granted(caller, journey, now).await?;
+        let granted = self.granted(caller, &claim.proofs, journey, now).await?;
         let judged = self.judge(caller, journey, &deadlines, granted).await;
         if !matches!(judged, Some(Judged { decision: Decision::Allow(_), .. })) {
             return Ok(None);
