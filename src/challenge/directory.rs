@@ -87,7 +87,7 @@ impl Challenges {
         let key = CounterKey { subject: counted, kind: CounterKind::Password, lane };
         let count = match self.reserve(&key, known).await? {
             Reserved::Locked(locked) => return Ok(PasswordOutcome::Locked(locked)),
-            Reserved::Counted(count) => count,
+            Reserved::Counted(count) | Reserved::Full(count) => count,
         };
         match candidate.judge(guess.password.clone()).await {
             Ok(PasswordAnswer::Right(person)) => {

@@ -1,5 +1,9 @@
 //! Names and passwords that come with requests to an app and are judged there: counted like those that
 //! are typed on our own page, in the same pair of counters (decision 18, security.md H02).
+//!
+//! None is judged that is not counted. A name and password that were right before count in the lane that
+//! strangers do not reach; in theirs there are waits but no stop, since nobody can be told to come by a
+//! known browser. What an app may have judged and kept to itself stays counted.
 
 use super::Challenges;
 use super::password::Reserved;
@@ -11,6 +15,8 @@ use crate::store::{CounterKey, CounterKind, CounterRecord, Lane, StoreError, Tx}
 
 /// Seconds after which to try again what only an administrator can help with.
 const FOR_LONG: i64 = 24 * 3600;
+/// Seconds after which there may be room for one more counter.
+const UNTIL_ROOM: i64 = 60;
 
 impl Guesses for Challenges {
     fn counted<'a>(&'a self, guess: Guess<'a>, judging: Judging<'a>) -> Judging<'a> {
@@ -23,9 +29,15 @@ impl Guesses for Challenges {
             } else {
                 self.stray(guess.source, guess.subject)
             };
-            let key = CounterKey { subject: counted, kind: CounterKind::Password, lane: Lane::Other };
-            let count = match self.reserve(&key, known).await.map_err(unavailable)? {
+            let (lane, figures) = if guess.was_right {
+                (Lane::Known, self.figures())
+            } else {
+                (Lane::Other, self.figures().without_stop())
+            };
+            let key = CounterKey { subject: counted, kind: CounterKind::Password, lane };
+            let count = match self.reserve_by(figures, &key, known).await.map_err(unavailable)? {
                 Reserved::Counted(count) => count,
+                Reserved::Full(_) => return Err(IdentityError::Locked(UNTIL_ROOM)),
                 Reserved::Locked(Locked::Hard) => return Err(IdentityError::Locked(FOR_LONG)),
                 Reserved::Locked(Locked::Until(until)) => {
                     return Err(IdentityError::Locked(until.since(self.clock.now()).max(1)));
@@ -40,10 +52,11 @@ impl Guesses for Challenges {
                     self.refuse(key, &count, guess.client).await.map_err(unavailable)?;
                     Ok(None)
                 }
-                Err(error) => {
+                Err(error @ IdentityError::NotReached(_)) => {
                     self.one_less(key, count).await.map_err(unavailable)?;
                     Err(error)
                 }
+                Err(error) => Err(error),
             }
         })
     }

@@ -29,6 +29,11 @@ impl Figures {
         }
     }
 
+    /// Waits alone, where a stop would let strangers shut people out for good.
+    pub(super) const fn without_stop(self) -> Self {
+        Self { hard_stop: i64::MAX, ..self }
+    }
+
     /// Whether an answer may be judged now.
     pub(super) fn lock(&self, count: &CounterRecord, now: UnixTime) -> Option<Locked> {
         if count.in_a_row >= self.hard_stop {
@@ -141,6 +146,18 @@ mod tests {
         assert_eq!(count.in_a_row, 50);
         assert_eq!(FIGURES.lock(&count, UnixTime(i64::MAX)), Some(Locked::Hard));
         assert_eq!(FIGURES.attempts_left(&count, UnixTime(i64::MAX)), 0);
+    }
+
+    #[test]
+    fn without_a_stop_there_are_waits_for_ever() {
+        let figures = FIGURES.without_stop();
+        let (mut now, mut count) = (UnixTime(1_000_000), CounterRecord::default());
+        for _ in 0..100 {
+            count = figures.after_wrong(&count, now);
+            now = now.plus(LONGEST_WAIT);
+            assert_eq!(figures.lock(&count, now), None);
+        }
+        assert_eq!(FIGURES.lock(&count, now), Some(Locked::Hard));
     }
 
     #[test]

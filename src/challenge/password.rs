@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::SecretString;
 
 use super::hashing::Turn;
+use super::limits::Figures;
 use super::view::Locked;
 use super::{ChallengeError, Challenges};
 use crate::config::settings::{IdentityKind, Settings};
@@ -22,7 +23,7 @@ use crate::store::{
 };
 
 /// Counters of passwords there may be before names that nobody bears are counted no more.
-const MAX_COUNTERS: i64 = 50_000;
+pub(super) const MAX_COUNTERS: i64 = if cfg!(test) { 50 } else { 50_000 };
 
 /// What became of a user name and a password.
 pub enum PasswordOutcome {
@@ -152,7 +153,7 @@ impl Challenges {
     ) -> Result<PasswordOutcome, ChallengeError> {
         let count = match self.reserve(&key, found.is_some()).await? {
             Reserved::Locked(locked) => return Ok(PasswordOutcome::Locked(locked)),
-            Reserved::Counted(count) => count,
+            Reserved::Counted(count) | Reserved::Full(count) => count,
         };
         let kept = found
             .as_ref()
@@ -202,7 +203,17 @@ impl Challenges {
 
     /// Counts the attempt as wrong before anything is compared.
     pub(super) async fn reserve(&self, key: &CounterKey, exists: bool) -> Result<Reserved, StoreError> {
-        let (key, figures, now) = (key.clone(), self.figures(), self.clock.now());
+        self.reserve_by(self.figures(), key, exists).await
+    }
+
+    /// As [`Challenges::reserve`], by other figures.
+    pub(super) async fn reserve_by(
+        &self,
+        figures: Figures,
+        key: &CounterKey,
+        exists: bool,
+    ) -> Result<Reserved, StoreError> {
+        let (key, now) = (key.clone(), self.clock.now());
         self.store
             .write(move |mut tx: Tx| async move {
                 let count = tx.counter(&key).await?;
@@ -213,9 +224,10 @@ impl Challenges {
                 let is_new = count == CounterRecord::default();
                 // A flood of invented names is answered as wrong and fills nothing; who has a
                 // counter keeps it (security.md E06).
-                if exists || !is_new || tx.count_counters(CounterKind::Password).await? < MAX_COUNTERS {
-                    tx.set_counter(&key, next).await?;
+                if !exists && is_new && tx.count_counters(CounterKind::Password).await? >= MAX_COUNTERS {
+                    return Ok(Reserved::Full(next));
                 }
+                tx.set_counter(&key, next).await?;
                 tx.commit(Reserved::Counted(next)).await
             })
             .await
@@ -255,4 +267,6 @@ impl Challenges {
 pub(super) enum Reserved {
     Locked(Locked),
     Counted(CounterRecord),
+    /// Not counted: there are too many counters for one more, of a name that nobody is known to bear.
+    Full(CounterRecord),
 }

@@ -204,7 +204,9 @@ impl Gate {
                 let refusal = canonical::Refusal { status: StatusCode::BAD_REQUEST, code: "identity", why };
                 self.refused(parts, &refusal, door)
             }
-            IdentityError::Unavailable(_) => self.answers.unavailable(&parts.headers, error),
+            IdentityError::Unavailable(_) | IdentityError::NotReached(_) => {
+                self.answers.unavailable(&parts.headers, error)
+            }
             IdentityError::Locked(seconds) => {
                 let wait = u32::try_from(*seconds).unwrap_or(u32::MAX);
                 self.answers.too_many(&parts.headers, wait, self.now())

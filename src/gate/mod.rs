@@ -17,6 +17,7 @@ mod familiar;
 pub mod farewell;
 mod form_login;
 mod forwarded;
+mod guesses;
 mod hand_off;
 pub(crate) mod held;
 mod inline;
@@ -126,7 +127,8 @@ impl Gate {
         let policy = Arc::new(Policy::compile(settings)?);
         let challenges = shared.challenges.with_settings(Arc::clone(settings))?;
         let automatic = challenges.factors().automatic();
-        let guesses: Arc<dyn Guesses> = Arc::new(challenges.clone());
+        let guesses: Arc<dyn Guesses> =
+            Arc::new(guesses::Spaced { shared: Arc::clone(&shared), counting: challenges.clone() });
         let building = Building {
             sessions: &shared.sessions,
             store: &shared.store,

@@ -134,6 +134,9 @@ pub enum IdentityError {
     /// The source cannot be asked right now: fail closed.
     #[error("the identity source cannot be reached: {0}")]
     Unavailable(String),
+    /// The same, and it surely knows nothing of what it was to be asked.
+    #[error("the identity source cannot be reached: {0}")]
+    NotReached(String),
     /// Too many wrong names and passwords: seconds until the next one is judged.
     #[error("too many wrong passwords: none is judged for {0} s")]
     Locked(i64),

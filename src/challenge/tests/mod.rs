@@ -18,6 +18,7 @@ use crate::store::Store;
 mod answers;
 mod directories;
 mod enrolment;
+mod guesses;
 mod new_passwords;
 mod notices;
 mod passwords;

@@ -88,8 +88,11 @@ impl Inner {
             return self.way.who(asking).await;
         };
         let subject = self.subject(&name)?;
-        let client = asking.credentials.client;
-        let guess = Guess { source: &self.name, subject: &subject, client };
+        let (client, site) = (asking.credentials.client, asking.credentials.site);
+        let token = self.token(asking.credential, site);
+        let before = self.store.session_by_token(&token, site).await.map_err(unavailable)?;
+        let was_right = before.is_some_and(|before| before.source == *self.name && before.subject == subject);
+        let guess = Guess { source: &self.name, subject: &subject, client, was_right };
         self.guesses.counted(guess, self.way.who(asking)).await
     }
 

@@ -82,10 +82,13 @@ impl Question {
     ) -> Result<Option<Person>, IdentityError> {
         let asked = timeout(self.patience, self.exchange(credentials, headers)).await;
         let word = match asked.unwrap_or(Err(CallError::Slow(self.patience))) {
-            Ok(answer) => self.judge(answer, known).await,
+            Ok(answer) => self.judge(answer, known).await.map_err(|why| self.unavailable(&why)),
             // Cut off: it may have named somebody, and that is not known (A18).
             Err(CallError::TooLarge) => Ok(Err("its answer is too large")),
-            Err(error) => Err(error.to_string()),
+            Err(error) if error.is_certain() => {
+                Err(IdentityError::NotReached(format!("the app of `{}`: {error}", self.source)))
+            }
+            Err(error) => Err(self.unavailable(&error)),
         };
         let source = &*self.source;
         match word {
@@ -98,11 +101,15 @@ impl Question {
                 metrics().source_asked(source, "nobody");
                 Ok(None)
             }
-            Err(why) => {
+            Err(error) => {
                 metrics().source_asked(source, "unavailable");
-                Err(IdentityError::Unavailable(format!("the app of `{source}`: {why}")))
+                Err(error)
             }
         }
+    }
+
+    fn unavailable(&self, why: &dyn std::fmt::Display) -> IdentityError {
+        IdentityError::Unavailable(format!("the app of `{}`: {why}", self.source))
     }
 
     /// The person in an answer, or why it names nobody; an error where the app could not be asked.

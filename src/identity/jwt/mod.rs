@@ -87,7 +87,7 @@ impl Jwt {
             Ok(Some(_)) => "known",
             Ok(None) => "nobody",
             Err(IdentityError::Refused(_)) => "refused",
-            Err(IdentityError::Unavailable(_) | IdentityError::Locked(_)) => "unavailable",
+            Err(_) => "unavailable",
         };
         metrics().source_asked(&self.source, result);
         answer

@@ -165,7 +165,7 @@ impl From<IdentityError> for ProviderError {
     fn from(error: IdentityError) -> Self {
         match error {
             IdentityError::Refused(why) => Self::Refused(why),
-            IdentityError::Unavailable(why) => Self::Unavailable(why),
+            IdentityError::Unavailable(why) | IdentityError::NotReached(why) => Self::Unavailable(why),
             locked @ IdentityError::Locked(_) => Self::Unavailable(locked.to_string()),
         }
     }

@@ -168,3 +168,24 @@ pub fn ten_tabs() {
     });
     assert_eq!((app.visits().len(), app.questions().len()), (50, 1));
 }
+
+/// One network has so many guesses a minute, whosever names they are, and nothing is written for more.
+#[test]
+fn h02_a_network_guesses_so_often_and_whoever_is_known_goes_on() {
+    let app = OwnLogin::start();
+    let gate = super::app_probe::gate_with(
+        &app,
+        "basic: { url: /me, realm: The app, timeout: 2s }, recheck: 10m",
+        "{ per_network: 10 per 1m }",
+    );
+    let mut known = anna(&gate);
+    known.fetch("GET", &page(&gate), None).expect(200);
+    let guess = |n: usize| {
+        let mut stranger = with_password(&gate, &format!("name{n}"), "guess");
+        stranger.fetch("GET", &page(&gate), None).status
+    };
+    let statuses: Vec<u16> = (0..30).map(guess).collect();
+    assert!(statuses.contains(&401) && statuses.contains(&429), "{statuses:?}");
+    assert!(app.questions().len() < 30, "not asked");
+    known.fetch("GET", &page(&gate), None).expect(200);
+}

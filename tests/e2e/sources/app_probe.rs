@@ -6,6 +6,11 @@ const SITE: &str = "app.localhost";
 
 /// An app at its own site, its sign-in page open to everybody.
 pub fn gate(app: &OwnLogin, source: &str) -> Gate {
+    gate_with(app, source, "{ per_network: 100000 per 1m }")
+}
+
+/// With limits of its own.
+pub fn gate_with(app: &OwnLogin, source: &str, limits: &str) -> Gate {
     let routes = format!(
         "\n  - {{ name: App, host: {SITE}, upstream: \"{}\", identity: app, require: signed-in, rules: \
          [{{ path: [/login, /renew], require: public }}, {{ path: /sure/**, require: standard }}] }}\n",
@@ -13,6 +18,7 @@ pub fn gate(app: &OwnLogin, source: &str) -> Gate {
     );
     Setup::new(&routes)
         .section("identity", &format!("[{{ name: app, type: app-session, {source} }}]"))
+        .section("limits", limits)
         .start()
 }
 
