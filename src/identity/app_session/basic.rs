@@ -86,7 +86,7 @@ impl Way for Basic {
             if let Some(value) = asking.credentials.headers.get(AUTHORIZATION) {
                 along.insert(AUTHORIZATION, value.clone());
             }
-            self.question.ask(&asking.credentials, along, Some(name)).await
+            self.question.ask(&asking, along, Some(name)).await
         })
     }
 

@@ -24,6 +24,7 @@ mod question;
 mod signed;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod watch;
 
 use std::collections::BTreeMap;

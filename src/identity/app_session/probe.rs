@@ -86,7 +86,7 @@ impl Way for Probe {
     fn who<'a>(&'a self, asking: Asking<'a>) -> Finding<'a> {
         Box::pin(async move {
             let along = self.along(asking.credentials.headers);
-            self.question.ask(&asking.credentials, along, None).await
+            self.question.ask(&asking, along, None).await
         })
     }
 

@@ -10,19 +10,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, Uri};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::Person;
 use super::places::Places;
+use super::turns::Turns;
+use super::{Asking, Person};
 use crate::calls::{CallError, Https};
 use crate::config::settings::{self, ProbeUrl};
 use crate::identity::{Building, Credentials, IdentityError};
 use crate::observe::metrics;
 use crate::policy::Policy;
-
-/// Questions of one source at a time; more wait for their turn within their deadline.
-const AT_ONCE: usize = 64;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -36,7 +33,7 @@ pub(super) struct Question {
     places: Places,
     signed_in_status: u16,
     patience: Duration,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 enum Whom {
@@ -69,19 +66,18 @@ impl Question {
             places: Places::new(user, question).map_err(|error| error.to_string())?,
             signed_in_status: question.signed_in_status,
             patience: question.timeout,
-            turns: Semaphore::new(AT_ONCE),
+            turns: Turns::default(),
         })
     }
 
     /// Whom the app names when it gets these headers; `known` where it need not say the name itself.
     pub(super) async fn ask(
         &self,
-        credentials: &Credentials<'_>,
+        asking: &Asking<'_>,
         headers: HeaderMap,
         known: Option<&str>,
     ) -> Result<Option<Person>, IdentityError> {
-        let asked = timeout(self.patience, self.exchange(credentials, headers)).await;
-        let word = match asked.unwrap_or(Err(CallError::Slow(self.patience))) {
+        let word = match self.in_turn(asking, headers).await {
             Ok(answer) => self.judge(answer, known).await.map_err(|why| self.unavailable(&why)),
             // Cut off: it may have named somebody, and that is not known (A18).
             Err(CallError::TooLarge) => Ok(Err("its answer is too large")),
@@ -141,13 +137,22 @@ impl Question {
         Ok(person.ok_or("nobody is named where it should be"))
     }
 
+    /// The app's answer, waited for no longer than configured, the wait for a turn included.
+    async fn in_turn(&self, asking: &Asking<'_>, headers: HeaderMap) -> Result<Response<Bytes>, CallError> {
+        let until = Instant::now() + self.patience;
+        let Some(_turn) = self.turns.take(asking.known, until).await else {
+            return Err(CallError::NotReached("too many others are being asked about".to_owned()));
+        };
+        let answer = timeout_at(until, self.exchange(&asking.credentials, headers)).await;
+        answer.unwrap_or(Err(CallError::Slow(self.patience)))
+    }
+
     async fn exchange(
         &self,
         credentials: &Credentials<'_>,
         headers: HeaderMap,
     ) -> Result<Response<Bytes>, CallError> {
         let unreachable = |why: &str| CallError::NotReached(why.to_owned());
-        let _turn = self.turns.acquire().await.map_err(|_| unreachable("it is over"))?;
         let (path, clients) = match &self.whom {
             Whom::Fixed { uri, client } => {
                 return client.call(request(uri.clone(), headers), self.patience).await;
