@@ -18,7 +18,8 @@ use super::revocations::Revocations;
 use crate::ambient::{self, UnixTime};
 use crate::policy::{Binding, Identity, SubjectKey};
 use crate::store::{
-    AuditEvent, ListedSession, NewSession, RevocationKind, SessionRecord, Store, StoreError, TokenHash,
+    AuditEvent, Departure, ListedSession, NewSession, RevocationKind, SessionRecord, Store, StoreError,
+    TokenHash,
 };
 
 /// Sessions remembered at most.
@@ -337,6 +338,22 @@ impl Sessions {
             }
         }
         self.catch_up(now).await
+    }
+
+    /// Obeys a source that says that somebody has left there, once; durable before it returns. How many
+    /// sessions were running; `None`: it was obeyed before.
+    ///
+    /// # Errors
+    /// When the store cannot be written: it may be said again.
+    pub async fn depart(
+        &self,
+        departure: Departure,
+        audit: AuditEvent,
+        now: UnixTime,
+    ) -> Result<Option<usize>, StoreError> {
+        let ended = self.store.depart(departure, now, audit).await?;
+        self.catch_up(now).await?;
+        Ok(ended)
     }
 
     /// What has just been written to the feed counts here without waiting for the next look at it.

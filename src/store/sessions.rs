@@ -182,38 +182,6 @@ impl Store {
         .await
     }
 
-    /// Ends the sessions that a source knows by this name of its own, and tells every process. Returns
-    /// how many were running.
-    ///
-    /// # Errors
-    /// When the database is busy or refuses.
-    pub async fn end_source_session(
-        &self,
-        source: &str,
-        source_session: &str,
-        now: UnixTime,
-        audit: Option<AuditEvent>,
-    ) -> Result<usize, StoreError> {
-        let (source, source_session) = (source.to_owned(), source_session.to_owned());
-        self.write(move |mut tx| async move {
-            let ended: Vec<(String,)> = sqlx::query_as(
-                "UPDATE sessions SET ended = $3 \
-                 WHERE source = $1 AND source_session = $2 AND ended IS NULL RETURNING sid",
-            )
-            .bind(&source)
-            .bind(&source_session)
-            .bind(now.0)
-            .fetch_all(tx.sql())
-            .await?;
-            for (sid,) in &ended {
-                tx.revoke(RevocationKind::Session, sid, now).await?;
-            }
-            tx.audit_if(audit.filter(|_| !ended.is_empty())).await?;
-            tx.commit(ended.len()).await
-        })
-        .await
-    }
-
     /// The session that this token stands for at this site, whether it still runs or not.
     ///
     /// # Errors

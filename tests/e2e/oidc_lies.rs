@@ -320,6 +320,16 @@ fn logout_tokens_end_what_they_name_and_nothing_else_does() {
     assert!(is_signed_in(&gate, &mut anna));
     assert_eq!(send(&liar.logout_token(&json!({ "sub": "anna" }))), 200);
     assert!(!is_signed_in(&gate, &mut anna));
+    // A session that has ended already says nothing of her next one; one that was never heard of here may
+    // be any of hers.
+    liar.lies(Lie { claims: json!({ "sid": "session-3" }), ..Lie::default() });
+    let (mut anna, _) = try_it(&gate, &liar);
+    assert_eq!(send(&liar.logout_token(&json!({ "sid": "session-1", "sub": "anna" }))), 200);
+    assert!(is_signed_in(&gate, &mut anna));
+    assert_eq!(send(&liar.logout_token(&json!({ "sid": "session-9", "sub": "ben" }))), 200);
+    assert!(is_signed_in(&gate, &mut anna));
+    assert_eq!(send(&liar.logout_token(&json!({ "sid": "session-9", "sub": "anna" }))), 200);
+    assert!(!is_signed_in(&gate, &mut anna));
 }
 
 #[test]

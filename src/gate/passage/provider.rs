@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{Passage, PassageError, Visitor};
 use crate::ambient::UnixTime;
-use crate::identity::oidc::{self, Oidc, Pending, ProviderError, WayBack};
+use crate::identity::oidc::{self, LoggedOut, Oidc, Pending, ProviderError, WayBack};
 use crate::policy::SubjectKey;
 use crate::session::{Ending, MOST_PENDING};
-use crate::store::{AuditEvent, StoreError, TokenHash};
+use crate::store::{AuditEvent, Departure, StoreError, TokenHash};
 
 /// To the provider.
 pub enum Away {
@@ -199,24 +199,25 @@ impl Passage {
                 return Ok(SignedOutThere::Refused);
             }
         };
-        if !self.use_up(told.once, told.expires).await? {
-            tracing::warn!(source, "A logout token came twice.");
+        let subject = told.subject.as_deref().and_then(|sub| provider.subject_of(sub));
+        let subject = subject.map(|subject| SubjectKey::new(source, subject));
+        if told.session.is_none() && subject.is_none() {
+            tracing::warn!(
+                source,
+                "A logout token names a person by `sub`, who is known by another claim here."
+            );
             return Ok(SignedOutThere::Refused);
         }
-        match (&told.session, told.subject.as_deref().and_then(|sub| provider.subject_of(sub))) {
-            (Some(session), _) => self.end_of_provider(source, session).await?,
-            (None, Some(subject)) => {
-                let key = SubjectKey::new(source, subject);
-                let event = AuditEvent::new(now, "session.ended", "signed_out_at_provider").who(key.as_str());
-                self.gate.shared.sessions.end(Ending::AllOf(&key), event, now).await?;
-            }
-            (None, None) => {
-                tracing::warn!(
-                    source,
-                    "A logout token names a person by `sub`, who is known by another claim here."
-                );
-                return Ok(SignedOutThere::Refused);
-            }
+        let event = AuditEvent::new(now, "session.ended", "signed_out_at_provider").with("source", source);
+        let event = match &subject {
+            Some(subject) => event.who(subject.as_str()),
+            None => event,
+        };
+        let LoggedOut { session, once, expires, .. } = told;
+        let departure = Departure { source: source.to_owned(), session, subject, once, expires };
+        if self.gate.shared.sessions.depart(departure, event, now).await?.is_none() {
+            tracing::warn!(source, "A logout token came twice.");
+            return Ok(SignedOutThere::Refused);
         }
         Ok(SignedOutThere::Done)
     }
