@@ -197,6 +197,12 @@ impl Passage {
         self.gate.shared.attempts.admit(address)
     }
 
+    /// The client's address, for who reads nothing else of a request. `peer` is the socket's.
+    #[must_use]
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        canonical::client(peer, headers, &self.gate.policy.settings().server.trusted_proxies)
+    }
+
     fn portal_host(&self) -> &str {
         &self.gate.policy.settings().server.public_url.host
     }
@@ -217,7 +223,7 @@ impl Passage {
             return Err(PassageError::Unavailable("the revocation feed is stale".to_owned()));
         }
         let cookies = gate.shared.mode.read(headers);
-        let address = canonical::client(peer, headers, &gate.policy.settings().server.trusted_proxies);
+        let address = self.client(peer, headers);
         let root = PathAndQuery::from_static("/");
         let certificate = parts.extensions.get::<Arc<ClientCertificate>>();
         let credentials = Credentials {

@@ -27,6 +27,7 @@ pub async fn leave(
     visit: Visit,
     headers: HeaderMap,
 ) -> Reply {
+    portal.services.passage.admit(visit.visitor.address)?;
     let onward = portal.return_address(&params, &visit).await?;
     let away = portal.services.passage.leave_for(&source, &headers, &onward.on("")).await?;
     match away.ok_or(Failure::NotFound)? {

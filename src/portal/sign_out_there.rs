@@ -2,16 +2,21 @@
 //! and what a stranger says ends nothing.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::state::Portal;
-use crate::api::Failure;
+use crate::api::{Entry, Failure};
 use crate::gate::passage::SignedOutThere;
 
-/// A logout token, by POST from the provider itself (Back-Channel Logout 1.0, 2.5 to 2.8).
+/// Longer than any provider's name of a session.
+const LONGEST_SESSION: usize = 255;
+
+/// A logout token, by POST from the provider itself (Back-Channel Logout 1.0, 2.5 to 2.8). Not counted per
+/// network: nothing is written before the provider's signature holds, and a provider where many people are
+/// signed out at once speaks for all of them from one address.
 pub async fn back_channel(
     State(portal): State<Portal>,
     Path(source): Path<String>,
@@ -46,8 +51,12 @@ pub async fn back_channel(
 pub async fn front_channel(
     State(portal): State<Portal>,
     Path(source): Path<String>,
+    Extension(entry): Extension<Entry>,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
+    let passage = &portal.services.passage;
+    passage.admit(passage.client(entry.peer, &headers))?;
     let query = query.unwrap_or_default();
     let one = |name: &str| {
         let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
@@ -57,7 +66,9 @@ pub async fn front_channel(
             .filter(|_| values.next().is_none())
     };
     let (issuer, session) = (one("iss").unwrap_or_default(), one("sid").unwrap_or_default());
-    let passage = &portal.services.passage;
+    if session.len() > LONGEST_SESSION {
+        return Ok(answer(&portal, StatusCode::BAD_REQUEST));
+    }
     let done = passage.signed_out_in_frame(&source, &issuer, &session).await?;
     let mut response = match done {
         SignedOutThere::Done => answer(&portal, StatusCode::OK),

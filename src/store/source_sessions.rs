@@ -3,6 +3,7 @@
 //! A word that counts once is used up in the transaction that obeys it. It must never be used up without:
 //! whoever sent it would send it again, be told that it came twice, and the session would live on.
 
+use super::transaction::within;
 use super::{AuditEvent, RevocationKind, Store, StoreError, TokenHash, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::SubjectKey;
@@ -23,7 +24,7 @@ pub struct Departure {
 
 impl Store {
     /// Ends the sessions that a source knows by this name of its own, and tells every process. Returns
-    /// how many were running.
+    /// how many were running. Strangers may say such names: one that ends nothing is read and not written.
     ///
     /// # Errors
     /// When the database is busy or refuses.
@@ -34,11 +35,29 @@ impl Store {
         now: UnixTime,
         audit: Option<AuditEvent>,
     ) -> Result<usize, StoreError> {
+        if !self.runs_source_session(source, source_session).await? {
+            return Ok(0);
+        }
         let (source, source_session) = (source.to_owned(), source_session.to_owned());
         self.write(move |mut tx| async move {
             let ended = tx.end_source_session(&source, &source_session, now).await?;
             tx.audit_if(audit.filter(|_| ended > 0)).await?;
             tx.commit(ended).await
+        })
+        .await
+    }
+
+    async fn runs_source_session(&self, source: &str, source_session: &str) -> Result<bool, StoreError> {
+        within(async {
+            let running: Option<(String,)> = sqlx::query_as(
+                "SELECT sid FROM sessions \
+                 WHERE source = $1 AND source_session = $2 AND ended IS NULL LIMIT 1",
+            )
+            .bind(source)
+            .bind(source_session)
+            .fetch_optional(self.readers())
+            .await?;
+            Ok(running.is_some())
         })
         .await
     }
@@ -151,6 +170,30 @@ mod tests {
         let again = || store.depart(word("one", Some("op-1"), None), NOW, audit());
         assert_eq!(again().await.unwrap(), Some(1), "sent again, it counts");
         assert_eq!(again().await.unwrap(), None, "and only once");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_ends_nothing_waits_for_no_writer() {
+        let (_guard, store) = store().await;
+        store.start_session(session("s1"), "t1", "portal", None).await.unwrap();
+        let (begun, writing) = tokio::sync::oneshot::channel();
+        let (done, finish) = tokio::sync::oneshot::channel::<()>();
+        let writer = store.clone();
+        let busy = tokio::spawn(async move {
+            writer
+                .write(move |tx| async move {
+                    begun.send(()).unwrap();
+                    finish.await.unwrap();
+                    tx.commit(()).await
+                })
+                .await
+        });
+        writing.await.unwrap();
+        let ended = store.end_source_session("local", "made-up", NOW, None).await;
+        done.send(()).unwrap();
+        assert_eq!(ended.unwrap(), 0);
+        busy.await.unwrap().unwrap();
+        assert_eq!(store.end_source_session("local", "op-1", NOW, None).await.unwrap(), 1);
     }
 
     #[tokio::test]

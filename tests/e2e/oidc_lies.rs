@@ -344,6 +344,7 @@ fn a_frame_of_the_provider_ends_the_session_it_names() {
         "sid=session-1",
         "iss=https%3A%2F%2Fevil.example&sid=session-1",
         &format!("iss={issuer}"),
+        &format!("iss={issuer}&sid={}", "x".repeat(256)),
     ] {
         frame.visit(&gate.portal(&format!("sign-out/sso/front?{query}"))).expect(400);
     }
@@ -355,7 +356,32 @@ fn a_frame_of_the_provider_ends_the_session_it_names() {
     assert!(policy.contains(&format!("frame-ancestors {}", liar.issuer())), "{policy}");
     assert_eq!(reply.header("x-frame-options"), None);
     assert!(!is_signed_in(&gate, &mut anna));
+    // A name that nobody has is no news.
+    let made_up = gate.portal(&format!("sign-out/sso/front?iss={issuer}&sid=made-up"));
+    frame.visit(&made_up).expect(200);
     // No other page of ours may stand in a frame.
     let page = frame.visit(&gate.portal("sign-out"));
     assert_eq!(page.header("x-frame-options"), Some("DENY"));
+}
+
+#[test]
+fn strangers_neither_set_out_nor_name_sessions_without_end() {
+    let upstream = Upstream::start();
+    let liar = Liar::start();
+    let routes =
+        format!("- {{ name: app, host: localhost, upstream: \"{}\", require: signed-in }}", upstream.url());
+    let limited = || {
+        Setup::new(&routes)
+            .section("identity", &liar.source("sso", ""))
+            .section("limits", " { per_network: 1 per 1m }")
+            .start()
+    };
+    let issuer: String = form_urlencoded::byte_serialize(liar.issuer().as_bytes()).collect();
+    let front = format!("sign-out/sso/front?iss={issuer}&sid=made-up");
+    for (page, good) in [("sign-in/sso", 303), (front.as_str(), 200)] {
+        let gate = limited();
+        let mut browser = gate.browser();
+        let said: Vec<u16> = (0..5).map(|_| browser.visit(&gate.portal(page)).status).collect();
+        assert_eq!((said.first(), said.last()), (Some(&good), Some(&429)), "{page}: {said:?}");
+    }
 }
