@@ -20,6 +20,10 @@ const PADDED: GeneralPurpose = GeneralPurpose::new(
 /// Fields by which a token would name its own key, or that we would have to understand (F04).
 const OWN_KEYS: [&str; 5] = ["jku", "jwk", "x5u", "x5c", "crit"];
 
+/// What an ordinary token calls itself, if anything (RFC 7519 section 5.1, RFC 9068 section 2.1). Others are
+/// signed with the same keys and are no tokens of a person: logout and security events, proofs, our own (F04).
+const TYPES: [&str; 2] = ["jwt", "at+jwt"];
+
 /// The header fields of an ordinary token that are read. Any that names a key source or must be
 /// understood refuses the token, because the field is not listed.
 #[derive(Deserialize)]
@@ -52,9 +56,10 @@ pub(super) fn read(token: &str, contract: &JwtContract) -> Option<Header> {
         JwtContract::Standard => {
             let bytes = STRICT.decode(first).ok()?;
             let listed: Listed = serde_json::from_slice(&bytes).ok()?;
-            // Ours, and the proof of another token, are signed too and are no tokens of a person (F04).
-            let other = |typ: &String| typ.eq_ignore_ascii_case("dpop+jwt") || typ.starts_with("stepgate-");
-            (!listed.typ.as_ref().is_some_and(other))
+            listed
+                .typ
+                .as_deref()
+                .is_none_or(is_ordinary)
                 .then(|| Header { kid: listed.kid, fields: Claims::new() })
         }
         JwtContract::AwsAlb { signer } => {
@@ -67,6 +72,12 @@ pub(super) fn read(token: &str, contract: &JwtContract) -> Option<Header> {
             ours.then_some(Header { kid, fields })
         }
     }
+}
+
+/// Media types are told apart without case, and may be written without `application/` (RFC 7515 section 4.1.9).
+fn is_ordinary(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    TYPES.contains(&typ.strip_prefix("application/").unwrap_or(&typ))
 }
 
 /// The claims of a token that this key has signed with this algorithm.

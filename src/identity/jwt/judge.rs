@@ -6,6 +6,10 @@ use crate::identity::claims::{self, Claims, text};
 
 /// Until when the token holds; `None` where it does not hold now, or not here.
 pub(super) fn expires(settings: &Jwt, header: &Claims, claims: &Claims, now: UnixTime) -> Option<UnixTime> {
+    // A logout or security event (RFC 8417), whatever its header calls it: it speaks of somebody and is not theirs.
+    if claims.contains_key("events") {
+        return None;
+    }
     let ours =
         |issuer: Option<&str>| issuer.is_some_and(|said| settings.issuers.iter().any(|one| one == said));
     let until = match settings.contract {

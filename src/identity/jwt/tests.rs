@@ -86,6 +86,35 @@ async fn f04_a_token_cannot_choose_its_algorithm_or_key() {
 }
 
 #[tokio::test]
+async fn f04_only_tokens_of_a_person_name_one() {
+    let token =
+        |typ: Option<&str>| signed(&Header { typ: typ.map(str::to_owned), ..Header::default() }, &claims());
+    for typ in [
+        None,
+        Some("JWT"),
+        Some("jwt"),
+        Some("at+jwt"),
+        Some("application/at+jwt"),
+        Some("application/JWT"),
+    ] {
+        assert!(ask(&token(typ)).await.unwrap().is_some(), "{typ:?}");
+    }
+    for typ in [
+        "",
+        "logout+jwt",
+        "secevent+jwt",
+        "application/secevent+jwt",
+        "Stepgate-claim+jwt",
+        "token-introspection+jwt",
+    ] {
+        assert!(ask(&token(Some(typ))).await.unwrap().is_none(), "{typ}");
+    }
+    let mut logout = claims();
+    logout["events"] = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    assert!(ask(&signed(&Header::default(), &logout)).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn f05_f06_claims_are_required_and_typed() {
     for (name, value) in [
         ("exp", Value::Null),
