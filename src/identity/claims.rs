@@ -31,6 +31,10 @@ pub fn person(
     let Some(user) = text(claims, &names.user).filter(|user| !user.is_empty()) else {
         return Ok(None);
     };
+    let trusted = is_verified(claims);
+    if !trusted && [names.email.as_str(), "email", "/email"].contains(&names.user.as_str()) {
+        return Err(IdentityError::Refused("the mail address that names the person is not verified"));
+    }
     let subject = grammar::value(user)?;
     let handle = text(claims, &names.session).unwrap_or_default();
     let optional = |name: &str| {
@@ -42,12 +46,18 @@ pub fn person(
         key: SubjectKey::new(source, subject),
         groups: groups(claims, &names.groups)?,
         name: optional(&names.name)?,
-        email: optional(&names.email)?,
+        email: optional(&names.email)?.filter(|_| trusted),
         attributes: attributes(names, claims)?,
         binding: Binding::new(source, subject, handle),
         authenticated_at: number(claims, "auth_time").map(UnixTime),
         subject: subject.into(),
     }))
+}
+
+/// Whether the mail address may be believed: where `email_verified` is said, it must be `true` and nothing like
+/// it. Most tokens that a gateway made do not say; their addresses count.
+fn is_verified(claims: &Claims) -> bool {
+    claims.get("email_verified").is_none_or(|said| *said == Value::Bool(true))
 }
 
 /// A claim by its name, or by a JSON pointer (RFC 6901) where the name begins with `/`.
@@ -167,6 +177,39 @@ mod tests {
         assert_eq!(text(&claims, "/realm/a~1b"), Some("c"));
         for nothing in ["/realm/none", "/realm/roles/7", "/realm/roles/x", "/", "realm"] {
             assert_eq!(text(&claims, nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_said_to_be_unverified_is_none_and_names_nobody() {
+        let named = |user: &str| ClaimNames {
+            user: user.to_owned(),
+            groups: "groups".to_owned(),
+            email: "email".to_owned(),
+            name: "name".to_owned(),
+            session: "sid".to_owned(),
+            attributes: BTreeMap::new(),
+        };
+        let source: Arc<str> = "sso".into();
+        for (said, counts) in [
+            (None, true),
+            (Some(json!(true)), true),
+            (Some(json!(false)), false),
+            (Some(json!("true")), false),
+            (Some(json!(1)), false),
+            (Some(Value::Null), false),
+        ] {
+            let mut claims = Claims::new();
+            claims.insert("sub".to_owned(), json!("u1"));
+            claims.insert("email".to_owned(), json!("a@example.com"));
+            if let Some(said) = &said {
+                claims.insert("email_verified".to_owned(), said.clone());
+            }
+            let by_sub = person(&source, &named("sub"), &claims).unwrap().unwrap();
+            assert_eq!(by_sub.email.is_some(), counts, "{said:?}");
+            for user in ["email", "/email"] {
+                assert_eq!(person(&source, &named(user), &claims).is_ok(), counts, "{user} {said:?}");
+            }
         }
     }
 
