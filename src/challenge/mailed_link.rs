@@ -1,8 +1,8 @@
 //! The link with which a local user who has forgotten the password chooses a new one.
 //!
 //! Who asks is answered before anything is looked up, so neither words nor time tell whether somebody
-//! bears the name. What is sent is counted like any other message to that person and address, and how
-//! many questions wait is bounded. The link is kept as a hash, counts once and for half an hour.
+//! bears the name. Links are counted per person and address, apart from messages with codes: who asks for
+//! them is anybody, and must keep nobody from signing in. How many questions wait is bounded. The link is kept as a hash, counts once and for half an hour.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::Challenges;
 use super::new_password::identity;
 use super::sends::{self, Reserved};
 use crate::ambient::{UnixTime, random_token};
-use crate::delivery::{Channel, Event, Opening};
+use crate::delivery::{Event, Opening};
 use crate::observe::metrics;
 use crate::store::{AuditEvent, StoreError, canonical_user_name};
 
@@ -84,8 +84,7 @@ impl Challenges {
         let (teller, figures) = (self.teller(), self.settings.limits.messages);
         self.store
             .write(move |mut tx| async move {
-                let reserved =
-                    sends::reserve(&mut tx, &figures, &identity.key, Channel::Email, &email, now).await?;
+                let reserved = sends::reserve_link(&mut tx, &figures, &identity.key, &email, now).await?;
                 if matches!(reserved, Reserved::Held { .. }) {
                     return Ok(());
                 }

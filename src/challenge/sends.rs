@@ -7,16 +7,19 @@
 
 use crate::ambient::{UnixTime, random_token};
 use crate::config::FactorKind;
-use crate::config::settings::MessageLimits;
+use crate::config::settings::{MessageLimits, Rate};
 use crate::delivery::{Channel, numbers};
 use crate::observe::metrics;
 use crate::policy::SubjectKey;
-use crate::store::{NewSend, SendScope, Store, StoreError, Tx};
+use crate::store::{LINKS, NewSend, SendScope, Store, StoreError, Tx};
 
 /// Seconds between two messages to one destination (ux.md P-5).
 pub(super) const RESEND_AFTER: i64 = 60;
 /// Messages per person and per destination, each within so many seconds (security.md 2.3).
 const EACH: [(u32, i64); 2] = [(3, 600), (10, 86_400)];
+/// Links for new passwords per person and per destination, likewise. They are counted apart, because
+/// whoever knows a name can ask for them: nobody is kept from their codes by that.
+const EACH_LINK: [(u32, i64); 2] = [(3, 3600), (5, 86_400)];
 /// Messages into one block of numbers in a day, none of which was ever answered, after which no more
 /// go there: what is paid for by the message looks like this.
 const UNANSWERED: i64 = 20;
@@ -70,21 +73,44 @@ struct Limit {
 }
 
 /// The caps in the order in which they are asked: what the person can do something about first.
-fn limits(figures: &MessageLimits) -> Vec<Limit> {
+fn limits(figures: &MessageLimits, channel: Channel) -> Vec<Limit> {
     let mut list =
         vec![Limit { cap: Cap::Resend, scope: SendScope::Destination, most: 1, within: RESEND_AFTER }];
     for (most, within) in EACH {
         list.push(Limit { cap: Cap::Person, scope: SendScope::Person, most, within });
         list.push(Limit { cap: Cap::Destination, scope: SendScope::Destination, most, within });
     }
+    let all = if channel == Channel::Email {
+        SendScope::Mail
+    } else {
+        SendScope::Channel
+    };
     for (cap, scope, rate) in [
         (Cap::Prefix, SendScope::Block, figures.per_prefix),
-        (Cap::Overall, SendScope::Channel, figures.overall),
+        (Cap::Overall, all, figures.overall),
     ] {
-        let within = i64::try_from(rate.window.as_secs()).unwrap_or(DAY).min(DAY);
-        list.push(Limit { cap, scope, most: rate.count.max(1), within });
+        list.push(Limit { cap, scope, most: rate.count.max(1), within: within(rate) });
     }
     list
+}
+
+/// The caps on links. They take half of all that may be mailed, and leave the other half to codes.
+fn link_limits(figures: &MessageLimits) -> Vec<Limit> {
+    let mut list =
+        vec![Limit { cap: Cap::Resend, scope: SendScope::Destination, most: 1, within: RESEND_AFTER }];
+    for (most, within) in EACH_LINK {
+        list.push(Limit { cap: Cap::Person, scope: SendScope::PersonsLinks, most, within });
+        list.push(Limit { cap: Cap::Destination, scope: SendScope::Destination, most, within });
+    }
+    let (all, within) = (figures.overall.count, within(figures.overall));
+    list.push(Limit { cap: Cap::Overall, scope: SendScope::Channel, most: (all / 2).max(1), within });
+    list.push(Limit { cap: Cap::Overall, scope: SendScope::Mail, most: all.max(1), within });
+    list
+}
+
+/// In seconds; counts are kept for a day.
+fn within(rate: Rate) -> i64 {
+    i64::try_from(rate.window.as_secs()).unwrap_or(DAY).min(DAY)
 }
 
 /// Counts a message that is about to go to `to` (E.164, or an address), unless a cap holds it back.
@@ -110,11 +136,8 @@ pub(super) async fn reserve(
         destination: ring.mac("destination", &[to.as_bytes()]),
         block: block.map(|block| ring.mac("block of numbers", &[block.as_bytes()])),
     };
-    for limit in limits(figures) {
-        let last = tx.nth_newest_send(&send, limit.scope, limit.most).await?;
-        if let Some(until) = last.map(|at| at.plus(limit.within)).filter(|until| *until > now) {
-            return Ok(held(limit.cap, until));
-        }
+    if let Some(held) = holding(tx, &send, &limits(figures, channel)).await? {
+        return Ok(held);
     }
     let (sent, answered) = tx.conversion(&send, now.plus(-DAY)).await?;
     if sent >= UNANSWERED && answered == 0 {
@@ -122,6 +145,44 @@ pub(super) async fn reserve(
     }
     tx.insert_send(&send).await?;
     Ok(Reserved::Counted(send.id))
+}
+
+/// Counts a link for a new password that is about to be mailed to `to`, as [`reserve`] does a code.
+///
+/// # Errors
+/// When the database refuses: then nothing may be sent.
+pub(super) async fn reserve_link(
+    tx: &mut Tx,
+    figures: &MessageLimits,
+    subject: &SubjectKey,
+    to: &str,
+    now: UnixTime,
+) -> Result<Reserved, StoreError> {
+    let send = NewSend {
+        id: random_token(),
+        at: now,
+        channel: LINKS,
+        subject: subject.clone(),
+        // Another than that of codes to the same address.
+        destination: tx.ring().mac("links to", &[to.as_bytes()]),
+        block: None,
+    };
+    if let Some(held) = holding(tx, &send, &link_limits(figures)).await? {
+        return Ok(held);
+    }
+    tx.insert_send(&send).await?;
+    Ok(Reserved::Counted(send.id))
+}
+
+/// The first of the caps that holds this message back.
+async fn holding(tx: &mut Tx, send: &NewSend, limits: &[Limit]) -> Result<Option<Reserved>, StoreError> {
+    for limit in limits {
+        let last = tx.nth_newest_send(send, limit.scope, limit.most).await?;
+        if let Some(until) = last.map(|at| at.plus(limit.within)).filter(|until| *until > send.at) {
+            return Ok(Some(held(limit.cap, until)));
+        }
+    }
+    Ok(None)
 }
 
 /// Questions to somebody's phone in a row and within so many seconds (security.md E21).
@@ -196,7 +257,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::settings::Rate;
 
     const NOW: i64 = 1_800_000_000;
 
@@ -284,6 +344,47 @@ mod tests {
         let until = UnixTime(NOW + 3600);
         assert_eq!(push("alice", 300).await.unwrap(), Reserved::Held { cap: Cap::Person, until });
         assert!(matches!(push("bob", 300).await.unwrap(), Reserved::Counted(_)), "another person");
+    }
+
+    #[tokio::test]
+    async fn links_that_strangers_ask_for_keep_nobody_from_codes() {
+        let world = world(1000, 8).await;
+        let link = async |who: &str, at: i64| {
+            let (figures, subject) = (world.figures, SubjectKey::new("local", who));
+            let to = format!("{who}@example.com");
+            let reserved = world.store.write(move |mut tx| async move {
+                let reserved = reserve_link(&mut tx, &figures, &subject, &to, UnixTime(NOW + at)).await?;
+                tx.commit(reserved).await
+            });
+            match reserved.await.unwrap() {
+                Reserved::Counted(_) => None,
+                Reserved::Held { cap, until } => Some((cap, until.since(UnixTime(NOW + at)))),
+            }
+        };
+        assert_eq!(link("alice", 0).await, None);
+        assert_eq!(link("alice", 59).await, Some((Cap::Resend, 1)));
+        assert_eq!(link("alice", 60).await, None);
+        assert_eq!(link("alice", 120).await, None);
+        assert_eq!(link("alice", 180).await, Some((Cap::Person, 3420)));
+        let mail = async |who: &str, at: i64| {
+            let to = format!("{who}@example.com");
+            world.send_by(Channel::Email, who, &to, at).await
+        };
+        assert!(matches!(mail("alice", 121).await, Reserved::Counted(_)), "a code to the same address");
+        assert_eq!(world.held("alice", "+447400123456", 181).await, None);
+        // Half of what may be mailed at all, and no more; together no more than all of it.
+        assert_eq!(link("bob", 190).await, None);
+        assert_eq!(link("carol", 190).await, Some((Cap::Overall, 3410)));
+        for who in ["bob", "carol", "dave"] {
+            assert!(matches!(mail(who, 200).await, Reserved::Counted(_)), "{who}");
+        }
+        let until = UnixTime(NOW + 3600);
+        assert_eq!(mail("erin", 200).await, Reserved::Held { cap: Cap::Overall, until });
+        // Five a day.
+        for at in [3600, 3660] {
+            assert_eq!(link("alice", at).await, None, "{at}");
+        }
+        assert_eq!(link("alice", 40_000).await, Some((Cap::Person, DAY - 40_000)));
     }
 
     #[tokio::test]

@@ -1,9 +1,12 @@
-//! Messages with codes that were sent, each a row for a day: what the caps of the challenge room
-//! count. Numbers and addresses are kept as keyed hashes only.
+//! Messages with codes that were sent, and links for new passwords, each a row for a day: what the caps
+//! of the challenge room count. Numbers and addresses are kept as keyed hashes only.
 
 use super::{Store, StoreError, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::SubjectKey;
+
+/// The channel of links for new passwords, which strangers ask for.
+pub const LINKS: &str = "link";
 
 /// A message that is about to be sent.
 #[derive(Clone, Debug)]
@@ -23,22 +26,37 @@ pub struct NewSend {
 /// Which messages are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendScope {
+    /// Everything but the links: whoever knows a name can ask for those.
     Person,
+    /// A person's links.
+    PersonsLinks,
     Destination,
     Block,
     /// Everything that leaves by the channel.
     Channel,
+    /// Codes by mail and links together.
+    Mail,
 }
 
 impl SendScope {
     const fn newest(self) -> &'static str {
         match self {
-            Self::Person => "SELECT at FROM sends WHERE subject_key = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+            Self::Person => {
+                "SELECT at FROM sends WHERE subject_key = $1 AND channel <> 'link' \
+                 ORDER BY at DESC LIMIT 1 OFFSET $2"
+            }
+            Self::PersonsLinks => {
+                "SELECT at FROM sends WHERE subject_key = $1 AND channel = 'link' \
+                 ORDER BY at DESC LIMIT 1 OFFSET $2"
+            }
             Self::Destination => {
                 "SELECT at FROM sends WHERE destination = $1 ORDER BY at DESC LIMIT 1 OFFSET $2"
             }
             Self::Block => "SELECT at FROM sends WHERE block = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
             Self::Channel => "SELECT at FROM sends WHERE channel = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+            Self::Mail => {
+                "SELECT at FROM sends WHERE channel IN ('email', $1) ORDER BY at DESC LIMIT 1 OFFSET $2"
+            }
         }
     }
 }
@@ -57,13 +75,14 @@ impl Tx {
     ) -> Result<Option<UnixTime>, StoreError> {
         let query = sqlx::query_as(scope.newest());
         let query = match scope {
-            SendScope::Person => query.bind(send.subject.as_str()),
+            SendScope::Person | SendScope::PersonsLinks => query.bind(send.subject.as_str()),
             SendScope::Destination => query.bind(send.destination.to_vec()),
             SendScope::Block => match send.block {
                 Some(block) => query.bind(block.to_vec()),
                 None => return Ok(None),
             },
             SendScope::Channel => query.bind(send.channel),
+            SendScope::Mail => query.bind(LINKS),
         };
         let row: Option<(i64,)> =
             query.bind(i64::from(nth.saturating_sub(1))).fetch_optional(self.sql()).await?;
