@@ -281,17 +281,28 @@ impl Named {
     }
 
     async fn welcome(&self, mut judged: Judged<'_>) -> Result<PasswordAnswer, LdapError> {
-        let directory = &self.directory;
-        let (entry, mut seeker) = match &self.entry {
-            Some(entry) => (entry.clone(), Seeker::Service(&directory.0.pool)),
-            None => (self.own_entry(&mut judged).await?, Seeker::Person(&mut judged)),
-        };
-        if person::is_disabled(&entry) {
-            return Ok(directory.stop(StopReason::Barred, true));
+        if let Some(entry) = &self.entry {
+            // Its room first: with many at once each would wait for another's.
+            judged.done();
+            return self.believed(entry, &mut Seeker::Service(&self.directory.0.pool)).await;
+        }
+        let entry = self.own_entry(&mut judged).await?;
+        let answer = self.believed(&entry, &mut Seeker::Person(&mut judged)).await?;
+        judged.done();
+        Ok(answer)
+    }
+
+    /// The person of the entry whose password was right.
+    async fn believed(
+        &self,
+        entry: &Entry,
+        seeker: &mut Seeker<'_, '_>,
+    ) -> Result<PasswordAnswer, LdapError> {
+        if person::is_disabled(entry) {
+            return Ok(self.directory.stop(StopReason::Barred, true));
         }
         let kept = Kept { dn: entry.dn.clone(), user: self.typed.clone() };
-        let person = directory.person(&kept, &entry, &mut seeker).await?;
-        judged.done();
+        let person = self.directory.person(&kept, entry, seeker).await?;
         Ok(PasswordAnswer::Right(Box::new(person)))
     }
 
@@ -315,6 +326,8 @@ fn is_name(typed: &str, by_template: bool) -> bool {
     grammar::value(typed).is_ok() && !typed.contains("  ") && (!by_template || typed.chars().all(plain))
 }
 
+#[cfg(test)]
+mod fake;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ use super::message::{Entry, Outcome, Search};
 use crate::config::settings::{LdapAccount, LdapServer};
 
 /// Conversations at a time.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// How long a server that was not there is left alone.
 const REST: Duration = Duration::from_secs(30);
 /// Connections kept of each kind and server, and for how long: directories close idle ones after minutes.
