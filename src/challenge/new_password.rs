@@ -145,7 +145,7 @@ impl Challenges {
             }
             PasswordOutcome::Locked(locked) => return Ok(NewPassword::Locked(locked)),
         };
-        let hash = match self.fit(&turn, new, &user).await? {
+        let hash = match self.fit(&turn, new, &user, false).await? {
             Ok(hash) => hash,
             Err(unfit) => return Ok(NewPassword::Unfit(unfit)),
         };
@@ -252,13 +252,30 @@ impl Challenges {
         if !ground.is_of(&user) {
             return Ok(NewPassword::Gone);
         }
-        let hash = match self.fit(&turn, new, &user).await? {
+        // Whoever holds a link has not shown that they know the present password: they must not learn
+        // it by trying. Where another one is wanted, one try is all that a link is good for.
+        let may_be_same = matches!(ground, Ground::Link(_)) && !user.must_change;
+        let hash = match self.fit(&turn, new, &user, may_be_same).await? {
             Ok(hash) => hash,
-            Err(unfit) => return Ok(NewPassword::Unfit(unfit)),
+            Err(unfit) => {
+                if let (BadPassword::Same, Ground::Link(token)) = (&unfit, ground) {
+                    self.use_up_link(token).await?;
+                }
+                return Ok(NewPassword::Unfit(unfit));
+            }
         };
         let (source, agent) = (source.to_owned(), agent.to_owned());
         self.put(Put { user, source, hash, ground, by, session: None, address, agent })
             .await
+    }
+
+    async fn use_up_link(&self, token: String) -> Result<(), ChallengeError> {
+        let now = self.clock.now();
+        let used = self.store.write(move |mut tx| async move {
+            tx.take_password_link(&token, now).await?;
+            tx.commit(()).await
+        });
+        Ok(used.await?)
     }
 
     /// Judges the new password and hashes it.
@@ -267,15 +284,17 @@ impl Challenges {
         turn: &Turn,
         new: SecretString,
         user: &User,
+        may_be_same: bool,
     ) -> Result<Result<SecretString, BadPassword>, ChallengeError> {
         let (rules, user) = (self.passwords.clone(), user.clone());
         turn.run(local::weight(&user.password_hash), move || {
             let (display_name, email) = (user.display_name.as_deref(), user.email.as_deref());
             let owner = Owner { name: &user.name, display_name, email };
             // The same again is no new one.
-            match local::compare(&new, &user.password_hash) {
-                local::Comparison::Wrong => rules.hash(&new, &owner),
-                _ => Err(BadPassword::Same),
+            if may_be_same || local::compare(&new, &user.password_hash) == local::Comparison::Wrong {
+                rules.hash(&new, &owner)
+            } else {
+                Err(BadPassword::Same)
             }
         })
         .await

@@ -18,6 +18,10 @@ fn secret(text: &str) -> SecretString {
 }
 
 async fn with_anna(hash: SecretString) -> (World, Arc<Outbox>) {
+    with_anna_who(true, hash).await
+}
+
+async fn with_anna_who(must_change: bool, hash: SecretString) -> (World, Arc<Outbox>) {
     let mut world = world().await;
     let (outbox, delivery) = Outbox::new(&[Channel::Email]);
     world.challenges.delivery = delivery;
@@ -31,7 +35,7 @@ async fn with_anna(hash: SecretString) -> (World, Arc<Outbox>) {
         groups: vec![],
         password_hash: hash,
         disabled: false,
-        must_change: true,
+        must_change,
     };
     assert!(world.store.add_user(user, START, None).await.unwrap());
     (world, outbox)
@@ -195,6 +199,20 @@ async fn a_mailed_link_counts_once_and_ends_what_rested_on_the_old_password() {
     assert_eq!(world.store.enrolments(&key).await.unwrap().len(), 1, "factors stay");
     let feed = world.store.revocations_after(0).await.unwrap();
     assert!(feed.iter().any(|row| row.key == "local:anna"), "every session is over");
+}
+
+#[tokio::test]
+async fn a_link_does_not_tell_the_present_password() {
+    let hash = local::hash(&secret(OLD)).unwrap();
+    let (world, outbox) = with_anna_who(false, hash).await;
+    let link = world.links(&outbox, "anna").await.remove(0);
+    assert_eq!(world.by_link(&link, OLD).await, NewPassword::Changed, "as any other would have been");
+    // Who has to choose another is told, and the link was good for that one try.
+    let (world, outbox) = anna().await;
+    let link = world.links(&outbox, "anna").await.remove(0);
+    assert_eq!(world.by_link(&link, OLD).await, NewPassword::Unfit(BadPassword::Same));
+    assert_eq!(world.by_link(&link, NEW).await, NewPassword::Gone);
+    assert!(world.is_right(OLD).await && world.user().await.must_change);
 }
 
 #[tokio::test]
