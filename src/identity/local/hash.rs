@@ -50,8 +50,14 @@ pub fn hash(password: &SecretString) -> Result<SecretString, NotHashed> {
 /// nobody's password. A wrong password costs at least what it costs for a name that nobody bears.
 #[must_use]
 pub fn compare(password: &SecretString, kept: &SecretString) -> Comparison {
-    let kept = Kept::read(kept.expose_secret());
-    let kept = kept.or_else(|_| Kept::read(NOBODY));
+    compare_or_else(password, kept, NOBODY)
+}
+
+/// With what is computed in place of a hash that cannot be read. Whatever comes of that is wrong.
+fn compare_or_else(password: &SecretString, kept: &SecretString, instead: &str) -> Comparison {
+    let read = Kept::read(kept.expose_secret());
+    let readable = read.is_ok();
+    let kept = read.or_else(|_| Kept::read(instead));
     let (Some(normal), Ok(kept)) = (normal_form(password), kept) else {
         return Comparison::Wrong;
     };
@@ -59,8 +65,8 @@ pub fn compare(password: &SecretString, kept: &SecretString) -> Comparison {
     if typed.is_empty() {
         return Comparison::Wrong;
     }
-    let right = kept.is_of(normal.as_bytes()) || (normal != typed && kept.is_of(typed.as_bytes()));
-    match (right, kept.is_strong()) {
+    let same = kept.is_of(normal.as_bytes()) || (normal != typed && kept.is_of(typed.as_bytes()));
+    match (same && readable, kept.is_strong()) {
         (true, true) => Comparison::Right,
         (true, false) => Comparison::Outdated,
         (false, true) => Comparison::Wrong,
@@ -132,6 +138,15 @@ mod tests {
         assert_eq!(compare(&secret("correct horse"), &sha), Comparison::Outdated);
         assert_eq!(compare(&secret("correct house"), &sha), Comparison::Wrong);
         assert_eq!(compare(&secret("plain"), &secret("plain")), Comparison::Wrong, "text is no hash");
+    }
+
+    #[test]
+    fn a_hash_that_cannot_be_read_is_of_no_password_at_all() {
+        let (password, unreadable) = (secret("correct horse"), secret("$argon2id$v=19$broken"));
+        let ours = hash(&password).unwrap();
+        let compared = compare_or_else(&password, &unreadable, ours.expose_secret());
+        assert_eq!(compared, Comparison::Wrong, "though what is computed instead fits");
+        assert_eq!(compare_or_else(&password, &ours, NOBODY), Comparison::Right);
     }
 
     #[test]
