@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use x509_parser::asn1_rs::{Any, Tag};
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::x509::X509Name;
 
 use crate::ambient::UnixTime;
+use crate::identity::ldap::dn::escaped;
 
 /// User principal name, as Microsoft's directories write it (`id-ms-san-upn`).
 const UPN: &str = "1.3.6.1.4.1.311.20.2.3";
@@ -13,7 +17,8 @@ const UPN: &str = "1.3.6.1.4.1.311.20.2.3";
 /// Everything in a certificate that could name somebody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// Distinguished names as text: `CN=laptop-7, O=Example`.
+    /// Distinguished names as text: `CN=laptop-7, O=Example`. Empty where one has a part that is not
+    /// text: that is nobody's name, and no issuer's that could be listed.
     pub subject: String,
     pub issuer: Arc<str>,
     pub common_names: Vec<String>,
@@ -41,8 +46,8 @@ impl Names {
         let usage = certificate.key_usage().ok()?.map(|usage| usage.value);
         let validity = certificate.validity();
         let mut names = Self {
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string().into(),
+            subject: written(certificate.subject()).unwrap_or_default(),
+            issuer: written(certificate.issuer()).unwrap_or_default().into(),
             is_authority: certificate.is_ca(),
             signs: usage.is_some_and(x509_parser::extensions::KeyUsage::digital_signature),
             signs_certificates: usage.is_some_and(|usage| usage.key_cert_sign() || usage.crl_sign()),
@@ -76,6 +81,43 @@ impl Names {
             },
             _ => {}
         }
+    }
+}
+
+/// A distinguished name as text, in its own order. Values are escaped as in RFC 4514 2.4, so that no
+/// value reads like a part of its own: two names are never one text. `None`: a value is not text.
+fn written(name: &X509Name<'_>) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in name.iter_rdn() {
+        let mut values = Vec::new();
+        for attribute in part.iter() {
+            let kind = match oid2abbrev(attribute.attr_type(), oid_registry()) {
+                Ok(short) if !short.is_empty() => short.to_owned(),
+                _ => attribute.attr_type().to_id_string(),
+            };
+            values.push(format!("{kind}={}", escaped(&text(attribute.attr_value())?)));
+        }
+        parts.push(values.join(" + "));
+    }
+    Some(parts.join(", "))
+}
+
+/// The text of a value whose type is one of the string types.
+fn text(value: &Any<'_>) -> Option<String> {
+    match value.tag() {
+        Tag::Utf8String
+        | Tag::PrintableString
+        | Tag::Ia5String
+        | Tag::NumericString
+        | Tag::VisibleString
+        | Tag::T61String => std::str::from_utf8(value.data).ok().map(str::to_owned),
+        // Two bytes a sign, the higher first.
+        Tag::BmpString => {
+            let (pairs, rest) = value.data.as_chunks::<2>();
+            let signs: Vec<u16> = pairs.iter().copied().map(u16::from_be_bytes).collect();
+            String::from_utf16(&signs).ok().filter(|_| rest.is_empty())
+        }
+        _ => None,
     }
 }
 

@@ -113,6 +113,46 @@ fn b04_two_names_of_a_kind_name_nobody() {
     assert!(shown(&own(CertificateName::CommonName), &der, NOW).is_err(), "the grammar of identities");
 }
 
+/// The certificate with these bytes in place of others, as many: nothing here looks at the signature.
+fn patched(der: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = der.windows(from.len()).position(|window| window == from).unwrap();
+    let mut bytes = der.to_vec();
+    bytes[at..at + to.len()].copy_from_slice(to);
+    bytes
+}
+
+#[test]
+fn b04_a_distinguished_name_that_is_not_text_names_nobody() {
+    let ca = authority("Staff CA");
+    let source = own(CertificateName::Subject);
+    let der = signed(&parameters("Anna", &[]), &ca);
+    assert!(shown(&source, &der, NOW).unwrap().is_some());
+    for bytes in [b"\xff\xfena", b"\xfe\xffna"] {
+        let odd = patched(&der, b"Anna", bytes);
+        assert!(shown(&source, &odd, NOW).unwrap().is_none(), "all of them would be one person");
+    }
+    let mut listed = own(CertificateName::CommonName);
+    listed.issuers = vec![ClientCertificate::of(&der).unwrap().names.issuer.to_string()];
+    assert!(shown(&listed, &der, NOW).unwrap().is_some());
+    let odd = patched(&der, b"Staff CA", b"\xfftaff CA");
+    assert!(shown(&listed, &odd, NOW).unwrap().is_none());
+    assert_eq!(&*ClientCertificate::of(&odd).unwrap().names.issuer, "");
+}
+
+#[test]
+fn b04_a_value_never_reads_like_another_part_of_the_name() {
+    let mut two = parameters("Anna", &[]);
+    two.distinguished_name.push(DnType::OrganizationName, "Staff");
+    assert_eq!(subject(CertificateName::Subject, &two).as_deref(), Some("CN=Anna, O=Staff"));
+    let one = parameters("Anna, O=Staff", &[]);
+    assert_eq!(subject(CertificateName::Subject, &one).as_deref(), Some("CN=Anna\\, O\\=Staff"));
+    let mut wide = parameters("x", &[]);
+    wide.distinguished_name = rcgen::DistinguishedName::new();
+    let zoe = rcgen::DnValue::BmpString("Zoë + Co".try_into().unwrap());
+    wide.distinguished_name.push(DnType::CommonName, zoe);
+    assert_eq!(subject(CertificateName::Subject, &wide).as_deref(), Some("CN=Zoë \\+ Co"));
+}
+
 #[test]
 fn a_workload_is_known_by_an_svid_of_our_trust_domain() {
     let good = parameters("x", &[uri("spiffe://prod.example/ns/a/sa/b")]);

@@ -22,7 +22,7 @@ use crate::session::NewPerson;
 
 mod ber;
 mod connection;
-mod dn;
+pub(super) mod dn;
 mod filter;
 mod groups;
 mod message;
