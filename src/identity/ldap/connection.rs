@@ -154,6 +154,12 @@ impl Connection {
                 Reply::Entry(_) if entries.len() >= most => {
                     return Err(LdapError::Lies("more entries than were asked for"));
                 }
+                // Taken for all there is, it would be somebody without groups.
+                Reply::Entry(entry) if entry.is_partial() => {
+                    return Err(LdapError::Lies(
+                        "an attribute has more values than the server gives at once",
+                    ));
+                }
                 Reply::Entry(entry) => entries.push(entry),
                 Reply::Reference => {}
                 Reply::Done(outcome) => return Ok((entries, outcome)),

@@ -163,3 +163,15 @@ async fn as_many_as_there_is_room_for_come_in_at_once() {
         assert!(matches!(answer, Ok(PasswordAnswer::Right(_))), "{answer:?}");
     }
 }
+
+#[tokio::test]
+async fn an_attribute_that_comes_in_part_is_not_taken_for_the_whole() {
+    for further in ["memberOf;range=0-1499", "memberof;binary;RANGE=0-*"] {
+        let refused = comes_in(&directory(Known { further, ..PLAIN }, None).await).await;
+        assert!(refused.is_err_and(|why| why.contains("more values")), "{further}");
+    }
+    assert_eq!(
+        comes_in(&directory(Known { further: "mail;lang-en", ..PLAIN }, None).await).await,
+        Ok(true)
+    );
+}

@@ -51,6 +51,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether some attribute has more values than came with it: `member;range=0-1499` (MS-ADTS
+    /// 3.1.1.3.1.3.3).
+    pub fn is_partial(&self) -> bool {
+        let is_range = |option: &str| option.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("range="));
+        self.attributes.iter().any(|(name, _)| name.split(';').skip(1).any(is_range))
+    }
+
     /// The values of an attribute that are text. Names do not tell upper from lower case.
     pub fn texts(&self, attribute: &str) -> impl Iterator<Item = &str> {
         self.attributes
