@@ -131,6 +131,8 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::store::NewSession;
     use crate::store::open::tests::store;
@@ -181,7 +183,7 @@ mod tests {
         let writer = store.clone();
         let busy = tokio::spawn(async move {
             writer
-                .write(move |tx| async move {
+                .write_patiently(Duration::from_mins(1), move |tx| async move {
                     begun.send(()).unwrap();
                     finish.await.unwrap();
                     tx.commit(()).await
