@@ -39,11 +39,16 @@ pub fn first_value(dn: &str) -> Option<String> {
     if rest.starts_with('#') {
         return None;
     }
+    let (value, _) = value(&mut rest.bytes())?;
+    Some(value.trim_end().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// The value that begins here, and the sign that ended it if one did.
+fn value(signs: &mut impl Iterator<Item = u8>) -> Option<(String, Option<u8>)> {
     let mut bytes = Vec::new();
-    let mut signs = rest.bytes();
     while let Some(sign) = signs.next() {
         match sign {
-            b',' | b'+' | b';' => break,
+            b',' | b'+' | b';' => return Some((String::from_utf8(bytes).ok()?, Some(sign))),
             b'\\' => {
                 let first = signs.next()?;
                 match char::from(first).to_digit(16).and_then(|digit| u8::try_from(digit).ok()) {
@@ -57,8 +62,35 @@ pub fn first_value(dn: &str) -> Option<String> {
             sign => bytes.push(sign),
         }
     }
-    let value = String::from_utf8(bytes).ok()?;
-    Some(value.trim_end().to_owned()).filter(|value| !value.is_empty())
+    Some((String::from_utf8(bytes).ok()?, None))
+}
+
+/// Whether two names are of one entry: blanks, escapes and upper case aside, as directories compare
+/// them (RFC 4518). What cannot be read is like nothing else.
+#[must_use]
+pub fn same(one: &str, other: &str) -> bool {
+    one == other || parts(one).is_some_and(|parts_of_one| parts(other) == Some(parts_of_one))
+}
+
+/// Attribute, value, and whether one more of the same level follows.
+fn parts(dn: &str) -> Option<Vec<(String, String, bool)>> {
+    let mut signs = dn.bytes().peekable();
+    let mut parts = Vec::new();
+    loop {
+        let kind: Vec<u8> = signs.by_ref().take_while(|sign| *sign != b'=').collect();
+        let kind = String::from_utf8(kind).ok()?.trim().to_ascii_lowercase();
+        while signs.next_if_eq(&b' ').is_some() {}
+        // Encoded in BER, which is not read here.
+        if signs.peek() == Some(&b'#') {
+            return None;
+        }
+        let (value, end) = value(&mut signs)?;
+        let value = value.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+        parts.push((kind, value, end == Some(b'+')));
+        if end.is_none() {
+            return Some(parts);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +105,28 @@ mod tests {
         assert_eq!(name("{user}@example.com", "anna"), "anna@example.com");
         assert_eq!(escaped("#a+b\\c\"<>;= "), "\\#a\\+b\\\\c\\\"\\<\\>\\;\\=\\20");
         assert_eq!(escaped(" \0"), "\\20\\00");
+    }
+
+    #[test]
+    fn names_of_one_entry_are_spelt_in_many_ways() {
+        let anna = "uid=anna,ou=people,dc=example";
+        for same_as in [
+            "UID=Anna, OU=People,DC=example",
+            "uid = anna ,ou=peopl\\65;dc=example",
+        ] {
+            assert!(same(anna, same_as), "{same_as}");
+        }
+        for other in [
+            "uid=ann,ou=people,dc=example",
+            "uid=anna+ou=people,dc=example",
+            "uid=anna\\,ou=people,dc=example",
+            "uid=anna,ou=people",
+            "cn=anna,ou=people,dc=example",
+            "",
+        ] {
+            assert!(!same(anna, other), "{other}");
+        }
+        assert!(!same("uid=#04", "uid=\\#04"));
     }
 
     #[test]

@@ -175,3 +175,19 @@ async fn an_attribute_that_comes_in_part_is_not_taken_for_the_whole() {
         Ok(true)
     );
 }
+
+#[tokio::test]
+async fn the_entry_that_is_found_is_the_one_whose_password_was_right() {
+    const BEN: &str = "uid=ben,ou=people,dc=example";
+    let by_entry = Some("UID={user}, ou=people,dc=example");
+    let bound = &["UID=anna, ou=people,dc=example"];
+    assert_eq!(comes_in(&directory(Known { bound, ..PLAIN }, by_entry).await).await, Ok(true));
+    let other = comes_in(&directory(Known { bound, entry: BEN, ..PLAIN }, by_entry).await).await;
+    assert!(other.is_err_and(|why| why.contains("another entry")));
+
+    let by_login = Some("{user}@example.com");
+    let bound = &["anna@example.com", ANNA];
+    assert_eq!(comes_in(&directory(Known { bound, ..PLAIN }, by_login).await).await, Ok(true));
+    let other = comes_in(&directory(Known { bound, entry: BEN, ..PLAIN }, by_login).await).await;
+    assert!(other.is_err_and(|why| why.contains("another entry")));
+}

@@ -16,7 +16,7 @@ use tokio::time::{Duration, timeout};
 use super::password::Asking;
 use super::{Candidate, PasswordAnswer, PasswordSource, SourceDown, SourceError, Stop, StopReason, grammar};
 use crate::calls;
-use crate::config::settings::{Filter, Ldap as Settings};
+use crate::config::settings::{BindName, Filter, Ldap as Settings};
 use crate::observe::metrics;
 use crate::session::NewPerson;
 
@@ -259,7 +259,7 @@ impl Named {
         match reasons::verdict(&judged.outcome) {
             Verdict::Right => {
                 // The password was right: what goes wrong from here on is no guess.
-                let welcome = timeout(PATIENCE, self.welcome(judged)).await;
+                let welcome = timeout(PATIENCE, self.welcome(judged, &password)).await;
                 let late = || LdapError::NotReached("no entry and groups within 10 s".to_owned());
                 welcome
                     .map_err(|_| late())?
@@ -280,13 +280,20 @@ impl Named {
         }
     }
 
-    async fn welcome(&self, mut judged: Judged<'_>) -> Result<PasswordAnswer, LdapError> {
+    async fn welcome(
+        &self,
+        mut judged: Judged<'_>,
+        password: &SecretString,
+    ) -> Result<PasswordAnswer, LdapError> {
         if let Some(entry) = &self.entry {
             // Its room first: with many at once each would wait for another's.
             judged.done();
             return self.believed(entry, &mut Seeker::Service(&self.directory.0.pool)).await;
         }
         let entry = self.own_entry(&mut judged).await?;
+        if self.directory.0.settings.search.is_some() {
+            self.prove_own(&entry, &mut judged, password).await?;
+        }
         let answer = self.believed(&entry, &mut Seeker::Person(&mut judged)).await?;
         judged.done();
         Ok(answer)
@@ -304,6 +311,27 @@ impl Named {
         let kept = Kept { dn: entry.dn.clone(), user: self.typed.clone() };
         let person = self.directory.person(&kept, entry, seeker).await?;
         Ok(PasswordAnswer::Right(Box::new(person)))
+    }
+
+    /// That the entry a search found is the one whose password was right. A filter may find another.
+    async fn prove_own(
+        &self,
+        entry: &Entry,
+        judged: &mut Judged<'_>,
+        password: &SecretString,
+    ) -> Result<(), LdapError> {
+        let by_entry = self.directory.0.settings.bind.as_ref().is_some_and(BindName::is_dn);
+        let own = if by_entry {
+            dn::same(&entry.dn, &self.dn)
+        } else {
+            // A login name does not say which entry it is of; its password does.
+            let outcome = judged.bind(&entry.dn, password).await?;
+            matches!(reasons::verdict(&outcome), Verdict::Right)
+        };
+        if own {
+            return Ok(());
+        }
+        Err(LdapError::Lies("the search finds another entry than the one whose password was right"))
     }
 
     /// The person's entry, read by themselves.

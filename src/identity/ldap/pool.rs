@@ -176,6 +176,11 @@ impl Pool {
 }
 
 impl Judged<'_> {
+    /// Puts the password to the same server once more, under another name.
+    pub(super) async fn bind(&mut self, dn: &str, password: &SecretString) -> Result<Outcome, LdapError> {
+        self.connection.bind(dn, password).await
+    }
+
     /// Looks for entries as the person.
     pub(super) async fn search(&mut self, search: &Search<'_>) -> Result<Vec<Entry>, LdapError> {
         self.connection.search(search).await
