@@ -77,7 +77,7 @@ await main(async (browser, watch) => {
   const [bound] = await key.all();
   await page.goto(`${PORTAL}/my-mfa`);
   await keeps(page, 'my-mfa-passkeys');
-  const list = await page.locator('.rows').innerText();
+  const list = await page.locator('.rows').first().innerText();
   assert(/synced/i.test(list) && /Security key/.test(list), list);
   assert(faults.length === 0, faults.join('\n'));
   await context.close();

@@ -142,7 +142,9 @@ fn a19_an_identity_provider_learns_nothing_of_the_request() {
     assert_eq!(asked.line(), "GET /keys?x=1 HTTP/1.1");
     let mut told: Vec<String> = asked.headers().into_iter().map(|(name, _)| name.to_lowercase()).collect();
     told.sort();
-    assert_eq!(told, ["accept", "host"]);
+    assert_eq!(told, ["accept", "host", "user-agent"]);
+    let agent = asked.header("user-agent").unwrap_or_default();
+    assert!(agent.starts_with("stepgate/"), "ours, not the client's: {agent}");
     assert!(asked.body.is_empty());
 }
 

@@ -54,6 +54,9 @@ pub fn plain(headers: &HeaderMap, listed: &Names) -> Result<(), IdentityError> {
     let pairs = listed.pairs(headers);
     let mut ours: Vec<&[u8]> = pairs.iter().map(|pair| before(pair, b'=')).collect();
     let fields = headers.get_all(COOKIE).iter();
+    if headers.get_all(COOKIE).iter().any(|field| has_open_quote(field.as_bytes())) {
+        return Err(UNCLEAR);
+    }
     let mut theirs: Vec<&[u8]> = fields
         .flat_map(|field| names(field.as_bytes()))
         .filter(|name| listed.has_alike(name))
@@ -74,6 +77,16 @@ pub fn plain(headers: &HeaderMap, listed: &Names) -> Result<(), IdentityError> {
         return Err(UNCLEAR);
     }
     Ok(())
+}
+
+/// Whether a value begins with a quote that it does not end with: to some parsers the value goes on over
+/// the next separator, and what stands there is no cookie.
+fn has_open_quote(field: &[u8]) -> bool {
+    field.split(|byte| *byte == b';').any(|pair| {
+        let at = memchr::memchr(b'=', pair).map_or(pair.len(), |at| at.saturating_add(1));
+        let value = pair.get(at..).unwrap_or_default().trim_ascii();
+        value.starts_with(b"\"") && !(value.len() > 1 && value.ends_with(b"\""))
+    })
 }
 
 fn before(text: &[u8], end: u8) -> &[u8] {
