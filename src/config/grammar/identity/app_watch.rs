@@ -43,7 +43,7 @@ static SUCCESS: Map = Map::new(
         ),
         Key::new(
             "location_not",
-            Shape::Many(&Shape::Scalar(Scalar::Text)),
+            Shape::Any(&Shape::Scalar(Scalar::Text)),
             "Paths that a redirect leads to when the login did not work. Without it: the login's own.",
         ),
         Key::default(
