@@ -8,6 +8,7 @@ pub mod answer;
 mod at_once;
 pub mod audit;
 pub mod canonical;
+mod carry_out;
 pub mod check;
 pub mod client;
 mod doorstep;
