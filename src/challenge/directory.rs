@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::password::{Guess, Reserved};
+use super::view::Locked;
 use super::{ChallengeError, Challenges, PasswordOutcome};
 use crate::identity::{Candidate, PasswordAnswer, PasswordSource, SourceDown};
 use crate::policy::SubjectKey;
@@ -87,7 +88,12 @@ impl Challenges {
         let key = CounterKey { subject: counted, kind: CounterKind::Password, lane };
         let count = match self.reserve(&key, known).await? {
             Reserved::Locked(locked) => return Ok(PasswordOutcome::Locked(locked)),
-            Reserved::Counted(count) | Reserved::Full(count) => count,
+            Reserved::Counted(count) => count,
+            // A template looks nobody up, so the name may be somebody's: what is not counted is not judged.
+            Reserved::Full(_) => {
+                let until = self.clock.now().plus(super::guesses::UNTIL_ROOM);
+                return Ok(PasswordOutcome::Locked(Locked::Until(until)));
+            }
         };
         match candidate.judge(guess.password.clone()).await {
             Ok(PasswordAnswer::Right(person)) => {

@@ -16,7 +16,7 @@ use crate::store::{CounterKey, CounterKind, CounterRecord, Lane, StoreError, Tx}
 /// Seconds after which to try again what only an administrator can help with.
 const FOR_LONG: i64 = 24 * 3600;
 /// Seconds after which there may be room for one more counter.
-const UNTIL_ROOM: i64 = 60;
+pub(super) const UNTIL_ROOM: i64 = 60;
 
 impl Guesses for Challenges {
     fn counted<'a>(&'a self, guess: Guess<'a>, judging: Judging<'a>) -> Judging<'a> {

@@ -6,9 +6,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::*;
 use crate::challenge::PasswordOutcome;
+use crate::challenge::password::MAX_COUNTERS;
 use crate::identity::password::Asking;
 use crate::identity::{Candidate, PasswordAnswer, PasswordSource, SourceDown, Stop, StopReason};
 use crate::session::NewPerson;
+use crate::store::{CounterKey, CounterKind, Lane};
 
 const RIGHT: &str = "correct horse";
 
@@ -17,9 +19,14 @@ const RIGHT: &str = "correct horse";
 struct Fake {
     asked: Arc<AtomicUsize>,
     finds: bool,
+    /// As with a template: nobody is looked up before the password is judged.
+    by_template: bool,
 }
 
-struct Anna(Arc<AtomicUsize>);
+struct Anna {
+    asked: Arc<AtomicUsize>,
+    looked_up: bool,
+}
 
 impl PasswordSource for Fake {
     fn name(&self) -> &'static str {
@@ -32,7 +39,8 @@ impl PasswordSource for Fake {
                 return Err(SourceDown { why: "it is not there".to_owned(), asked: false });
             }
             let anna = ["anna", "Anna", "anna@corp.example"].contains(&typed);
-            Ok(anna.then(|| Box::new(Anna(Arc::clone(&self.asked))) as Box<dyn Candidate>))
+            let found = Anna { asked: Arc::clone(&self.asked), looked_up: !self.by_template };
+            Ok(anna.then(|| Box::new(found) as Box<dyn Candidate>))
         })
     }
 
@@ -47,11 +55,11 @@ impl Candidate for Anna {
     }
 
     fn is_known(&self) -> bool {
-        true
+        self.looked_up
     }
 
     fn judge(&self, password: SecretString) -> Asking<'_, PasswordAnswer> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let stop = |why, proved| Stop { why, proved, source: "Corp".to_owned() };
         let answer = match password.expose_secret() {
             RIGHT => Ok(PasswordAnswer::Right(Box::new(NewPerson::new("corp", "anna")))),
@@ -66,8 +74,11 @@ impl Candidate for Anna {
 }
 
 async fn with_fake() -> (World, Arc<AtomicUsize>) {
+    with(Fake { finds: true, ..Fake::default() }).await
+}
+
+async fn with(fake: Fake) -> (World, Arc<AtomicUsize>) {
     let mut world = world().await;
-    let fake = Fake { finds: true, ..Fake::default() };
     let asked = Arc::clone(&fake.asked);
     world.challenges = world.challenges.with_directories(vec![Arc::new(fake)]);
     (world, asked)
@@ -148,4 +159,16 @@ async fn r24_a_source_that_is_down_closes_itself_and_no_other() {
     world.challenges = world.challenges.with_directories(vec![down, there]);
     assert_eq!(attempt(&world, "anna", RIGHT, None).await, "right");
     assert_eq!(attempt(&world, "bob", RIGHT, None).await, "error", "nobody can say that it is wrong");
+}
+
+#[tokio::test]
+async fn h02_who_was_not_looked_up_is_not_judged_where_nothing_can_be_counted() {
+    let (world, asked) = with(Fake { finds: true, by_template: true, ..Fake::default() }).await;
+    for n in 0..MAX_COUNTERS {
+        let subject = SubjectKey::new("app", &format!("name{n}"));
+        let key = CounterKey { subject, kind: CounterKind::Password, lane: Lane::Other };
+        world.challenges.reserve(&key, false).await.unwrap();
+    }
+    assert_eq!(attempt(&world, "anna", RIGHT, None).await, "locked");
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
