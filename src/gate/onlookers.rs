@@ -77,6 +77,7 @@ impl Gate {
             method: &request.method,
             target: &request.target,
             headers,
+            // The socket's peer is judged where a source says who it is; looking on asks for no peer.
             peer: request.client,
             client: request.client,
             cookies: self.shared.mode.read(headers),

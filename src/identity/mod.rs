@@ -36,6 +36,7 @@ pub mod own;
 pub mod password;
 pub mod presented;
 pub mod trusted_header;
+mod turns;
 
 pub use certificate::ClientCertificate;
 pub use onlooker::{Noting, Onlooker};

@@ -24,7 +24,6 @@ mod question;
 mod signed;
 #[cfg(test)]
 mod tests;
-mod turns;
 mod watch;
 
 use std::collections::BTreeMap;

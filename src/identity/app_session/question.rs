@@ -13,10 +13,10 @@ use http::{Request, Response, Uri};
 use tokio::time::{Instant, timeout_at};
 
 use super::places::Places;
-use super::turns::Turns;
 use super::{Asking, Person};
 use crate::calls::{CallError, Https};
 use crate::config::settings::{self, ProbeUrl};
+use crate::identity::turns::Turns;
 use crate::identity::{Building, Credentials, IdentityError};
 use crate::observe::metrics;
 use crate::policy::Policy;

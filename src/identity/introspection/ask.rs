@@ -9,16 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::calls::Https;
 use crate::config::settings::{ClientAuth, Introspection};
+use crate::identity::turns::Turns;
 
 /// For one answer (security.md A18); and for the turn before it.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Questions that run at once.
-const AT_ONCE: usize = 32;
 
 /// The server that knows the tokens.
 pub(super) struct Server {
@@ -27,7 +25,7 @@ pub(super) struct Server {
     client: String,
     secret: SecretString,
     auth: ClientAuth,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 impl Server {
@@ -39,14 +37,14 @@ impl Server {
             client: settings.client_id.clone(),
             secret: settings.client_secret.clone(),
             auth: settings.client_auth,
-            turns: Semaphore::new(AT_ONCE),
+            turns: Turns::default(),
         })
     }
 
-    /// The body of a 200; anything else is a failure of the server's or of our credentials.
-    pub(super) async fn ask(&self, token: &str) -> Result<Bytes, String> {
-        let turn = timeout(PATIENCE, self.turns.acquire()).await;
-        let Ok(Ok(_turn)) = turn else {
+    /// The body of a 200; anything else is a failure of the server's or of our credentials. `known`: whether
+    /// the token was somebody's before.
+    pub(super) async fn ask(&self, token: &str, known: bool) -> Result<Bytes, String> {
+        let Some(_turn) = self.turns.take(known, Instant::now() + PATIENCE).await else {
             return Err("too many questions at once".to_owned());
         };
         let answer = self.https.call(self.request(token)?, PATIENCE).await;
@@ -56,6 +54,12 @@ impl Server {
         } else {
             Err(format!("answered {}", answer.status()))
         }
+    }
+
+    /// A turn that somebody unknown holds, while one is free.
+    #[cfg(test)]
+    pub(super) fn stranger(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        futures_util::FutureExt::now_or_never(self.turns.take(false, Instant::now())).flatten()
     }
 
     fn request(&self, token: &str) -> Result<Request<Bytes>, String> {

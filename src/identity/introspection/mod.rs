@@ -3,7 +3,8 @@
 //! Nothing but the token goes there (security.md A19). An answer is remembered for a minute at most
 //! and never longer than the token holds, under a digest of the whole token; while a question runs,
 //! everybody with the same token waits for its answer. Whoever sends made-up tokens makes us ask, so
-//! the questions that run at once are few and what is nobody's is remembered as well.
+//! the questions that run at once are few, half of them kept for tokens that were somebody's before, and what
+//! is nobody's is remembered as well.
 
 mod answer;
 mod ask;
@@ -67,9 +68,13 @@ impl Introspection {
 
     async fn answer(&self, token: &str, now: UnixTime) -> Arc<Answer> {
         let id = id(token);
+        let known = self
+            .answers
+            .get(&id)
+            .is_some_and(|answer| matches!(answer.verdict, Verdict::Active(_)));
         self.answers.remove_if(&id, |answer| answer.until <= now);
         let asking = async {
-            let said = self.server.ask(token).await;
+            let said = self.server.ask(token, known).await;
             let answer = answer::judge(&self.source, &self.settings, said, now);
             metrics().source_asked(&self.source, answer.verdict.name());
             Ok::<_, std::convert::Infallible>(Arc::new(answer))

@@ -116,6 +116,16 @@ async fn an_active_token_names_the_person_and_is_asked_about_once_in_a_while() {
 }
 
 #[tokio::test]
+async fn made_up_tokens_keep_nobody_from_being_asked_about_who_was_known_before() {
+    let (url, _) = server("200 OK", said().to_string()).await;
+    let source = Arc::new(source(&url));
+    ask(&source, "opaque", NOW).await.unwrap().unwrap();
+    let strangers: Vec<_> = std::iter::from_fn(|| source.server.stranger()).collect();
+    assert!(!strangers.is_empty());
+    ask(&source, "opaque", NOW.plus(60)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn an_answer_is_not_believed_for_longer_than_the_token_holds() {
     let mut short = said();
     short["exp"] = json!(NOW.0 + 10);

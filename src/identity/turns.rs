@@ -1,7 +1,7 @@
-//! Questions to one app at a time: so many, and half of them kept for those whom it knew before.
+//! Questions to one service at a time: so many, and half of them kept for those whom it knew before.
 //!
-//! Strangers can ask as often as they like with cookies of their own invention. They must never keep
-//! whoever is signed in from being asked about again.
+//! Strangers can make us ask as often as they like with cookies or tokens of their own invention. They must
+//! never keep whoever is signed in from being asked about again.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
@@ -22,7 +22,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// A turn, if one is free before `until`. `known`: for somebody whom the app knew before.
+    /// A turn, if one is free before `until`. `known`: for somebody whom the service knew before.
     pub(super) async fn take(&self, known: bool, until: Instant) -> Option<SemaphorePermit<'_>> {
         let waiting = match self.anybodys.try_acquire() {
             Ok(turn) => return Some(turn),
