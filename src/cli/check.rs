@@ -5,28 +5,21 @@
 //! error for people, to standard output as JSON for scripts.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::connect::{self, Probed};
-use super::records::{REFUSED, UNREACHABLE};
+use super::files::Files;
 use super::stranded::{self, Stranded};
+use super::{REFUSED, UNREACHABLE};
 use crate::ambient::Clock;
-use crate::config::{self, Diagnostics, Environment, Sources};
+use crate::config::{self, Diagnostics, Environment};
 use crate::identity::local::Rules;
 
 /// Checks a configuration and shows every problem with its place.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Configuration file, or a directory of *.yaml files; may be given more than once
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "STEPGATE_CONFIG",
-        default_value = "/etc/stepgate/stepgate.yaml"
-    )]
-    pub config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
 
     /// Refuse warnings too
     #[arg(long)]
@@ -56,7 +49,7 @@ pub enum Format {
 /// # Errors
 /// None today: every reason is printed.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&Sources::paths(args.config), &Environment::of_process())
+    let loaded = config::load(&args.files.sources(), &Environment::of_process())
         .with_certificates(Clock::system().now());
     let found = &loaded.diagnostics;
     // The rest of the file is fine then, but no password could be chosen, and no server would start.
@@ -143,6 +136,7 @@ fn summary(found: &Diagnostics, refused: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Sources;
 
     fn summary_of(text: &str) -> String {
         let found = config::load(&Sources::text("a.yaml", text), &Environment::default());

@@ -18,8 +18,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use socket2::{Domain, Socket, Type};
 
-use super::run;
 use super::users::generate_password;
+use super::{UNREACHABLE, USAGE, run};
 use crate::ambient::{Clock, UnixTime, random_bytes};
 use crate::config::{self, Environment, FactorKind, Settings, Sources};
 use crate::factors::{self, Enrolling, Setup};
@@ -30,10 +30,6 @@ use app::App;
 use place::{Note, Place};
 
 const USER: &str = "demo";
-/// Exit code for arguments that cannot be meant.
-const USAGE: u8 = 2;
-/// Exit code of something that cannot be had (`EX_UNAVAILABLE`).
-const UNREACHABLE: u8 = 69;
 
 /// Everything embedded: an app, a person, an authenticator secret and the gate.
 #[derive(Debug, clap::Args)]

@@ -9,32 +9,21 @@ mod text;
 
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::records::REFUSED;
+use super::files::Files;
+use super::{REFUSED, USAGE};
 use crate::ambient::Clock;
-use crate::config::{self, Environment, Sources};
 use crate::policy::Policy;
 
 use case::Case;
 use report::Report;
 
-/// Exit code of a command line that makes no sense.
-const USAGE: u8 = 2;
-
 /// Decides one request as the server would, and prints why.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Configuration file, or a directory of *.yaml files; may be given more than once
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "STEPGATE_CONFIG",
-        default_value = "/etc/stepgate/stepgate.yaml"
-    )]
-    pub config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
 
     /// The request's address, such as https://app.example.com/admin?x=1
     #[arg(long)]
@@ -86,11 +75,9 @@ struct Usage(String);
 /// sense; 78 for a configuration that is refused.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    let loaded = config::load(&Sources::paths(args.config.clone()), &Environment::of_process());
-    let Some(settings) = loaded.settings else {
-        // Nothing can be done about a reader that has gone away; the exit code still tells.
-        let _ = std::io::stderr().write_all(loaded.diagnostics.to_text(false).as_bytes());
-        return ExitCode::from(REFUSED);
+    let settings = match args.files.load() {
+        Ok(settings) => settings,
+        Err(code) => return code,
     };
     let policy = match Policy::compile(&settings) {
         Ok(policy) => policy,
@@ -126,7 +113,7 @@ fn explain(args: &Args, policy: &Policy, clock: &Clock) -> Result<(String, bool)
 
 /// What stands before a line number: the file's name, if there is only one.
 fn file(args: &Args) -> String {
-    match args.config.as_slice() {
+    match args.files.config.as_slice() {
         [file] if file.extension().is_some() => {
             let name = file.file_name().unwrap_or(file.as_os_str());
             format!("{}:", name.to_string_lossy())

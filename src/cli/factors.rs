@@ -6,15 +6,13 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::records::{Common, REFUSED, UNREACHABLE};
+use super::records::Common;
+use super::{UNREACHABLE, USAGE};
 use crate::ambient::{random_bytes, random_token};
-use crate::config::{self, Environment, Settings, Sources};
+use crate::config::Settings;
 use crate::delivery::{
     Channel, Code, Content, Delivery, Language, Message, NotSent, Reason, Sent, addresses,
 };
-
-/// Exit code of arguments that make no sense.
-const USAGE: u8 = 2;
 
 /// Try a factor with the services that the configuration names.
 #[derive(Debug, clap::Args)]
@@ -50,10 +48,9 @@ enum SentFactor {
 /// # Errors
 /// None today: every reason is printed.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&Sources::paths(args.common.config.clone()), &Environment::of_process());
-    let Some(settings) = loaded.settings else {
-        eprint!("{}", loaded.diagnostics.to_text(false));
-        return Ok(ExitCode::from(REFUSED));
+    let settings = match args.common.files.load() {
+        Ok(settings) => settings,
+        Err(code) => return Ok(code),
     };
     let Command::Test { factor, to } = args.command;
     let Some(to) = destination(factor, &to) else {

@@ -4,13 +4,10 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config::{self, Environment, Sources};
-
-use super::records::REFUSED;
+use super::files::Files;
 
 /// Longest that each step of asking may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -18,15 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Asks for health.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Configuration file, or a directory of *.yaml files; may be given more than once
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "STEPGATE_CONFIG",
-        default_value = "/etc/stepgate/stepgate.yaml"
-    )]
-    pub config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
 
     /// Whether the process lives at all, instead of whether it is ready
     #[arg(long)]
@@ -41,7 +31,7 @@ pub struct Args {
 /// is refused.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    let address = match args.at.map_or_else(|| configured(args.config), Ok) {
+    let address = match args.at.map_or_else(|| configured(&args.files), Ok) {
         Ok(address) => address,
         Err(code) => return code,
     };
@@ -65,14 +55,8 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 /// The operations listener of a configuration, or how to end without one.
-fn configured(files: Vec<PathBuf>) -> Result<SocketAddr, ExitCode> {
-    let loaded = config::load(&Sources::paths(files), &Environment::of_process());
-    let Some(settings) = loaded.settings else {
-        // Nothing can be done about a reader that has gone away; the exit code still tells.
-        let _ = io::stderr().write_all(loaded.diagnostics.to_text(false).as_bytes());
-        return Err(ExitCode::from(REFUSED));
-    };
-    settings.server.operations.ok_or_else(|| {
+fn configured(files: &Files) -> Result<SocketAddr, ExitCode> {
+    files.load()?.server.operations.ok_or_else(|| {
         let _ = writeln!(io::stderr(), "server.operations is off: there is nobody to ask");
         ExitCode::FAILURE
     })

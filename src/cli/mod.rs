@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand.
 //!
 //! Data goes to standard output, words for people to standard error. Exit codes: 0 fine, 1 the
-//! answer is no, 2 usage, 78 configuration, 69 something unreachable.
+//! answer is no, and the three below.
 
 use std::process::ExitCode;
 
@@ -13,6 +13,7 @@ pub mod demo;
 pub mod enrolments;
 pub mod explain;
 pub mod factors;
+mod files;
 pub mod health;
 mod import;
 pub mod keys;
@@ -23,6 +24,13 @@ pub mod schema;
 mod sessions;
 mod stranded;
 pub mod users;
+
+/// A command line that makes no sense.
+const USAGE: u8 = 2;
+/// Something cannot be reached (`EX_UNAVAILABLE` of sysexits.h).
+const UNREACHABLE: u8 = 69;
+/// The configuration is refused (`EX_CONFIG`).
+const REFUSED: u8 = 78;
 
 /// The second lock on the door of any web app.
 #[derive(Debug, Parser)]

@@ -2,35 +2,23 @@
 //!
 //! They write to the same database as a running server, which hears of it by the revocation feed.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use super::files::Files;
+use super::{REFUSED, UNREACHABLE};
 use crate::ambient::{Clock, UnixTime};
-use crate::config::{self, Environment, Settings, Sources};
+use crate::config::Settings;
 use crate::policy::SubjectKey;
 use crate::store::{AuditEvent, OpenError, Store, canonical_user_name};
-
-/// Exit code of a configuration that is refused (`EX_CONFIG`).
-pub(super) const REFUSED: u8 = 78;
-/// Exit code of something that cannot be reached (`EX_UNAVAILABLE`).
-pub(super) const UNREACHABLE: u8 = 69;
 
 /// Where the configuration is and how to answer.
 #[derive(Debug, clap::Args)]
 pub struct Common {
-    /// Configuration file, or a directory of *.yaml files; may be given more than once
-    #[arg(
-        short,
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "STEPGATE_CONFIG",
-        default_value = "/etc/stepgate/stepgate.yaml"
-    )]
-    pub config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
 
     /// Print JSON for scripts
     #[arg(long, global = true)]
@@ -56,11 +44,7 @@ impl Records {
     /// Opens the store that the configuration names. An exit code instead means that the reason
     /// has been printed.
     pub(super) async fn open(common: &Common) -> Result<Self, ExitCode> {
-        let loaded = config::load(&Sources::paths(common.config.clone()), &Environment::of_process());
-        let Some(settings) = loaded.settings else {
-            eprint!("{}", loaded.diagnostics.to_text(false));
-            return Err(ExitCode::from(REFUSED));
-        };
+        let settings = common.files.load()?;
         match Store::open(&settings.storage).await {
             Ok(store) => Ok(Self { settings, store, now: Clock::system().now(), json: common.json }),
             Err(error) => {
@@ -176,7 +160,7 @@ pub(super) mod tests {
         }
 
         async fn records(&self) -> Records {
-            let common = Common { config: vec![self.config().into()], json: false };
+            let common = Common { files: Files { config: vec![self.config().into()] }, json: false };
             Records::open(&common).await.unwrap_or_else(|code| panic!("{code:?}"))
         }
     }

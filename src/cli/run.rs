@@ -1,7 +1,6 @@
 //! `stepgate run`: read the configuration, build the whole, serve until told to end.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ambient::Clock;
 use crate::config::settings::{LogFormat, Logging};
-use crate::config::{self, Environment, Settings, Sources};
+use crate::config::{self, Environment, Settings};
 use crate::observe::log;
 use crate::server::reload::Reloader;
 use crate::server::supervisor;
@@ -17,23 +16,14 @@ use crate::server::whole::{Listening, StartError, Whole};
 
 use crate::store::OpenError;
 
-use super::records::REFUSED;
-
-/// Exit code of something that cannot be reached (`EX_UNAVAILABLE`).
-const UNREACHABLE: u8 = 69;
+use super::files::Files;
+use super::{REFUSED, UNREACHABLE};
 
 /// Serves with a configuration.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Configuration file, or a directory of *.yaml files; may be given more than once
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "STEPGATE_CONFIG",
-        default_value = "/etc/stepgate/stepgate.yaml"
-    )]
-    pub config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
 
     /// When serving, print one line of JSON with the addresses in use
     #[arg(long)]
@@ -45,7 +35,7 @@ pub struct Args {
 /// # Errors
 /// When no runtime can be had.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let sources = Sources::paths(args.config);
+    let sources = args.files.sources();
     let environment = Environment::of_process();
     let loaded = config::load(&sources, &environment).with_certificates(Clock::system().now());
     let Some(settings) = loaded.settings.clone() else {

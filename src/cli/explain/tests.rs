@@ -4,6 +4,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::ambient::UnixTime;
+use crate::config::{self, Environment, Sources};
 
 const CONFIG: &str = r#"
 version: 1

@@ -20,13 +20,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{self, Environment, Sources};
-
-use super::records::REFUSED;
+use super::USAGE;
+use super::files::Files;
 use plan::{Plan, Wanted};
-
-/// Exit code of a command line that makes no sense.
-const USAGE: u8 = 2;
 
 /// Prints a recipe.
 #[derive(Debug, clap::Args)]
@@ -35,15 +31,8 @@ pub struct Args {
     #[arg(value_enum)]
     pub kind: Kind,
 
-    /// Configuration file, or a directory of *.yaml files; may be given more than once
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        env = "STEPGATE_CONFIG",
-        default_value = "/etc/stepgate/stepgate.yaml"
-    )]
-    pub config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub files: Files,
 
     /// Only this route; may be given more than once. Without it: the routes without upstream, else all
     #[arg(long, value_name = "NAME")]
@@ -128,11 +117,9 @@ struct Refused(String);
 /// Exit code 0; 2 for a command line that makes no sense; 78 for a configuration that is refused.
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
-    let loaded = config::load(&Sources::paths(args.config.clone()), &Environment::of_process());
-    let Some(settings) = loaded.settings else {
-        // Nothing can be done about a reader that has gone away; the exit code still tells.
-        let _ = std::io::stderr().write_all(loaded.diagnostics.to_text(false).as_bytes());
-        return ExitCode::from(REFUSED);
+    let settings = match args.files.load() {
+        Ok(settings) => settings,
+        Err(code) => return code,
     };
     let wanted = Wanted {
         asks: args.kind.asks(),
@@ -163,7 +150,7 @@ fn documents(args: &Args, plan: &Plan) -> Result<Vec<Document>, Refused> {
         Kind::Caddy => caddy::documents(plan),
         Kind::Envoy => envoy::documents(plan, form),
         Kind::Haproxy => haproxy::documents(plan),
-        Kind::Systemd => systemd::documents(plan, &args.config),
+        Kind::Systemd => systemd::documents(plan, &args.files.config),
         Kind::Docker => docker::documents(plan),
         Kind::Kubernetes => kubernetes::documents(plan, form),
     }

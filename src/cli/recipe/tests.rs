@@ -2,6 +2,7 @@
 
 use super::plan::{Plan, Wanted};
 use super::*;
+use crate::config::{self, Environment, Sources};
 
 const CONFIG: &str = "
 version: 1
