@@ -2,15 +2,16 @@
 //! that comes back.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Gate, Reply, Setup, wait_until};
+use crate::support::{Browser, Gate, Reply, Setup, wait_until, write_private};
 
 /// An SMS centre that runs; killed when dropped.
-struct Centre {
+pub struct Centre {
     child: Child,
     port: u16,
     told: Arc<Mutex<Vec<Value>>>,
@@ -18,10 +19,16 @@ struct Centre {
 
 impl Centre {
     /// `tests/run` installs what it needs.
-    fn start() -> Self {
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With key and certificate, for TLS.
+    fn with(files: &[PathBuf]) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/node/smsc.js");
         let mut child = Command::new("node")
             .arg(script)
+            .args(files)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -39,8 +46,17 @@ impl Centre {
         Self { child, port, told }
     }
 
+    /// The keys of a sender that reaches it.
+    pub fn keys(&self, password: &str) -> String {
+        format!(
+            "host: 127.0.0.1, port: {}, security: none, system_id: stepgate, password: {password}, \
+             from: Example, timeout: 3s",
+            self.port
+        )
+    }
+
     /// What it was told that has this key, in order.
-    fn told(&self, key: &str) -> Vec<Value> {
+    pub fn told(&self, key: &str) -> Vec<Value> {
         let told = self.told.lock().unwrap();
         told.iter().filter(|one| !one[key].is_null()).cloned().collect()
     }
@@ -54,11 +70,7 @@ impl Drop for Centre {
 }
 
 fn gate(centre: &Centre, password: &str) -> Gate {
-    let senders = format!(
-        "\n  centre: {{ type: smpp, host: 127.0.0.1, port: {}, security: none, system_id: stepgate, \
-         password: {password}, from: Example, timeout: 3s }}\n",
-        centre.port
-    );
+    let senders = format!("\n  centre: {{ type: smpp, {} }}\n", centre.keys(password));
     Setup::new("\n  - { name: app, host: localhost, upstream: \"http://127.0.0.1:9\", require: standard }\n")
         .section("senders", &senders)
         .section("factors", "{ sms: { enabled: true, countries: [GB] } }")
@@ -96,6 +108,8 @@ fn a_text_over_smpp_is_what_the_standard_says() {
     let done = anna.fetch("POST", &url, Some(&json!({ "code": code })));
     assert!(done.status < 300, "{}", done.text());
     wait_until("the receipt's answer", || centre.told("receipt_answered").first().cloned());
+    let line = r#"stepgate_receipts_total{sender="centre",outcome="delivered",reason="none"} 1"#;
+    wait_until("the receipt's count", || gate.operations("/metrics").text().contains(line).then_some(()));
     assert!(!gate.log().contains(code), "the code is logged");
 }
 
@@ -143,4 +157,56 @@ fn a_wrong_password_is_the_operator_s_to_mend() {
         gate.log().contains("a message was not sent").then_some(())
     });
     assert!(centre.told("to").is_empty());
+}
+
+#[test]
+fn a_receipt_without_words_is_read_and_a_failure_is_told_to_the_operator() {
+    let centre = Centre::start();
+    let gate = gate(&centre, "hushhush");
+    let begun = begin(&gate, &mut gate.signed_in("anna"), "07400 129995");
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    let line = r#"stepgate_receipts_total{sender="centre",outcome="failed",reason="unavailable"} 1"#;
+    wait_until("the receipt's count", || gate.operations("/metrics").text().contains(line).then_some(()));
+    let log = gate.log();
+    assert!(log.contains("a text did not arrive") && !log.contains("7400129995"), "{log}");
+}
+
+#[test]
+fn a_connection_that_the_centre_closes_is_made_again_without_anybody_noticing() {
+    let centre = Centre::start();
+    let gate = gate(&centre, "hushhush");
+    let begun = begin(&gate, &mut gate.signed_in("anna"), "07400 129996");
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    wait_until("the end of the connection", || {
+        gate.log().contains("the connection to the SMS centre has ended").then_some(())
+    });
+    let begun = begin(&gate, &mut gate.signed_in("ben"), "07400 123456");
+    assert_eq!(begun.status, 201, "{}", begun.text());
+    assert_eq!((centre.told("bind").len(), centre.told("to").len()), (2, 2));
+}
+
+#[test]
+fn over_tls_the_centre_must_be_who_it_says() {
+    let setup = Setup::new("  - { name: app, host: localhost, require: standard }\n");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let (key, certificate) = (setup.path("centre.key"), setup.path("centre.crt"));
+    write_private(&key, &made.signing_key.serialize_pem());
+    std::fs::write(&certificate, made.cert.pem()).expect("writable");
+    let centre = Centre::with(&[key, certificate]);
+    let test = |keys: &str| {
+        let sender = format!(
+            "\n  centre: {{ type: smpp, host: localhost, port: {}, system_id: stepgate, password: hushhush, \
+             from: Example, timeout: 5s{keys} }}",
+            centre.port
+        );
+        let gate =
+            Setup::new("  - { name: app, host: localhost, require: standard }\n").section("senders", &sender);
+        gate.command(&["factors", "test", "sms", "--to", "+447400123456"], "")
+    };
+    let refused = test("");
+    assert_eq!(refused.code, Some(69), "an authority that nobody knows: {refused:?}");
+    assert!(centre.told("bind").is_empty(), "no password went to it");
+    let taken = test(&format!(", authority: \"{}\"", setup.path("centre.crt").display()));
+    assert_eq!(taken.code, Some(0), "{taken:?}");
+    assert_eq!(centre.told("to").len(), 1);
 }

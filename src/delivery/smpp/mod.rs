@@ -13,9 +13,8 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use rusmpp::pdus::SubmitSm;
-use rusmpp::tlvs::MessageSubmissionRequestTlvValue;
-use rusmpp::types::{AnyOctetString, COctetString, EmptyOrFullCOctetString, OctetString};
-use rusmpp::values::{DataCoding, EsmClass, MessagePayload, Npi, RegisteredDelivery, Ton};
+use rusmpp::types::{COctetString, EmptyOrFullCOctetString, OctetString};
+use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
 use rusmpp::{Command, CommandStatus};
 use rusmppc::error::Error;
 use tokio::sync::Semaphore;
@@ -29,8 +28,6 @@ use text::Encoded;
 const WINDOW: usize = 10;
 /// How long a text without a code may be on its way.
 const NOTICE_LIVES: Duration = Duration::from_secs(4 * 3600);
-/// Bytes of `short_message` that go over the air in one piece; more travels as `message_payload`.
-const SHORT: usize = 140;
 
 /// One SMS centre.
 pub(super) struct Smpp {
@@ -84,7 +81,7 @@ impl Smpp {
         };
         let (ton, npi) = source(&self.settings.from);
         let to = message.to.trim_start_matches('+');
-        let Encoded { bytes, coding } = text::encode(&super::sms::text::of(message), self.settings.alphabet);
+        let Encoded { bytes, coding } = text::one_segment(message, self.settings.alphabet);
         let submit = SubmitSm::builder()
             .source_addr_ton(ton)
             .source_addr_npi(npi)
@@ -98,15 +95,8 @@ impl Smpp {
             .registered_delivery(RegisteredDelivery::from(1))
             .validity_period(validity(lives)?)
             .data_coding(DataCoding::from(coding));
-        Ok(if bytes.len() <= SHORT {
-            let short = OctetString::from_slice(&bytes).map_err(|error| unfit(&error))?;
-            submit.short_message(short).build()
-        } else {
-            let payload = MessagePayload::new(AnyOctetString::from_slice(&bytes));
-            submit
-                .push_tlv(MessageSubmissionRequestTlvValue::MessagePayload(payload))
-                .build()
-        })
+        let short = OctetString::from_slice(&bytes).map_err(|error| unfit(&error))?;
+        Ok(submit.short_message(short).build())
     }
 }
 

@@ -2,6 +2,8 @@
 //! They decide nothing: whether a code arrived is shown by its being answered.
 
 use rusmpp::pdus::DeliverSm;
+use rusmpp::tlvs::TlvValue;
+use rusmpp::values::MessageState;
 
 use super::super::Reason;
 use super::super::receipts::Outcome;
@@ -10,6 +12,8 @@ use crate::observe::metrics;
 /// `message_type` of a receipt in `esm_class`.
 const RECEIPT: u8 = 0x04;
 const KIND: u8 = 0x3c;
+/// A centre's name for a text has at most so many characters.
+const LONGEST: usize = 65;
 
 /// A receipt, or a message that somebody has sent us, which nobody reads.
 pub(super) fn told(sender: &str, delivered: &DeliverSm) {
@@ -18,7 +22,7 @@ pub(super) fn told(sender: &str, delivered: &DeliverSm) {
         return;
     }
     let text = String::from_utf8_lossy(delivered.short_message().as_ref()).into_owned();
-    let state = field(&text, "stat:").unwrap_or("UNKNOWN");
+    let state = field(&text, "stat:").or_else(|| state(delivered)).unwrap_or("UNKNOWN");
     let outcome = outcome(state);
     metrics().receipt(sender, outcome.name(), outcome.reason());
     if let Outcome::Failed(_) = outcome {
@@ -28,6 +32,21 @@ pub(super) fn told(sender: &str, delivered: &DeliverSm) {
     } else {
         tracing::debug!(sender, state = printable(state), "the SMS centre tells what became of a text");
     }
+}
+
+/// The state from its own parameter, which some centres send instead of the text (section 5.3.2.35).
+fn state(delivered: &DeliverSm) -> Option<&'static str> {
+    delivered.tlvs().iter().find_map(|tlv| match tlv.value() {
+        Some(TlvValue::MessageState(state)) => Some(match state {
+            MessageState::Delivered => "DELIVRD",
+            MessageState::Rejected => "REJECTD",
+            MessageState::Expired => "EXPIRED",
+            MessageState::Deleted => "DELETED",
+            MessageState::Undeliverable => "UNDELIV",
+            _ => "ENROUTE",
+        }),
+        _ => None,
+    })
 }
 
 /// What a state means.
@@ -47,7 +66,7 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
 }
 
 fn printable(word: &str) -> String {
-    word.chars().filter(char::is_ascii_alphanumeric).take(16).collect()
+    word.chars().filter(char::is_ascii_alphanumeric).take(LONGEST).collect()
 }
 
 #[cfg(test)]

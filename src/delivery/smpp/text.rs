@@ -1,6 +1,7 @@
 //! A text as bytes: the GSM default alphabet (3GPP TS 23.038), one character a byte as SMPP has it;
 //! Latin-1 for centres whose default that is; UCS-2 for everything else.
 
+use super::super::{Message, sms};
 use crate::config::settings::SmppAlphabet;
 
 /// `data_coding` (SMPP 3.4 section 5.2.19).
@@ -29,8 +30,24 @@ pub(super) struct Encoded {
     pub(super) coding: u8,
 }
 
+/// A message in one segment, in the alphabet that is wanted, or else in UCS-2: a second one would cost a
+/// second text, and not every centre puts two together.
+pub(super) fn one_segment(message: &Message, alphabet: SmppAlphabet) -> Encoded {
+    let at_most = |characters| encode(&sms::text::within(message, characters), alphabet);
+    let encoded = at_most(match alphabet {
+        SmppAlphabet::Gsm => 160,
+        SmppAlphabet::Latin1 => 140,
+        SmppAlphabet::Ucs2 => 70,
+    });
+    if encoded.coding == UCS_2 {
+        at_most(70)
+    } else {
+        encoded
+    }
+}
+
 /// In the alphabet that is wanted, or else in UCS-2.
-pub(super) fn encode(text: &str, alphabet: SmppAlphabet) -> Encoded {
+fn encode(text: &str, alphabet: SmppAlphabet) -> Encoded {
     let wanted = match alphabet {
         SmppAlphabet::Gsm => gsm(text).map(|bytes| Encoded { bytes, coding: DEFAULT }),
         SmppAlphabet::Latin1 => latin_1(text).map(|bytes| Encoded { bytes, coding: LATIN_1 }),
@@ -61,7 +78,36 @@ fn latin_1(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Content;
+    use super::super::super::sms::testing::{code, notice};
     use super::*;
+
+    #[test]
+    fn every_message_is_one_segment_in_every_alphabet() {
+        for brand in [
+            "Example Ltd",
+            "Škoda Žižkov, Filiale Düsseldorf",
+            "ΩΩΩ",
+            "株式会社",
+        ] {
+            let mut message = code();
+            if let Content::Code(code) = &mut message.content {
+                brand.clone_into(&mut code.brand);
+                "The Department of Long Names".clone_into(&mut code.app);
+            }
+            for message in [message, notice()] {
+                for (alphabet, most) in [
+                    (SmppAlphabet::Gsm, 160),
+                    (SmppAlphabet::Latin1, 140),
+                    (SmppAlphabet::Ucs2, 140),
+                ] {
+                    let encoded = one_segment(&message, alphabet);
+                    let most = if encoded.coding == UCS_2 { 140 } else { most };
+                    assert!(encoded.bytes.len() <= most, "{brand} {alphabet:?}: {:?}", encoded.bytes);
+                }
+            }
+        }
+    }
 
     fn bytes(text: &str, alphabet: SmppAlphabet) -> (Vec<u8>, u8) {
         let encoded = encode(text, alphabet);

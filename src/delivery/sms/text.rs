@@ -20,13 +20,19 @@ const ALPHABET: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæ�
 
 /// The text of a message.
 pub(in super::super) fn of(message: &Message) -> String {
+    within(message, SEGMENT)
+}
+
+/// The text of a message, in at most so many characters: for those who cannot send it in the default
+/// alphabet, where fewer fit into one segment.
+pub(in super::super) fn within(message: &Message, most: usize) -> String {
     match &message.content {
-        Content::Code(code) => code_text(code),
-        Content::Notice(notice) => notice_text(notice),
+        Content::Code(code) => code_text(code, most),
+        Content::Notice(notice) => notice_text(notice, most),
     }
 }
 
-fn code_text(code: &Code) -> String {
+fn code_text(code: &Code, most: usize) -> String {
     let digits = code.code.expose_secret();
     // Browsers and phones offer the code only on this domain: `@domain #code`, on the last line.
     let bound = format!("\n\n@{} #{digits}", code.domain);
@@ -37,14 +43,19 @@ fn code_text(code: &Code) -> String {
     };
     let full = format!("{digits} is {what}. Don't share it.");
     let short = format!("{digits} is your code. Don't share it.");
-    let candidates = [format!("{full}{bound}"), format!("{short}{bound}"), short];
+    let candidates = [
+        format!("{full}{bound}"),
+        format!("{short}{bound}"),
+        format!("{digits} is your code.{bound}"),
+        short,
+    ];
     candidates
         .into_iter()
-        .find(|text| fits(text))
+        .find(|text| fits(text, most))
         .unwrap_or_else(|| digits.to_owned())
 }
 
-fn notice_text(notice: &Notice) -> String {
+fn notice_text(notice: &Notice, most: usize) -> String {
     let of = |what: &str| name(what).map_or_else(String::new, |name| format!(" \"{name}\""));
     let what = match &notice.event {
         Event::FactorAdded { name } => format!("A way to confirm it's you was added{}.", of(name)),
@@ -62,7 +73,7 @@ fn notice_text(notice: &Notice) -> String {
     let brand = name(&notice.brand).map_or_else(String::new, |brand| format!("{brand}: "));
     let full = format!("{brand}{what} Not you? {}", notice.page);
     let candidates = [full, format!("{brand}{what} Not you? Sign in and check.")];
-    let fitting = candidates.into_iter().find(|text| is_gsm(text) && fits(text));
+    let fitting = candidates.into_iter().find(|text| is_gsm(text) && fits(text, most));
     fitting.unwrap_or_else(|| "Your ways to confirm it's you have changed.".to_owned())
 }
 
@@ -90,8 +101,8 @@ fn is_gsm(text: &str) -> bool {
     text.chars().all(|c| ALPHABET.contains(c))
 }
 
-fn fits(text: &str) -> bool {
-    text.chars().count() <= SEGMENT
+fn fits(text: &str, most: usize) -> bool {
+    text.chars().count() <= most
 }
 
 #[cfg(test)]
@@ -105,7 +116,7 @@ mod tests {
 
     fn text(code: &str, brand: &str, app: &str, domain: &str) -> String {
         let (brand, app, domain) = (brand.to_owned(), app.to_owned(), domain.to_owned());
-        code_text(&Code { code: code.into(), lives: Duration::from_secs(300), app, brand, domain })
+        code_text(&Code { code: code.into(), lives: Duration::from_secs(300), app, brand, domain }, SEGMENT)
     }
 
     #[test]
@@ -137,7 +148,10 @@ mod tests {
         let long = "Ω".repeat(500);
         let domain = format!("{}.example.com", "d".repeat(63));
         let with = text("12345678", &long, &"w".repeat(500), &domain);
-        assert!(fits(&with) && is_gsm(&with) && with.ends_with(&format!("@{domain} #12345678")), "{with}");
+        assert!(
+            fits(&with, SEGMENT) && is_gsm(&with) && with.ends_with(&format!("@{domain} #12345678")),
+            "{with}"
+        );
         let hopeless = text("12345678", &long, &long, &"d".repeat(253));
         assert_eq!(hopeless, "12345678 is your code. Don't share it.");
         let events = [
@@ -153,23 +167,41 @@ mod tests {
                 "x".repeat(200),
             ] {
                 let brand = long.clone();
-                let said = notice_text(&Notice {
-                    event: event.clone(),
-                    at: UnixTime(0),
-                    brand,
-                    page,
-                    support: None,
-                });
-                assert!(fits(&said) && is_gsm(&said) && said.contains("was "), "{said}");
+                let notice = Notice { event: event.clone(), at: UnixTime(0), brand, page, support: None };
+                let short = notice_text(&notice, 70);
+                assert!(fits(&short, 70), "{short}");
+                let said = notice_text(&notice, SEGMENT);
+                assert!(fits(&said, SEGMENT) && is_gsm(&said) && said.contains("was "), "{said}");
             }
         }
+    }
+
+    #[test]
+    fn in_seventy_characters_the_code_stays_bound_as_long_as_its_domain_lets_it() {
+        let at = |domain: &str| {
+            let code = Code {
+                code: "12345678".into(),
+                lives: Duration::from_secs(300),
+                app: "Payroll".into(),
+                brand: "Example Ltd".into(),
+                domain: domain.into(),
+            };
+            code_text(&code, 70)
+        };
+        assert_eq!(
+            at("mfa.example.com"),
+            "12345678 is your code. Don't share it.\n\n@mfa.example.com #12345678"
+        );
+        let longer = "confirm.accounts.example.com";
+        assert_eq!(at(longer), format!("12345678 is your code.\n\n@{longer} #12345678"));
+        assert_eq!(at(&"d".repeat(40)), "12345678 is your code. Don't share it.");
     }
 
     proptest! {
         #[test]
         fn whatever_the_names(brand in ".{0,80}", app in ".{0,80}", domain in "[a-z0-9.-]{1,253}") {
             let said = text("12345678", &brand, &app, &domain);
-            prop_assert!(fits(&said) && is_gsm(&said) && said.starts_with("12345678 is your "));
+            prop_assert!(fits(&said, SEGMENT) && is_gsm(&said) && said.starts_with("12345678 is your "));
         }
     }
 }

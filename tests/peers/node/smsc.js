@@ -3,6 +3,9 @@
 // The last four digits of a destination say what becomes of a text:
 //   0011 no such destination   0014 queue full   0058 throttled   0008 system error
 //   9997 no answer             9998 the connection ends without one
+//   9996 taken, then the connection ends       9995 taken, reported as undeliverable, by parameter alone
+//
+// With two arguments, the files of a key and a certificate, it speaks TLS.
 // Everything else is taken and, a moment later, reported as delivered.
 'use strict';
 const smpp = require('smpp');
@@ -16,7 +19,8 @@ const refusals = {
 };
 let taken = 0;
 
-const server = smpp.createServer((session) => {
+const [key, cert] = process.argv.slice(2).map((file) => require('fs').readFileSync(file));
+const server = smpp.createServer(key ? { key, cert } : {}, (session) => {
   session.on('error', (error) => tell({ error: String(error.message) }));
   session.on('close', () => tell({ closed: true }));
   session.on('bind_transceiver', (pdu) => {
@@ -42,6 +46,7 @@ const server = smpp.createServer((session) => {
       data_coding: pdu.data_coding,
       // The library reads the period as a point in time.
       lives: Math.round((pdu.validity_period - Date.now()) / 1000),
+      in_one: payload === undefined,
       text: (short && short.message) || (payload && payload.message) || '',
     });
     const end = pdu.destination_addr.slice(-4);
@@ -57,6 +62,21 @@ const server = smpp.createServer((session) => {
     taken += 1;
     const id = taken.toString(16).padStart(8, '0');
     session.send(pdu.response({ message_id: id }));
+    if (end === '9996') {
+      session.close();
+      return;
+    }
+    if (end === '9995') {
+      session.deliver_sm({
+        esm_class: 4,
+        source_addr: pdu.destination_addr,
+        destination_addr: pdu.source_addr,
+        short_message: '',
+        receipted_message_id: id,
+        message_state: 5,
+      });
+      return;
+    }
     session.deliver_sm({
       esm_class: 4,
       source_addr: pdu.destination_addr,
