@@ -29,6 +29,7 @@ use secrecy::SecretString;
 use super::factor_kind::FactorSet;
 use super::properties::Properties;
 
+pub use super::values::answer_place::AnswerPlace;
 pub use super::values::filter::{Filter, FilterPart, FilterPiece, FilterValue};
 pub use super::values::pointer::Pointer;
 pub use super::values::template::{Context, Placeholder, Template};

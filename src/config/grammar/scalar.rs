@@ -6,7 +6,9 @@ use super::super::codes::Code;
 use super::super::factor_kind::FactorKind;
 use super::super::pattern;
 use super::super::values::identity_template::identity_template;
-use super::super::values::{BadValue, address, app, country, host, pointer, quantity, template, time};
+use super::super::values::{
+    BadValue, address, answer_place, app, country, host, pointer, quantity, template, time,
+};
 
 /// Kinds of factor that are designed but not built yet.
 pub(in super::super) const LATER_FACTORS: [&str; 1] = ["push"];
@@ -60,6 +62,8 @@ pub(in super::super) enum Scalar {
     Target,
     /// A place in a JSON answer.
     Pointer,
+    /// A place in an answer that may be no JSON.
+    AnswerPlace,
     /// US dollars.
     Price,
     Link,
@@ -134,6 +138,7 @@ impl Scalar {
             Self::FormText => form_text(text),
             Self::Target => target(text),
             Self::Pointer => pointer::pointer(text).map(drop),
+            Self::AnswerPlace => answer_place::answer_place(text).map(drop),
             Self::Price => price(text),
             Self::Link => address::link(text).map(drop),
             Self::Upstream => address::upstream(text).map(drop),
@@ -230,6 +235,7 @@ impl Scalar {
             Self::FormText => "text, or a part of the credential",
             Self::Target => "a path",
             Self::Pointer => "a JSON pointer",
+            Self::AnswerPlace => "a JSON pointer or a regular expression",
             Self::Price => "an amount of money, in quotes",
             Self::Link => "a link",
             Self::Upstream => "an upstream address",

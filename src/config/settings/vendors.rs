@@ -5,7 +5,7 @@
 
 use secrecy::SecretString;
 
-use super::super::values::pointer::Pointer;
+use super::super::values::answer_place::AnswerPlace;
 use super::super::values::template::{Context, Placeholder, Template};
 use super::Channel;
 
@@ -216,7 +216,7 @@ pub struct HttpGateway {
     pub body: HttpBody,
     pub accepted: Accepted,
     /// Where an accepted answer has the gateway's own name for the message.
-    pub reference: Option<Pointer>,
+    pub reference: Option<AnswerPlace>,
     pub errors: Option<HttpErrors>,
     pub receipts: Option<HttpReceipts>,
 }
@@ -262,27 +262,27 @@ pub enum HttpBody {
 pub struct Accepted {
     /// Statuses; empty: every 2xx.
     pub status: Vec<u16>,
-    /// And a value of the JSON answer that must be one of these.
-    pub value: Option<(Pointer, Vec<String>)>,
+    /// And a value of the answer that must be one of these.
+    pub value: Option<(AnswerPlace, Vec<String>)>,
 }
 
 /// How a refusal is read.
 #[derive(Debug, Clone)]
 pub struct HttpErrors {
-    /// Where the JSON answer has its code.
-    pub at: Pointer,
+    /// Where the answer has its code.
+    pub at: AnswerPlace,
     /// What the gateway's codes mean, as the words of `delivery::Reason`.
     pub reasons: Vec<(String, String)>,
 }
 
-/// Delivery receipts of a gateway: JSON with an HMAC-SHA-256 over the body.
+/// Delivery receipts of a gateway, with an HMAC-SHA-256 over the body.
 #[derive(Debug, Clone)]
 pub struct HttpReceipts {
     pub secret: SecretString,
     /// Header with the signature, in hex or base64, perhaps after `sha256=`.
     pub header: http::HeaderName,
-    pub reference: Pointer,
-    pub status: Pointer,
+    pub reference: AnswerPlace,
+    pub status: AnswerPlace,
     pub delivered: Vec<String>,
     pub failed: Vec<String>,
 }

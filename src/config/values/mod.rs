@@ -4,6 +4,7 @@
 //! text itself, which may have come from a secret file.
 
 pub(super) mod address;
+pub(super) mod answer_place;
 pub(super) mod app;
 pub(super) mod country;
 pub(super) mod directory;

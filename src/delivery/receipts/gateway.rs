@@ -1,4 +1,4 @@
-//! Receipts of a gateway that the configuration describes: JSON with an HMAC-SHA-256 over the body.
+//! Receipts of a gateway that the configuration describes, with an HMAC-SHA-256 over the body.
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine as _;
@@ -15,13 +15,13 @@ pub(super) fn read(settings: &HttpGateway, report: &Report<'_>) -> Result<Receip
     let signature = bytes_of(given.strip_prefix("sha256=").unwrap_or(given)).ok_or(NotTaken::NotGenuine)?;
     let key = hmac::Key::new(HMAC_SHA256, receipts.secret.expose_secret().as_bytes());
     hmac::verify(&key, report.body, &signature).map_err(|_| NotTaken::NotGenuine)?;
-    let document = serde_json::from_slice(report.body).map_err(|_| NotTaken::Unreadable)?;
-    let reference = receipts.reference.text(&document).ok_or(NotTaken::Unreadable)?;
-    let status = receipts.status.text(&document).ok_or(NotTaken::Unreadable)?;
+    let document = serde_json::from_slice(report.body).unwrap_or_default();
+    let reference = receipts.reference.text(report.body, &document).ok_or(NotTaken::Unreadable)?;
+    let status = receipts.status.text(report.body, &document).ok_or(NotTaken::Unreadable)?;
     let outcome = if receipts.delivered.contains(&status) {
         Outcome::Delivered
     } else if receipts.failed.contains(&status) {
-        Outcome::Failed(failure(settings, &document))
+        Outcome::Failed(failure(settings, report.body, &document))
     } else {
         Outcome::Underway
     };
@@ -29,10 +29,10 @@ pub(super) fn read(settings: &HttpGateway, report: &Report<'_>) -> Result<Receip
 }
 
 /// By the same table as the gateway's refusals.
-fn failure(settings: &HttpGateway, document: &serde_json::Value) -> Reason {
+fn failure(settings: &HttpGateway, body: &[u8], document: &serde_json::Value) -> Reason {
     let errors = settings.errors.as_ref();
     let word = errors.and_then(|errors| {
-        let code = errors.at.text(document)?;
+        let code = errors.at.text(body, document)?;
         errors
             .reasons
             .iter()

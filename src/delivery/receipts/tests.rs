@@ -11,7 +11,7 @@ use super::super::sms::signature::{hex, hmac};
 use super::super::sms::testing::vectors;
 use super::*;
 use crate::config::settings::{
-    self, HttpAuth, HttpBody, HttpErrors, HttpGateway, HttpReceipts, Login, MessageBird, Plivo, Pointer,
+    self, AnswerPlace, HttpAuth, HttpBody, HttpErrors, HttpGateway, HttpReceipts, Login, MessageBird, Plivo,
     SignatureMethod, Template, Vonage, VonageSecret,
 };
 
@@ -84,14 +84,14 @@ fn gateway() -> Vendor {
         accepted: settings::Accepted { status: Vec::new(), value: None },
         reference: None,
         errors: Some(HttpErrors {
-            at: Pointer::of("/code"),
+            at: AnswerPlace::of("/code"),
             reasons: vec![("7".into(), "opted_out".into())],
         }),
         receipts: Some(HttpReceipts {
             secret: SECRET.into(),
             header: http::HeaderName::from_static("x-signature"),
-            reference: Pointer::of("/id"),
-            status: Pointer::of("/state"),
+            reference: AnswerPlace::of("/id"),
+            status: AnswerPlace::of("/state"),
             delivered: vec!["arrived".into()],
             failed: vec!["lost".into()],
         }),

@@ -40,6 +40,13 @@ impl Values<'_> {
 }
 
 impl Gateway {
+    /// What a code of the gateway means.
+    fn reason(&self, code: &str) -> Option<Reason> {
+        let errors = self.settings.errors.as_ref()?;
+        let (_, word) = errors.reasons.iter().find(|(name, _)| name == code)?;
+        Reason::from_name(word)
+    }
+
     fn authorization(&self) -> Result<Option<HeaderValue>, NotSent> {
         match &self.settings.auth {
             HttpAuth::None => Ok(None),
@@ -96,7 +103,8 @@ impl Vendor for Gateway {
     }
 
     fn judge(&self, answer: &Response<Bytes>) -> Result<Accepted, NotSent> {
-        let (settings, document) = (&self.settings, json(answer));
+        let settings = &self.settings;
+        let (document, body) = (json(answer), answer.body());
         let wanted = &settings.accepted;
         let status = answer.status();
         let status_fits = if wanted.status.is_empty() {
@@ -104,28 +112,27 @@ impl Vendor for Gateway {
         } else {
             wanted.status.contains(&status.as_u16())
         };
-        let value_fits = wanted
-            .value
-            .as_ref()
-            .is_none_or(|(at, values)| at.text(&document).is_some_and(|found| values.contains(&found)));
+        let (found, value_fits) = match &wanted.value {
+            Some((at, values)) => {
+                let found = at.text(body, &document);
+                let fits = found.as_ref().is_some_and(|found| values.contains(found));
+                (found.is_some(), fits)
+            }
+            None => (false, true),
+        };
         if status_fits && value_fits {
-            return Ok(Accepted { reference: settings.reference.as_ref().and_then(|at| at.text(&document)) });
+            let reference = settings.reference.as_ref().and_then(|at| at.text(body, &document));
+            return Ok(Accepted { reference });
         }
-        let says = || format!("HTTP {}: {}", status.as_u16(), excerpt(answer.body()));
-        let code = settings
-            .errors
-            .as_ref()
-            .and_then(|errors| Some((errors, errors.at.text(&document)?)));
-        let known = code.and_then(|(errors, code)| {
-            let (_, word) = errors.reasons.iter().find(|(name, _)| *name == code)?;
-            Reason::from_name(word)
-        });
-        Err(match known {
+        let says = format!("HTTP {}: {}", status.as_u16(), excerpt(body));
+        let code = settings.errors.as_ref().and_then(|errors| errors.at.text(body, &document));
+        Err(match code.as_ref().and_then(|code| self.reason(code)) {
             // The operator's table knows this refusal, so it is one.
-            Some(reason) => NotSent::surely(reason, says()),
-            None if status.is_success() && document.is_null() => NotSent::perhaps(says()),
-            None if status.is_success() => NotSent::surely(Reason::Misconfigured, says()),
-            None => by_status(answer),
+            Some(reason) => NotSent::surely(reason, says),
+            None if !status.is_success() => by_status(answer),
+            None if found || code.is_some() => NotSent::surely(Reason::Misconfigured, says),
+            // It answers otherwise than it is described, so nobody knows.
+            None => NotSent::perhaps(format!("neither `accepted` nor `errors` finds anything in {says}")),
         })
     }
 
@@ -150,7 +157,7 @@ impl Vendor for Gateway {
 mod tests {
     use super::super::testing::{answer, code, fields, notice, refused};
     use super::*;
-    use crate::config::settings::{self, HttpErrors, Login, Pointer};
+    use crate::config::settings::{self, AnswerPlace, HttpErrors, Login};
 
     fn gateway(body: HttpBody) -> Gateway {
         let settings = HttpGateway {
@@ -162,11 +169,11 @@ mod tests {
             body,
             accepted: settings::Accepted {
                 status: vec![],
-                value: Some((Pointer::of("/state"), vec!["ok".into(), "queued".into()])),
+                value: Some((AnswerPlace::of("/state"), vec!["ok".into(), "queued".into()])),
             },
-            reference: Some(Pointer::of("/id")),
+            reference: Some(AnswerPlace::of("/id")),
             errors: Some(HttpErrors {
-                at: Pointer::of("/error"),
+                at: AnswerPlace::of("/error"),
                 reasons: vec![
                     ("1001".into(), "invalid_destination".into()),
                     ("44".into(), "opted_out".into()),
@@ -226,6 +233,28 @@ mod tests {
             (200, "fine", Reason::Unavailable, false),
             (429, "", Reason::Throttled, true),
             (500, "", Reason::Unavailable, false),
+        ];
+        for (status, text, reason, certain) in table {
+            assert_eq!(refused(sender.judge(&answer(status, text))), (reason, certain), "{status} {text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_answers_in_lines_of_text() {
+        let mut sender = gateway(HttpBody::None);
+        sender.settings.accepted.value = Some((AnswerPlace::of("^[0-9]+"), vec!["100".into()]));
+        sender.settings.reference = Some(AnswerPlace::of("(?m)^id=(.+)$"));
+        sender.settings.errors = Some(HttpErrors {
+            at: AnswerPlace::of("^[0-9]+"),
+            reasons: vec![("202".into(), "invalid_destination".into())],
+        });
+        let taken = sender.judge(&answer(200, "100\nid=77")).unwrap();
+        assert_eq!(taken.reference.as_deref(), Some("77"));
+        let table = [
+            (200, "202", Reason::InvalidDestination, true),
+            (200, "900", Reason::Misconfigured, true),
+            (200, "<html>busy</html>", Reason::Unavailable, false),
+            (503, "busy", Reason::Unavailable, true),
         ];
         for (status, text, reason, certain) in table {
             assert_eq!(refused(sender.judge(&answer(status, text))), (reason, certain), "{status} {text}");

@@ -9,7 +9,7 @@ use super::super::super::settings::{
     Accepted, Context, HttpAuth, HttpBody, HttpErrors, HttpGateway, HttpReceipts, Login, Placeholder,
     Template,
 };
-use super::super::super::values::{pointer::pointer, template::template};
+use super::super::super::values::{answer_place::answer_place, template::template};
 use super::super::{Build, value};
 
 pub(super) fn gateway(build: &mut Build<'_>, node: &Node) -> Option<HttpGateway> {
@@ -26,7 +26,7 @@ pub(super) fn gateway(build: &mut Build<'_>, node: &Node) -> Option<HttpGateway>
         auth: auth?,
         body: body?,
         accepted: accepted?,
-        reference: value(node, "reference", pointer),
+        reference: value(node, "reference", answer_place),
         errors: errors(node),
         receipts: receipts(node),
     };
@@ -135,7 +135,7 @@ fn accepted(build: &mut Build<'_>, node: &Node) -> Option<Accepted> {
         .iter()
         .filter_map(|text| text.parse().ok())
         .collect();
-    let value = match (value(accepted, "at", pointer), accepted.get("values")) {
+    let value = match (value(accepted, "at", answer_place), accepted.get("values")) {
         (Some(at), Some(values)) => Some((at, values.texts())),
         (None, None) => None,
         _ => {
@@ -155,7 +155,7 @@ fn errors(node: &Node) -> Option<HttpErrors> {
     let errors = node.get("errors")?;
     let reasons = errors.get("reasons")?.entries().iter();
     let reasons = reasons.filter_map(|entry| Some((entry.key.clone(), entry.value.text()?.to_owned())));
-    Some(HttpErrors { at: value(errors, "at", pointer)?, reasons: reasons.collect() })
+    Some(HttpErrors { at: value(errors, "at", answer_place)?, reasons: reasons.collect() })
 }
 
 fn receipts(node: &Node) -> Option<HttpReceipts> {
@@ -163,8 +163,8 @@ fn receipts(node: &Node) -> Option<HttpReceipts> {
     Some(HttpReceipts {
         secret: receipts.text_of("secret")?.into(),
         header: HeaderName::from_bytes(receipts.text_of("header")?.as_bytes()).ok()?,
-        reference: value(receipts, "reference", pointer)?,
-        status: value(receipts, "status", pointer)?,
+        reference: value(receipts, "reference", answer_place)?,
+        status: value(receipts, "status", answer_place)?,
         delivered: receipts.texts_of("delivered"),
         failed: receipts.texts_of("failed"),
     })

@@ -57,8 +57,8 @@ pub(super) static HTTP: Map = Map::new(
         },
         Key::new(
             "reference",
-            Shape::Scalar(Scalar::Pointer),
-            "Where an accepted answer has the gateway's own name for the message.",
+            Shape::Scalar(Scalar::AnswerPlace),
+            "Where an accepted answer has the gateway's own name for the message: a JSON pointer, or a regular expression.",
         ),
         Key::new("errors", Shape::Map(&ERRORS), ERRORS.doc),
         Key::new("receipts", Shape::Map(&RECEIPTS), RECEIPTS.doc),
@@ -80,7 +80,7 @@ static AUTH: Map = Map::new(
 
 static ACCEPTED: Map = Map::new(
     "`accepted`",
-    "What counts as accepted. Without it: every 2xx.",
+    "What counts as accepted. Without it: every 2xx, though many gateways say so of what they refuse.",
     &[
         Key::new(
             "status",
@@ -89,8 +89,8 @@ static ACCEPTED: Map = Map::new(
         ),
         Key::new(
             "at",
-            Shape::Scalar(Scalar::Pointer),
-            "A place in the JSON answer that must have one of `values`.",
+            Shape::Scalar(Scalar::AnswerPlace),
+            "A place in the answer that must have one of `values`: a JSON pointer (`/result/status`), or, for text and XML, a regular expression whose group is the value (`'^([0-9]+)'`).",
         ),
         Key::new("values", Shape::Many(&Shape::Scalar(Scalar::Text)), "Goes with `at`."),
     ],
@@ -100,14 +100,18 @@ static ERRORS: Map = Map::new(
     "`errors`",
     "How a refusal is read. Codes that are not listed are judged by the HTTP status.",
     &[
-        Key::required("at", Shape::Scalar(Scalar::Pointer), "Where the JSON answer has its error code."),
+        Key::required(
+            "at",
+            Shape::Scalar(Scalar::AnswerPlace),
+            "Where the answer has its error code: a JSON pointer, or a regular expression whose group is the code.",
+        ),
         Key::required("reasons", Shape::Table(&WORDS), "What the gateway's codes mean."),
     ],
 );
 
 static RECEIPTS: Map = Map::new(
     "`receipts`",
-    "Delivery receipts: JSON posted to `/.stepgate/receipts/<name>` on the portal, with an HMAC-SHA-256 over the body.",
+    "Delivery receipts posted to `/.stepgate/receipts/<name>` on the portal, with an HMAC-SHA-256 over the body.",
     &[
         Key::required("secret", Shape::Scalar(Scalar::Secret), "Of the HMAC."),
         Key::default(
@@ -118,10 +122,10 @@ static RECEIPTS: Map = Map::new(
         ),
         Key::required(
             "reference",
-            Shape::Scalar(Scalar::Pointer),
-            "Where the gateway's name for the message is.",
+            Shape::Scalar(Scalar::AnswerPlace),
+            "Where the gateway's name for the message is: a JSON pointer, or a regular expression.",
         ),
-        Key::required("status", Shape::Scalar(Scalar::Pointer), "Where the status is."),
+        Key::required("status", Shape::Scalar(Scalar::AnswerPlace), "Where the status is, likewise."),
         Key::required("delivered", Shape::Many(&Shape::Scalar(Scalar::Text)), "Statuses of what arrived."),
         Key::required("failed", Shape::Many(&Shape::Scalar(Scalar::Text)), "Statuses of what never will."),
     ],
