@@ -15,7 +15,8 @@ use super::failure::Failure;
 use super::visit::Entry;
 use crate::ambient::UnixTime;
 use crate::challenge::ChallengeError;
-use crate::challenge::view::{Beginning, Locked, Outcome};
+use crate::challenge::view::{Beginning, Cap, Locked, Outcome};
+use crate::delivery::Reason;
 use crate::factors::Refusal;
 use crate::gate::passage::{PassageError, TooMany};
 
@@ -117,12 +118,13 @@ impl Problem {
     #[must_use]
     pub fn of_beginning(beginning: &Beginning) -> Self {
         match beginning {
-            Beginning::NotYet { until, capped } => Self::new(
+            Beginning::NotYet { until, cap } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                if *capped { "message_limit" } else { "sent_just_now" },
+                if *cap == Cap::Resend { "sent_just_now" } else { "message_limit" },
                 "Nothing is sent before `until`",
-                "Answer what was sent before, or choose another way.",
+                "Answer what was sent before, or choose another way. `limit` says what holds it back.",
             )
+            .with("limit", cap.name())
             .with("until", until.0),
             Beginning::Refused(reason) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -130,7 +132,17 @@ impl Problem {
                 "It could not be sent or asked",
                 "`reason` says why. Choose another way, or try again later.",
             )
-            .with("reason", reason.name()),
+            .with("reason", reason.name())
+            .with("certain", true),
+            Beginning::Doubtful(started) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_sent",
+                "Nobody knows whether it was sent",
+                "The service did not say. If the code arrives it counts; else ask again from `until`, or choose another way.",
+            )
+            .with("reason", Reason::Unavailable.name())
+            .with("certain", false)
+            .with("until", started.again_at.unwrap_or(started.at).0),
             Beginning::Unknown => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "unknown_to_service",

@@ -5,10 +5,12 @@
 //! it surely did not leave. Counts are durable and shared by all sessions, pages and processes. A
 //! message that nobody asked for by POST is never counted, because it is never sent.
 
+use std::net::IpAddr;
+
 use crate::ambient::{UnixTime, random_token};
 use crate::config::FactorKind;
 use crate::config::settings::{MessageLimits, Rate};
-use crate::delivery::{Channel, numbers};
+use crate::delivery::{Channel, masked, numbers};
 use crate::observe::metrics;
 use crate::policy::SubjectKey;
 use crate::store::{LINKS, NewSend, SendScope, Store, StoreError, Tx};
@@ -20,9 +22,6 @@ const EACH: [(u32, i64); 2] = [(3, 600), (10, 86_400)];
 /// Links for new passwords per person and per destination, likewise. They are counted apart, because
 /// whoever knows a name can ask for them: nobody is kept from their codes by that.
 const EACH_LINK: [(u32, i64); 2] = [(3, 3600), (5, 86_400)];
-/// Messages into one block of numbers in a day, none of which was ever answered, after which no more
-/// go there: what is paid for by the message looks like this.
-const UNANSWERED: i64 = 20;
 const DAY: i64 = 86_400;
 
 /// Which cap holds a message back.
@@ -34,10 +33,14 @@ pub enum Cap {
     Destination,
     /// The block of numbers that the destination is in.
     Prefix,
+    /// Many went into that block in a row, and none was answered.
+    Unanswered,
+    /// The country of the number.
+    Country,
+    /// The client's network.
+    Network,
     /// Everything that leaves by this channel.
     Overall,
-    /// Many went into that block, and none was answered.
-    Unanswered,
 }
 
 impl Cap {
@@ -49,9 +52,18 @@ impl Cap {
             Self::Person => "messages_per_person",
             Self::Destination => "messages_per_destination",
             Self::Prefix => "messages_per_prefix",
-            Self::Overall => "messages_overall",
             Self::Unanswered => "messages_unanswered",
+            Self::Country => "messages_per_country",
+            Self::Network => "messages_per_network",
+            Self::Overall => "messages_overall",
         }
+    }
+
+    /// Whether it is about more than this person and this destination: then it may be fraud, and the
+    /// person can do nothing about it.
+    #[must_use]
+    pub const fn is_of_many(self) -> bool {
+        !matches!(self, Self::Resend | Self::Person | Self::Destination)
     }
 }
 
@@ -87,6 +99,8 @@ fn limits(figures: &MessageLimits, channel: Channel) -> Vec<Limit> {
     };
     for (cap, scope, rate) in [
         (Cap::Prefix, SendScope::Block, figures.per_prefix),
+        (Cap::Country, SendScope::Country, figures.per_country),
+        (Cap::Network, SendScope::Network, figures.per_network),
         (Cap::Overall, all, figures.overall),
     ] {
         list.push(Limit { cap, scope, most: rate.count.max(1), within: within(rate) });
@@ -113,38 +127,83 @@ fn within(rate: Rate) -> i64 {
     i64::try_from(rate.window.as_secs()).unwrap_or(DAY).min(DAY)
 }
 
-/// Counts a message that is about to go to `to` (E.164, or an address), unless a cap holds it back.
-/// The caller commits, and sends only then.
+/// A message that somebody has asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub subject: SubjectKey,
+    pub channel: Channel,
+    /// E.164, or an address.
+    pub to: String,
+    /// The client's.
+    pub address: IpAddr,
+}
+
+/// Counts a message that is about to go, unless a cap holds it back. The caller commits, and sends only
+/// then.
 ///
 /// # Errors
 /// When the database refuses: then nothing may be sent.
 pub(super) async fn reserve(
     tx: &mut Tx,
     figures: &MessageLimits,
-    subject: &SubjectKey,
-    channel: Channel,
-    to: &str,
+    asked: &Asked,
     now: UnixTime,
 ) -> Result<Reserved, StoreError> {
-    let ring = tx.ring();
-    let block = (channel != Channel::Email).then(|| numbers::block(to));
-    let send = NewSend {
-        id: random_token(),
-        at: now,
-        channel: channel.name(),
-        subject: subject.clone(),
-        destination: ring.mac("destination", &[to.as_bytes()]),
-        block: block.map(|block| ring.mac("block of numbers", &[block.as_bytes()])),
-    };
-    if let Some(held) = holding(tx, &send, &limits(figures, channel)).await? {
-        return Ok(held);
+    let send = counted(tx, asked, now);
+    let mut held = holding(tx, &send, &limits(figures, asked.channel)).await?;
+    if held.is_none() {
+        held = unanswered(tx, &send, figures.unanswered).await?;
     }
-    let (sent, answered) = tx.conversion(&send, now.plus(-DAY)).await?;
-    if sent >= UNANSWERED && answered == 0 {
-        return Ok(held(Cap::Unanswered, now.plus(DAY)));
+    if let Some((cap, until)) = held {
+        tell(asked, cap, until);
+        return Ok(Reserved::Held { cap, until });
     }
     tx.insert_send(&send).await?;
     Ok(Reserved::Counted(send.id))
+}
+
+/// The row that counts it. What says where it goes is hashed with a key, but for the country.
+fn counted(tx: &Tx, asked: &Asked, now: UnixTime) -> NewSend {
+    let ring = tx.ring();
+    let is_number = asked.channel != Channel::Email;
+    let hash = |what: &'static str, text: String| is_number.then(|| ring.mac(what, &[text.as_bytes()]));
+    NewSend {
+        id: random_token(),
+        at: now,
+        channel: asked.channel.name(),
+        subject: asked.subject.clone(),
+        destination: ring.mac("destination", &[asked.to.as_bytes()]),
+        block: hash("block of numbers", numbers::block(&asked.to)),
+        country: is_number.then(|| numbers::country(&asked.to)).flatten(),
+        network: hash("network that asks", network(asked.address)),
+    }
+}
+
+/// An IPv4 address, or an IPv6 /64: what one subscriber has at least.
+fn network(address: IpAddr) -> String {
+    let length = if address.is_ipv4() { 32 } else { 64 };
+    ipnet::IpNet::new(address, length).map_or_else(|_| address.to_string(), |net| net.trunc().to_string())
+}
+
+/// Whether the last so many messages into its block came to nothing: what is paid for by the message
+/// looks like this.
+async fn unanswered(tx: &mut Tx, send: &NewSend, rate: Rate) -> Result<Option<(Cap, UnixTime)>, StoreError> {
+    let (most, window) = (rate.count.max(1), within(rate));
+    let newest = tx.newest_in_block(send, send.at.plus(-window), most).await?;
+    let stop = newest.filter(|newest| newest.count >= i64::from(most) && newest.answered == 0);
+    Ok(stop.map(|newest| (Cap::Unanswered, UnixTime(newest.oldest).plus(window))))
+}
+
+/// What may be fraud is for the operator to see; what one person has asked for too often is for support.
+fn tell(asked: &Asked, cap: Cap, until: UnixTime) {
+    metrics().limited(cap.name());
+    let (limit, channel, person) = (cap.name(), asked.channel.name(), &asked.subject);
+    let (to, until) = (masked(&asked.to), until.0);
+    if cap.is_of_many() {
+        tracing::warn!(limit, channel, %person, to, until, "a message was held back by a cap on many");
+    } else if cap != Cap::Resend {
+        tracing::info!(limit, channel, %person, to, until, "a message was held back");
+    }
 }
 
 /// Counts a link for a new password that is about to be mailed to `to`, as [`reserve`] does a code.
@@ -166,20 +225,26 @@ pub(super) async fn reserve_link(
         // Another than that of codes to the same address.
         destination: tx.ring().mac("links to", &[to.as_bytes()]),
         block: None,
+        country: None,
+        network: None,
     };
-    if let Some(held) = holding(tx, &send, &link_limits(figures)).await? {
-        return Ok(held);
+    if let Some((cap, until)) = holding(tx, &send, &link_limits(figures)).await? {
+        return Ok(held(cap, until));
     }
     tx.insert_send(&send).await?;
     Ok(Reserved::Counted(send.id))
 }
 
 /// The first of the caps that holds this message back.
-async fn holding(tx: &mut Tx, send: &NewSend, limits: &[Limit]) -> Result<Option<Reserved>, StoreError> {
+async fn holding(
+    tx: &mut Tx,
+    send: &NewSend,
+    limits: &[Limit],
+) -> Result<Option<(Cap, UnixTime)>, StoreError> {
     for limit in limits {
         let last = tx.nth_newest_send(send, limit.scope, limit.most).await?;
         if let Some(until) = last.map(|at| at.plus(limit.within)).filter(|until| *until > send.at) {
-            return Ok(Some(held(limit.cap, until)));
+            return Ok(Some((limit.cap, until)));
         }
     }
     Ok(None)
@@ -206,6 +271,8 @@ pub(super) async fn reserve_push(
         // All phones of one person are one.
         destination: tx.ring().mac("pushes to", &[subject.as_str().as_bytes()]),
         block: None,
+        country: None,
+        network: None,
     };
     for (cap, most, within) in PUSHES {
         let last = tx.nth_newest_send(&send, SendScope::Destination, most).await?;
@@ -253,213 +320,4 @@ pub(super) async fn answered(
 const LONGEST_LIFE: i64 = 600;
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const NOW: i64 = 1_800_000_000;
-
-    struct World {
-        _guard: tempfile::TempDir,
-        store: Store,
-        figures: MessageLimits,
-    }
-
-    async fn world(per_prefix: u32, overall: u32) -> World {
-        let (guard, store) = crate::store::testing::store().await;
-        let per_hour = |count| Rate { count, window: Duration::from_hours(1) };
-        let figures = MessageLimits { per_prefix: per_hour(per_prefix), overall: per_hour(overall) };
-        World { _guard: guard, store, figures }
-    }
-
-    impl World {
-        async fn send_by(&self, channel: Channel, who: &str, to: &str, at: i64) -> Reserved {
-            let (figures, subject, to) = (self.figures, SubjectKey::new("local", who), to.to_owned());
-            self.store
-                .write(move |mut tx| async move {
-                    let reserved =
-                        reserve(&mut tx, &figures, &subject, channel, &to, UnixTime(NOW + at)).await?;
-                    tx.commit(reserved).await
-                })
-                .await
-                .unwrap()
-        }
-
-        async fn send(&self, who: &str, to: &str, at: i64) -> Reserved {
-            self.send_by(Channel::Sms, who, to, at).await
-        }
-
-        /// Which cap holds it, and for how many seconds; `None`: it was counted.
-        async fn held(&self, who: &str, to: &str, at: i64) -> Option<(Cap, i64)> {
-            match self.send(who, to, at).await {
-                Reserved::Counted(_) => None,
-                Reserved::Held { cap, until } => Some((cap, until.since(UnixTime(NOW + at)))),
-            }
-        }
-
-        async fn answered(&self, who: &str, at: i64) {
-            let subject = SubjectKey::new("local", who);
-            self.store
-                .write(move |mut tx| async move {
-                    answered(&mut tx, &subject, FactorKind::Sms, UnixTime(NOW + at)).await?;
-                    tx.commit(()).await
-                })
-                .await
-                .unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn e22_a_minute_between_three_in_ten_minutes_and_ten_a_day() {
-        let world = world(1000, 1000).await;
-        let to = "+447400123456";
-        assert_eq!(world.held("alice", to, 0).await, None);
-        assert_eq!(world.held("alice", to, 59).await, Some((Cap::Resend, 1)));
-        assert_eq!(world.held("alice", to, 60).await, None);
-        assert_eq!(world.held("alice", to, 120).await, None);
-        assert_eq!(world.held("alice", to, 180).await, Some((Cap::Person, 420)));
-        for at in (600..).step_by(600).take(7) {
-            assert_eq!(world.held("alice", to, at).await, None, "{at}");
-        }
-        assert_eq!(world.held("alice", to, 6000).await, Some((Cap::Person, DAY - 6000)));
-        assert_eq!(world.held("alice", to, DAY).await, None);
-    }
-
-    #[tokio::test]
-    async fn e21_one_push_a_minute_and_five_an_hour() {
-        let world = world(1000, 1000).await;
-        let push = |who: &'static str, at: i64| {
-            let subject = SubjectKey::new("local", who);
-            world.store.write(move |mut tx| async move {
-                let reserved = reserve_push(&mut tx, &subject, UnixTime(NOW + at)).await?;
-                tx.commit(reserved).await
-            })
-        };
-        for at in [0, 60, 120, 180, 240] {
-            assert!(matches!(push("alice", at).await.unwrap(), Reserved::Counted(_)), "{at}");
-            let again = push("alice", at + 59).await.unwrap();
-            assert_eq!(again, Reserved::Held { cap: Cap::Resend, until: UnixTime(NOW + at + 60) });
-        }
-        let until = UnixTime(NOW + 3600);
-        assert_eq!(push("alice", 300).await.unwrap(), Reserved::Held { cap: Cap::Person, until });
-        assert!(matches!(push("bob", 300).await.unwrap(), Reserved::Counted(_)), "another person");
-    }
-
-    #[tokio::test]
-    async fn links_that_strangers_ask_for_keep_nobody_from_codes() {
-        let world = world(1000, 8).await;
-        let link = async |who: &str, at: i64| {
-            let (figures, subject) = (world.figures, SubjectKey::new("local", who));
-            let to = format!("{who}@example.com");
-            let reserved = world.store.write(move |mut tx| async move {
-                let reserved = reserve_link(&mut tx, &figures, &subject, &to, UnixTime(NOW + at)).await?;
-                tx.commit(reserved).await
-            });
-            match reserved.await.unwrap() {
-                Reserved::Counted(_) => None,
-                Reserved::Held { cap, until } => Some((cap, until.since(UnixTime(NOW + at)))),
-            }
-        };
-        assert_eq!(link("alice", 0).await, None);
-        assert_eq!(link("alice", 59).await, Some((Cap::Resend, 1)));
-        assert_eq!(link("alice", 60).await, None);
-        assert_eq!(link("alice", 120).await, None);
-        assert_eq!(link("alice", 180).await, Some((Cap::Person, 3420)));
-        let mail = async |who: &str, at: i64| {
-            let to = format!("{who}@example.com");
-            world.send_by(Channel::Email, who, &to, at).await
-        };
-        assert!(matches!(mail("alice", 121).await, Reserved::Counted(_)), "a code to the same address");
-        assert_eq!(world.held("alice", "+447400123456", 181).await, None);
-        // Half of what may be mailed at all, and no more; together no more than all of it.
-        assert_eq!(link("bob", 190).await, None);
-        assert_eq!(link("carol", 190).await, Some((Cap::Overall, 3410)));
-        for who in ["bob", "carol", "dave"] {
-            assert!(matches!(mail(who, 200).await, Reserved::Counted(_)), "{who}");
-        }
-        let until = UnixTime(NOW + 3600);
-        assert_eq!(mail("erin", 200).await, Reserved::Held { cap: Cap::Overall, until });
-        // Five a day.
-        for at in [3600, 3660] {
-            assert_eq!(link("alice", at).await, None, "{at}");
-        }
-        assert_eq!(link("alice", 40_000).await, Some((Cap::Person, DAY - 40_000)));
-    }
-
-    #[tokio::test]
-    async fn e22_nobody_else_can_send_on_to_the_same_number_nor_one_person_to_many() {
-        let world = world(1000, 1000).await;
-        for (nth, who) in ["alice", "bob", "carol"].into_iter().enumerate() {
-            let at = 60 * i64::try_from(nth).unwrap();
-            assert_eq!(world.held(who, "+447400123456", at).await, None, "{who}");
-        }
-        assert_eq!(world.held("dave", "+447400123456", 200).await, Some((Cap::Destination, 400)));
-        assert_eq!(world.held("alice", "+447400223456", 200).await, None);
-        assert_eq!(world.held("alice", "+447400323456", 200).await, None);
-        assert_eq!(world.held("alice", "+447400423456", 200).await, Some((Cap::Person, 400)));
-    }
-
-    #[tokio::test]
-    async fn e22_a_block_of_numbers_and_everything_together_are_bounded() {
-        let world = world(3, 5).await;
-        let number = |n: i64| format!("+44740012{n:04}");
-        for n in 0..3 {
-            assert_eq!(world.held(&format!("p{n}"), &number(n), n).await, None);
-        }
-        assert_eq!(world.held("p9", &number(9), 10).await, Some((Cap::Prefix, 3590)));
-        assert_eq!(world.held("p4", "+491511234567", 10).await, None);
-        assert_eq!(world.held("p5", "+491521234567", 11).await, None);
-        assert_eq!(world.held("p6", "+491531234567", 12).await, Some((Cap::Overall, 3588)));
-        // Each channel has a total of its own, and addresses have no block.
-        let mail = world.send_by(Channel::Email, "p7", "p7@example.com", 12).await;
-        assert!(matches!(mail, Reserved::Counted(_)));
-        let text = metrics().render();
-        for cap in [Cap::Prefix, Cap::Overall] {
-            assert!(text.contains(&format!("stepgate_limited_total{{limit=\"{}\"}}", cap.name())), "{text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_surely_did_not_leave_is_given_back() {
-        let world = world(1000, 1000).await;
-        let Reserved::Counted(id) = world.send("alice", "+447400123456", 0).await else {
-            panic!("the first is counted")
-        };
-        give_back(&world.store, &id).await;
-        assert_eq!(world.held("alice", "+447400123456", 1).await, None);
-    }
-
-    #[tokio::test]
-    async fn e22_a_block_that_never_answers_gets_no_more() {
-        let world = world(1000, 1000).await;
-        let number = |n: i64| format!("+44740012{n:04}");
-        for n in 0..UNANSWERED {
-            assert_eq!(world.held(&format!("p{n}"), &number(n), n).await, None);
-        }
-        assert_eq!(world.held("q", &number(99), 99).await, Some((Cap::Unanswered, DAY)));
-        world.answered("p19", 100).await;
-        assert_eq!(world.held("q", &number(99), 101).await, None);
-    }
-
-    #[tokio::test]
-    async fn e07_a_hundred_at_once_are_one() {
-        let world = std::sync::Arc::new(world(1000, 1000).await);
-        let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..100 {
-            let world = std::sync::Arc::clone(&world);
-            tasks.spawn(async move { world.held("alice", "+447400123456", 0).await });
-        }
-        let sent = tasks.join_all().await.into_iter().filter(Option::is_none).count();
-        assert_eq!(sent, 1);
-    }
-
-    #[tokio::test]
-    async fn counts_are_kept_for_a_day_and_no_longer() {
-        let world = world(1000, 1000).await;
-        world.send("alice", "+447400123456", 0).await;
-        world.store.purge(UnixTime(NOW + DAY - 1)).await.unwrap();
-        assert_eq!(world.held("alice", "+447400123456", 30).await, Some((Cap::Resend, 30)));
-        assert_eq!(world.store.purge(UnixTime(NOW + DAY)).await.unwrap(), 1);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, Given, Target};
-use super::sends::{self, Cap, RESEND_AFTER, Reserved};
+use super::sends::{self, Asked, Cap, RESEND_AFTER, Reserved};
 use super::view::{Beginning, Caller, Change, Purpose, Start, StartedView, Way, WayBack};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
@@ -160,7 +160,7 @@ impl Challenges {
             .find(|one| one.enrolment == question.enrolment && one.expires > now);
         let again_at = before.as_ref().and_then(|one| started_view(one).again_at);
         if let Some(until) = again_at.filter(|until| *until > now) {
-            return Ok(Beginning::NotYet { until, capped: false });
+            return Ok(Beginning::NotYet { until, cap: Cap::Resend });
         }
         // What is begun by showing it stays as it is in every tab, until it is answered.
         let keeps = |one: &&StartedRecord| {
@@ -171,7 +171,7 @@ impl Challenges {
         }
         let counted = match self.push_counted(caller, factor).await? {
             Some(Reserved::Held { cap, until }) => {
-                return Ok(Beginning::NotYet { until, capped: cap != Cap::Resend });
+                return Ok(Beginning::NotYet { until, cap });
             }
             Some(Reserved::Counted(id)) => Some(id),
             None => None,
@@ -252,13 +252,16 @@ impl Challenges {
         let again_at = started.send.as_ref().map(|_| now.plus(RESEND_AFTER));
         let view = StartedView { shows: new.shows.clone(), at: now, again_at, expires_at: new.expires };
         let audit = self.event(caller, "challenge.started").with("factor", kind.name());
-        let to = started.send.as_ref().map(|send| (send.channel, send.to.clone()));
+        let asked = started.send.as_ref().map(|send| Asked {
+            subject: caller.identity.key.clone(),
+            channel: send.channel,
+            to: send.to.clone(),
+            address: caller.address,
+        });
         let figures = self.settings.limits.messages;
         let reserved = self.store.write(move |mut tx| async move {
-            let counted = match to {
-                Some((channel, to)) => {
-                    Some(sends::reserve(&mut tx, &figures, &new.subject, channel, &to, now).await?)
-                }
+            let counted = match asked {
+                Some(asked) => Some(sends::reserve(&mut tx, &figures, &asked, now).await?),
                 None => None,
             };
             if matches!(counted, Some(Reserved::Held { .. })) {
@@ -271,20 +274,42 @@ impl Challenges {
         let (dispatch, counted) = match (started.send, reserved.await?) {
             (Some(dispatch), Some(Reserved::Counted(id))) => (dispatch, id),
             (_, Some(Reserved::Held { cap, until })) => {
-                return Ok(Beginning::NotYet { until, capped: cap != Cap::Resend });
+                return Ok(Beginning::NotYet { until, cap });
             }
             _ => return Ok(Beginning::Begun(view)),
         };
         match self.delivery.send(&self.message(dispatch, &question.app)).await {
             Ok(_) => Ok(Beginning::Begun(view)),
-            Err(not_sent) => {
-                if not_sent.certain {
-                    sends::give_back(&self.store, &counted).await;
-                    self.undo(caller, question, before).await?;
-                }
+            Err(not_sent) if not_sent.certain => {
+                sends::give_back(&self.store, &counted).await;
+                self.undo(caller, question, before).await?;
                 Ok(Beginning::Refused(not_sent.reason))
             }
+            Err(_) => self.doubt(caller, question, view).await,
         }
+    }
+
+    /// It may be on its way. The code counts if it arrives, and nobody is told that it was sent.
+    async fn doubt(
+        &self,
+        caller: &Caller,
+        question: &Question<'_>,
+        view: StartedView,
+    ) -> Result<Beginning, ChallengeError> {
+        let shows = match view.shows {
+            Shows::Sent { to, .. } => Shows::Sent { to, doubtful: true },
+            other => other,
+        };
+        let all = self.store.started(&caller.identity.key, question.id).await?;
+        if let Some(record) = all.into_iter().find(|one| one.enrolment == question.enrolment) {
+            let again = StartedRecord { shows: shows.clone(), ..record }.again(caller.identity.key.clone());
+            let stored = self.store.write(move |mut tx| async move {
+                tx.put_started(&again).await?;
+                tx.commit(()).await
+            });
+            stored.await?;
+        }
+        Ok(Beginning::Doubtful(StartedView { shows, ..view }))
     }
 
     /// Nothing is on its way: what was sent before counts as before, and may be sent again at once.

@@ -11,6 +11,8 @@ use crate::delivery::Reason;
 use crate::factors::{Detail, Malformed, Prompt, Setup, Shows, Starts};
 use crate::policy::{EnrolmentId, Identity, Proof};
 
+pub use super::sends::Cap;
+
 /// Who is asking, as one request established them. Every call takes it, so that no record of
 /// another person can be reached (security.md E15).
 #[derive(Clone)]
@@ -130,11 +132,12 @@ pub enum Beginning {
     /// Something was sent only just now, or too often; from when on it can be sent again.
     NotYet {
         until: UnixTime,
-        /// Nothing was sent just now: a cap holds it back.
-        capped: bool,
+        cap: Cap,
     },
     /// It was not sent, or the service refuses: another way is needed.
     Refused(Reason),
+    /// It was handed over, and nobody said whether it was taken: it may arrive, and counts if it does.
+    Doubtful(StartedView),
     /// The service does not know this person.
     Unknown,
     /// The challenge has run out.

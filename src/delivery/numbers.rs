@@ -44,8 +44,10 @@ pub enum BadNumber {
     /// Premium rate, shared cost, freephone, company-wide and other special numbers.
     #[error("numbers with a price or a service of their own are not accepted")]
     Premium,
-    #[error("this number cannot be used in this way")]
+    #[error("a fixed line takes no texts")]
     NotMobile,
+    #[error("numbers of internet telephony are not accepted")]
+    InternetTelephony,
     /// The range is not in use.
     #[error("nobody has numbers of this kind")]
     Unassigned,
@@ -128,6 +130,26 @@ pub fn block(e164: &str) -> String {
     e164.chars().take(kept).collect()
 }
 
+/// ISO 3166 code of the country that an E.164 number belongs to.
+#[must_use]
+pub fn country(e164: &str) -> Option<String> {
+    let number = phonenumber::parse(None, e164).ok()?;
+    number.country().id().map(|id| id.as_ref().to_ascii_uppercase())
+}
+
+/// A number of that country as people there write it, which nobody need have: "07400 123456".
+#[must_use]
+pub fn example(country: &str, what_for: Use) -> Option<String> {
+    let id: Id = country.parse().ok()?;
+    let all = DATABASE.by_id(country)?.descriptors();
+    let line = all.fixed_line().filter(|_| what_for == Use::Call);
+    let number = line.or(all.mobile()).or(all.fixed_line())?.example()?;
+    let parsed = phonenumber::parse(Some(id), number).ok()?;
+    // Some that share a calling code share their numbers as well: those would be taken for another's.
+    (parsed.country().id() == Some(id)).then_some(())?;
+    Some(parsed.format().mode(Mode::National).to_string())
+}
+
 /// The calling code of a country, `44` for GB.
 #[must_use]
 pub fn calling_code(country: &str) -> Option<u16> {
@@ -177,7 +199,8 @@ fn usable(number: &PhoneNumber, rules: &NumberRules, what_for: Use) -> Result<()
     match (number.number_type(&DATABASE), what_for) {
         (Type::Mobile | Type::FixedLineOrMobile, _) | (Type::FixedLine, Use::Call) => Ok(()),
         (Type::Voip, _) if rules.internet_telephony => Ok(()),
-        (Type::FixedLine | Type::Voip, _) => Err(BadNumber::NotMobile),
+        (Type::Voip, _) => Err(BadNumber::InternetTelephony),
+        (Type::FixedLine, Use::Text) => Err(BadNumber::NotMobile),
         (Type::Unknown, _) => Err(BadNumber::Unassigned),
         _ => Err(BadNumber::Premium),
     }
@@ -247,7 +270,7 @@ mod tests {
             ("0800 1234567", Some("DE"), BadNumber::Premium),
             ("07640 123456", Some("GB"), BadNumber::Premium),
             ("020 7946 0958", Some("GB"), BadNumber::NotMobile),
-            ("056 1234 5678", Some("GB"), BadNumber::NotMobile),
+            ("056 1234 5678", Some("GB"), BadNumber::InternetTelephony),
         ] {
             assert_eq!(text(typed, country), Err(expected), "{typed} {country:?}");
         }
@@ -258,7 +281,7 @@ mod tests {
     fn a_call_reaches_fixed_lines_and_internet_telephony_where_it_is_allowed() {
         let call = |typed, rules: &NumberRules| Number::parse(typed, Some("GB"), rules, Use::Call);
         assert_eq!(call("020 7946 0958", &rules()).unwrap().e164(), "+442079460958");
-        assert_eq!(call("056 1234 5678", &rules()), Err(BadNumber::NotMobile));
+        assert_eq!(call("056 1234 5678", &rules()), Err(BadNumber::InternetTelephony));
         let open = NumberRules { internet_telephony: true, ..rules() };
         assert_eq!(call("056 1234 5678", &open).unwrap().country(), "GB");
         assert_eq!(call("0909 8790123", &open), Err(BadNumber::Premium));
@@ -278,6 +301,36 @@ mod tests {
         assert_eq!(format!("{number:?}"), "Number(GB ending 56)");
         assert_eq!(block(number.e164()), "+44740012");
         assert_eq!((masked(""), block("+1")), ("ending ".into(), String::new()));
+    }
+
+    #[test]
+    fn every_country_has_an_example_that_would_be_taken() {
+        assert_eq!(example("GB", Use::Text).as_deref(), Some("07400 123456"));
+        assert_eq!(example("DE", Use::Text).as_deref(), Some("01512 3456789"));
+        let letters = || b'A'..=b'Z';
+        let codes =
+            letters().flat_map(|a| letters().map(move |b| format!("{}{}", char::from(a), char::from(b))));
+        let mut known = 0;
+        for code in codes.filter(|code| code.parse::<Id>().is_ok()) {
+            let rules = NumberRules { countries: vec![code.clone()], internet_telephony: false };
+            for what_for in [Use::Text, Use::Call] {
+                let Some(typed) = example(&code, what_for) else {
+                    continue;
+                };
+                let number = Number::parse(&typed, Some(&code), &rules, what_for);
+                assert_eq!(number.as_ref().map(Number::country), Ok(code.as_str()), "{code} {typed}");
+                known += 1;
+            }
+        }
+        assert!(known > 400, "{known}");
+    }
+
+    #[test]
+    fn the_country_of_a_number_is_known() {
+        let of = |e164: &str| country(e164);
+        assert_eq!(of("+447400123456").as_deref(), Some("GB"));
+        assert_eq!(of("+18762101234").as_deref(), Some("JM"));
+        assert_eq!((of("447400123456"), of("anna@example.com")), (None, None));
     }
 
     #[test]

@@ -42,7 +42,12 @@ pub struct Started {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Shows {
     /// A code has been sent there (not the whole address or number).
-    Sent { to: String },
+    Sent {
+        to: String,
+        /// The service has not said whether it took it: it may never arrive.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        doubtful: bool,
+    },
     /// What the browser's `navigator.credentials.get` takes.
     Passkey { options: serde_json::Value },
     /// The other site's address.

@@ -301,14 +301,18 @@ pub enum EnrolError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     Missing,
-    /// It cannot be read as a telephone number, or no such number is given out.
+    /// It cannot be read as a telephone number.
     NotANumber,
+    /// No such number is given out.
+    Unassigned,
     /// The operator does not send to that country.
     CountryNotAllowed,
-    /// Premium rate or shared cost.
+    /// Premium rate, shared cost, freephone and other special numbers.
     Premium,
-    /// A landline, a pager, a number of the internet's.
+    /// A fixed line, for texts.
     NotMobile,
+    /// A number of internet telephony.
+    InternetTelephony,
     /// It cannot be read as a mail address.
     NotAnAddress,
     /// Only the address that the identity source vouches for.
@@ -322,9 +326,11 @@ impl Refusal {
         match self {
             Self::Missing => "missing",
             Self::NotANumber => "not_a_number",
+            Self::Unassigned => "unassigned",
             Self::CountryNotAllowed => "country_not_allowed",
             Self::Premium => "premium",
             Self::NotMobile => "not_mobile",
+            Self::InternetTelephony => "internet_telephony",
             Self::NotAnAddress => "not_an_address",
             Self::NotYours => "not_yours",
         }

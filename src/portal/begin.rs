@@ -35,9 +35,11 @@ pub async fn start(State(portal): State<Portal>, params: Params, posted: Posted)
         .start(caller, id, &EnrolmentId(way.into()), &start)
         .await?;
     match begun {
-        Some(Beginning::Begun(started)) => Ok(begun_page(&portal, &visit, &started.shows, || {
-            with_way(&onward.on(&portal.frame.url("challenge")), way)
-        })),
+        Some(Beginning::Begun(started) | Beginning::Doubtful(started)) => {
+            Ok(begun_page(&portal, &visit, &started.shows, || {
+                with_way(&onward.on(&portal.frame.url("challenge")), way)
+            }))
+        }
         Some(Beginning::Waived(outcome)) => after(&portal, &visit, onward, way, Some(outcome), "").await,
         Some(other) => again(&portal, &visit, onward, way, |factor| not_begun(factor, &other)).await,
         // It is over, or not theirs: the page begins anew.
@@ -59,7 +61,9 @@ pub async fn start_enrolment(
     let start = Start { choice: fields.get("choice").to_owned(), onward: onward.on("") };
     let place = onward.on(&portal.frame.url(&format!("enrol/{id}")));
     match portal.services.challenges.start_enrolment(caller, &id, &start).await? {
-        Some(Beginning::Begun(started)) => Ok(begun_page(&portal, &visit, &started.shows, || place)),
+        Some(Beginning::Begun(started) | Beginning::Doubtful(started)) => {
+            Ok(begun_page(&portal, &visit, &started.shows, || place))
+        }
         Some(other) => {
             enrol::pending_again(&portal, &visit, onward, &id, |kind| not_begun(kind, &other)).await
         }

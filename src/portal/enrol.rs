@@ -24,7 +24,7 @@ use crate::api::{Failure, Visit};
 use crate::challenge::ChallengeError;
 use crate::challenge::view::{Beginning, Caller, Change, ChangePermission, Outcome, PendingEnrolment, Start};
 use crate::config::FactorKind;
-use crate::delivery::numbers;
+use crate::delivery::numbers::{self, Use};
 use crate::factors::{Answer, EnrolError, SAVED, Setup};
 
 /// What can be added; or, with an invitation, the question whether to take it.
@@ -107,7 +107,7 @@ pub async fn begin(State(portal): State<Portal>, params: Params, posted: Posted)
     if matches!(pending.setup, Setup::Sent { .. }) {
         let start = Start { choice: String::new(), onward: onward.on("") };
         return match challenges.start_enrolment(caller, &pending.id, &start).await? {
-            Some(Beginning::Begun(_)) | None => Err(Detour::To(place)),
+            Some(Beginning::Begun(_) | Beginning::Doubtful(_)) | None => Err(Detour::To(place)),
             Some(other) => {
                 pending_again(&portal, &visit, &onward, &pending.id, |kind| told::not_begun(kind, &other))
                     .await
@@ -161,7 +161,7 @@ fn details_page(
         countries: addable
             .iter()
             .flat_map(|one| &one.countries)
-            .map(|code| country(code))
+            .map(|code| country(code, kind))
             .collect(),
         country: said("country").unwrap_or_default(),
         number: said("number").unwrap_or_default(),
@@ -173,13 +173,20 @@ fn details_page(
 }
 
 /// A country as it is chosen: "Germany (+49)".
-fn country(code: &str) -> Country {
+fn country(code: &str, kind: FactorKind) -> Country {
+    let what_for = if kind == FactorKind::Voice {
+        Use::Call
+    } else {
+        Use::Text
+    };
+    let example =
+        numbers::example(code, what_for).map(|number| text::number_example(text::country(code), &number));
     let name = text::country(code);
     let name = match numbers::calling_code(code) {
         Some(calling) => format!("{name} (+{calling})"),
         None => name.to_owned(),
     };
-    Country { code: code.to_owned(), name }
+    Country { code: code.to_owned(), name, example }
 }
 
 /// The page of an enrolment that waits, with what there is to say.
@@ -419,9 +426,11 @@ fn pending_page(
             portal.frame.page(status, &view)
         }
         setup => {
-            let to = match &setup {
-                Setup::Sent { to } => to.clone(),
-                _ => String::new(),
+            let (to, others) = match &setup {
+                Setup::Sent { to } => {
+                    (to.clone(), Some(onward.journey_only().on(&portal.frame.url("enrol"))))
+                }
+                _ => (String::new(), None),
             };
             let view = Confirm {
                 shell: shell(text::adding(pending.factor)),
@@ -438,6 +447,7 @@ fn pending_page(
                 said: told.status,
                 value: told.value,
                 back: portal.frame.url("my-mfa"),
+                others,
                 problem: told.problem,
             };
             portal.frame.page(status, &view)

@@ -1,6 +1,8 @@
 //! Every page once, with sample values: what the tests of tone, markup and headers read, and what
 //! a person looks at. `STEPGATE_GALLERY=DIR cargo test gallery` writes the pages to files.
 
+mod messages;
+
 use http::StatusCode;
 
 use super::frame::{Frame, Page};
@@ -16,7 +18,7 @@ use super::views::sign_in::{AppSignIn, PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem};
 use crate::ambient::UnixTime;
 use crate::challenge::trusted::TrustedView;
-use crate::challenge::view::{EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
+use crate::challenge::view::{Beginning, EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::{Prompt, Setup, Shows, Starts};
 use crate::gate::farewell::Elsewhere;
@@ -111,6 +113,7 @@ fn enrol_passkey(frame: &Frame) -> Page {
         said: None,
         value: String::new(),
         back: frame.url("my-mfa"),
+        others: None,
         problem: None,
     };
     frame.page(StatusCode::OK, &view)
@@ -377,7 +380,7 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ..Problem::new("code", text::wrong(FactorKind::Totp))
     };
     let phone = || way(FactorKind::Totp, "Phone");
-    vec![
+    let mut pages = vec![
         ("sign-in", sign_in(frame, None)),
         ("sign-in-failed", sign_in(frame, wrong("username", text::SIGN_IN_FAILED))),
         ("forgotten", forgotten(frame)),
@@ -440,5 +443,7 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("not-found", pages::not_found(frame, REFERENCE)),
         ("bad-gateway", pages::bad_gateway(frame, REFERENCE)),
         ("gateway-timeout", pages::gateway_timeout(frame, REFERENCE)),
-    ]
+    ];
+    pages.extend(messages::pages(frame));
+    pages
 }

@@ -3,7 +3,7 @@
 
 use super::text;
 use super::views::{Line, Problem, Timed};
-use crate::challenge::view::{Beginning, Outcome};
+use crate::challenge::view::{Beginning, Cap, Outcome};
 use crate::config::FactorKind;
 use crate::factors::Malformed;
 
@@ -66,10 +66,10 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
 #[must_use]
 pub fn not_begun(factor: FactorKind, beginning: &Beginning) -> Told {
     match beginning {
-        Beginning::NotYet { until, capped: false } => Told::status(Timed::new(*until, text::again_from)),
-        Beginning::NotYet { until, capped: true } => {
-            let mut told = Told::wrong(Problem::new("start", text::TOO_MANY_MESSAGES));
-            told.status = Some(Timed::new(*until, text::again_from).into());
+        Beginning::NotYet { until, cap: Cap::Resend } => Told::status(Timed::new(*until, text::again_from)),
+        Beginning::NotYet { until, cap } => {
+            let mut told = Told::wrong(Problem::new("start", text::capped(factor, *cap)));
+            told.status = Some(Timed::new(*until, text::ask_from).into());
             told
         }
         Beginning::Refused(reason) => Told::wrong(Problem::new("start", text::refused(factor, *reason))),

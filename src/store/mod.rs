@@ -53,7 +53,7 @@ pub use open::OpenError;
 pub use pending::{NewPending, PendingRecord};
 pub use people::Person;
 pub use revocations::{Revocation, RevocationKind};
-pub use sends::{LINKS, NewSend, SendScope};
+pub use sends::{LINKS, NewSend, Newest, SendScope};
 pub use session_list::ListedSession;
 pub use sessions::{NewSession, SessionRecord};
 pub use site_tokens::Replaced;

@@ -21,6 +21,20 @@ pub struct NewSend {
     pub destination: [u8; 32],
     /// Keyed hash of the block of numbers that is in; none for addresses.
     pub block: Option<[u8; 32]>,
+    /// ISO 3166 code of the number's country; none for addresses.
+    pub country: Option<String>,
+    /// Keyed hash of the client's network; none for addresses.
+    pub network: Option<[u8; 32]>,
+}
+
+/// The newest messages into one block of numbers.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Newest {
+    pub count: i64,
+    /// How many of them were answered rightly.
+    pub answered: i64,
+    /// When the oldest of them was sent.
+    pub oldest: i64,
 }
 
 /// Which messages are counted together.
@@ -32,6 +46,8 @@ pub enum SendScope {
     PersonsLinks,
     Destination,
     Block,
+    Country,
+    Network,
     /// Everything that leaves by the channel.
     Channel,
     /// Codes by mail and links together.
@@ -53,6 +69,8 @@ impl SendScope {
                 "SELECT at FROM sends WHERE destination = $1 ORDER BY at DESC LIMIT 1 OFFSET $2"
             }
             Self::Block => "SELECT at FROM sends WHERE block = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+            Self::Country => "SELECT at FROM sends WHERE country = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
+            Self::Network => "SELECT at FROM sends WHERE network = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
             Self::Channel => "SELECT at FROM sends WHERE channel = $1 ORDER BY at DESC LIMIT 1 OFFSET $2",
             Self::Mail => {
                 "SELECT at FROM sends WHERE channel IN ('email', $1) ORDER BY at DESC LIMIT 1 OFFSET $2"
@@ -77,8 +95,19 @@ impl Tx {
         let query = match scope {
             SendScope::Person | SendScope::PersonsLinks => query.bind(send.subject.as_str()),
             SendScope::Destination => query.bind(send.destination.to_vec()),
-            SendScope::Block => match send.block {
-                Some(block) => query.bind(block.to_vec()),
+            SendScope::Block | SendScope::Network => {
+                let hash = if scope == SendScope::Block {
+                    send.block
+                } else {
+                    send.network
+                };
+                match hash {
+                    Some(hash) => query.bind(hash.to_vec()),
+                    None => return Ok(None),
+                }
+            }
+            SendScope::Country => match &send.country {
+                Some(country) => query.bind(country),
                 None => return Ok(None),
             },
             SendScope::Channel => query.bind(send.channel),
@@ -89,21 +118,30 @@ impl Tx {
         Ok(row.map(|(at,)| UnixTime(at)))
     }
 
-    /// How many messages went to the block of `send` after `since`, and how many of them led to a
-    /// right answer.
+    /// The newest `most` messages that went to the block of `send` after `since`.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn conversion(&mut self, send: &NewSend, since: UnixTime) -> Result<(i64, i64), StoreError> {
+    pub async fn newest_in_block(
+        &mut self,
+        send: &NewSend,
+        since: UnixTime,
+        most: u32,
+    ) -> Result<Option<Newest>, StoreError> {
         let Some(block) = send.block else {
-            return Ok((0, 0));
+            return Ok(None);
         };
-        let sql = "SELECT COUNT(*), COALESCE(SUM(confirmed), 0) FROM sends WHERE block = $1 AND at > $2";
-        Ok(sqlx::query_as(sql)
+        let sql = "SELECT COUNT(*) AS count, COALESCE(SUM(confirmed), 0) AS answered, \
+                          COALESCE(MIN(at), 0) AS oldest \
+                   FROM (SELECT at, confirmed FROM sends WHERE block = $1 AND at > $2 \
+                         ORDER BY at DESC LIMIT $3) AS newest";
+        let row = sqlx::query_as(sql)
             .bind(block.to_vec())
             .bind(since.0)
+            .bind(i64::from(most))
             .fetch_one(self.sql())
-            .await?)
+            .await?;
+        Ok(Some(row))
     }
 
     /// Counts a message.
@@ -112,8 +150,8 @@ impl Tx {
     /// When the database refuses.
     pub async fn insert_send(&mut self, send: &NewSend) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO sends (id, at, channel, subject_key, destination, block) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO sends (id, at, channel, subject_key, destination, block, country, network) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(&send.id)
         .bind(send.at.0)
@@ -121,6 +159,8 @@ impl Tx {
         .bind(send.subject.as_str())
         .bind(send.destination.to_vec())
         .bind(send.block.map(|block| block.to_vec()))
+        .bind(&send.country)
+        .bind(send.network.map(|network| network.to_vec()))
         .execute(self.sql())
         .await?;
         Ok(())

@@ -10,7 +10,7 @@ use crate::support::{Setup, Vendors, peer, post, run, stepgate, vendors_python, 
 const ACCOUNT: &str = "AC00000000000000000000000000000000";
 
 /// Every vendor with credentials that the fakes know, by type: the keys of its sender.
-fn vendors(url: &str) -> Vec<(&'static str, String)> {
+pub fn vendors(url: &str) -> Vec<(&'static str, String)> {
     let aws = "region: eu-west-1, access_key_id: AKIDEXAMPLE, secret_access_key: x";
     let twilio = format!("account_sid: {ACCOUNT}, auth_token: twilio-token");
     let keys = [

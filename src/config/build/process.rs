@@ -170,7 +170,7 @@ pub(super) fn limits(root: &Node, problems: &mut Problems) -> Option<Limits> {
 /// What is counted is kept for a day.
 fn messages(node: &Node, problems: &mut Problems) -> Option<MessageLimits> {
     let longest = std::time::Duration::from_hours(24);
-    for key in ["per_prefix", "overall"] {
+    let mut rate = |key: &str| {
         let rate = value(node, key, quantity::rate)?;
         if rate.window > longest {
             let at = node.get(key).map_or(node.span, |node| node.span);
@@ -179,10 +179,14 @@ fn messages(node: &Node, problems: &mut Problems) -> Option<MessageLimits> {
                     .at(at, "at most a day, such as `1000 per 1d`"),
             );
         }
-    }
+        Some(rate)
+    };
     Some(MessageLimits {
-        per_prefix: value(node, "per_prefix", quantity::rate)?,
-        overall: value(node, "overall", quantity::rate)?,
+        per_prefix: rate("per_prefix")?,
+        per_country: rate("per_country")?,
+        per_network: rate("per_network")?,
+        overall: rate("overall")?,
+        unanswered: rate("unanswered")?,
     })
 }
 

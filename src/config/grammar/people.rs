@@ -78,10 +78,28 @@ static MESSAGES: Map = Map::new(
             "Texts and calls to numbers that differ in their last four digits only. At most a day.",
         ),
         Key::default(
+            "per_country",
+            Scalar::Rate,
+            "500 per 1h",
+            "Texts and calls to numbers of one country, together. At most a day.",
+        ),
+        Key::default(
+            "per_network",
+            Scalar::Rate,
+            "100 per 10m",
+            "Texts and calls asked for from one client network (IPv4 /32, IPv6 /64), together. At most a day.",
+        ),
+        Key::default(
             "overall",
             Scalar::Rate,
             "1000 per 1h",
             "Texts, calls and mails to everybody, each counted by itself. At most a day.",
+        ),
+        Key::default(
+            "unanswered",
+            Scalar::Rate,
+            "20 per 1d",
+            "So many texts and calls in a row to numbers that differ in their last four digits only, none of which was answered by its code, and no more go there until the oldest is older than this. At most a day.",
         ),
     ],
 );

@@ -57,14 +57,20 @@ pub struct Telephone {
     pub language: Language,
 }
 
-/// How many messages with codes may leave. What one person and one destination may get is fixed
-/// (`challenge/sends.rs`).
+/// How many messages with codes may leave; windows of a day at most. What one person and one destination
+/// may get is fixed (`challenge/sends.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageLimits {
-    /// Into one block of ten thousand numbers; windows of a day at most.
+    /// Into one block of ten thousand numbers.
     pub per_prefix: Rate,
-    /// Through one channel; windows of a day at most.
+    /// To numbers of one country.
+    pub per_country: Rate,
+    /// To numbers, asked for from one client network.
+    pub per_network: Rate,
+    /// Through one channel.
     pub overall: Rate,
+    /// So many into one block of numbers, none of them answered, and no more go there.
+    pub unanswered: Rate,
 }
 
 impl Default for Email {
@@ -86,7 +92,13 @@ impl Default for Telephone {
 
 impl Default for MessageLimits {
     fn default() -> Self {
-        let per_hour = |count| Rate { count, window: std::time::Duration::from_hours(1) };
-        Self { per_prefix: per_hour(30), overall: per_hour(1000) }
+        let rate = |count, minutes| Rate { count, window: std::time::Duration::from_mins(minutes) };
+        Self {
+            per_prefix: rate(30, 60),
+            per_country: rate(500, 60),
+            per_network: rate(100, 10),
+            overall: rate(1000, 60),
+            unanswered: rate(20, 24 * 60),
+        }
     }
 }

@@ -116,7 +116,7 @@ impl Inside {
             return Err(StartError::Refused(Reason::Unavailable));
         }
         let to = device.shown().unwrap_or_default();
-        started(&Begun::Texted, Shows::Sent { to }, TYPING)
+        started(&Begun::Texted, Shows::Sent { to, doubtful: false }, TYPING)
     }
 
     /// What Duo says to a passcode, or has been told by the person since.

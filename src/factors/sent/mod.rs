@@ -107,7 +107,9 @@ fn number(
     parsed.map(|number| number.e164().to_owned()).map_err(|bad| {
         let why = match bad {
             BadNumber::Missing => Refusal::Missing,
-            BadNumber::NotANumber | BadNumber::Unassigned => Refusal::NotANumber,
+            BadNumber::NotANumber => Refusal::NotANumber,
+            BadNumber::Unassigned => Refusal::Unassigned,
+            BadNumber::InternetTelephony => Refusal::InternetTelephony,
             BadNumber::CountryNotAllowed => Refusal::CountryNotAllowed,
             BadNumber::Premium => Refusal::Premium,
             BadNumber::NotMobile => Refusal::NotMobile,
@@ -206,7 +208,7 @@ impl Factor for Sent {
             sent.add(&code, starting.now, LIFE);
             Ok(Started {
                 payload: sent.written(),
-                shows: Shows::Sent { to: hint(self.channel(), to) },
+                shows: Shows::Sent { to: hint(self.channel(), to), doubtful: false },
                 send: Some(Dispatch { channel: self.channel(), to: to.to_owned(), code, lives: LIFE }),
                 handle: None,
                 lives: LIFE,

@@ -104,7 +104,13 @@ fn where_codes_go_is_said_once_and_shown_in_part() {
         ),
         (sms(), alice, &[("country", "GB")], bad("number Missing")),
         (sms(), None, &[("number", "call me"), ("country", "GB")], bad("number NotANumber")),
-        (sms(), None, &[("number", "07700 900123"), ("country", "GB")], bad("number NotANumber")),
+        (sms(), None, &[("number", "07700 900123"), ("country", "GB")], bad("number Unassigned")),
+        (
+            sms(),
+            None,
+            &[("number", "056 1234 5678"), ("country", "GB")],
+            bad("number InternetTelephony"),
+        ),
         (sms(), None, &[("number", "+33612345678")], bad("number CountryNotAllowed")),
         (sms(), None, &[("number", "0909 8790123"), ("country", "GB")], bad("number Premium")),
         (sms(), None, &[("number", "020 7946 0958"), ("country", "GB")], bad("number NotMobile")),
@@ -172,7 +178,7 @@ fn e20_a_code_is_in_what_is_sent_and_nowhere_else() {
     let code = code_of(&started);
     let sent = started.send.as_ref().unwrap();
     assert_eq!((sent.channel, sent.to.as_str(), sent.lives), (Channel::Sms, "+447400123456", 300));
-    assert_eq!(started.shows, Shows::Sent { to: "ending 56".to_owned() });
+    assert_eq!(started.shows, Shows::Sent { to: "ending 56".to_owned(), doubtful: false });
     let payload = started.payload.expose_secret();
     assert!(!payload.windows(code.len()).any(|window| window == code.as_bytes()));
     let shown = serde_json::to_string(&started.shows).unwrap();

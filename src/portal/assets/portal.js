@@ -43,6 +43,15 @@
     field.form.addEventListener("submit", () => { field.type = "password"; });
   }
 
+  // An example of the country that is chosen.
+  for (const shown of all("[data-example-of]")) {
+    const select = document.getElementById(shown.dataset.exampleOf);
+    const tell = () => { shown.textContent = select.selectedOptions[0].dataset.example || ""; };
+    if (!select) continue;
+    select.addEventListener("change", tell);
+    tell();
+  }
+
   // Back shows no stale code.
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;

@@ -1,5 +1,6 @@
 //! What is said about each kind of factor. The words of people, never those of the trade.
 
+use crate::challenge::view::Cap;
 use crate::config::FactorKind;
 use crate::delivery::Reason;
 use crate::factors::{Malformed, Refusal};
@@ -35,7 +36,9 @@ pub fn offer(factor: FactorKind) -> &'static str {
         FactorKind::Sms => {
             "We text a code to your phone. Texts can be late, and your phone company may charge for them."
         }
-        FactorKind::Voice => "We call your phone and read out a code.",
+        FactorKind::Voice => {
+            "We call your phone and read out a code. Calls you take abroad may cost you something."
+        }
         FactorKind::Duo => "Confirm with Duo, as you do elsewhere at work.",
         FactorKind::Radius => "The code device or app you already have from your company.",
         FactorKind::Yubikey => "Touch the YubiKey you already have; it types a code.",
@@ -150,6 +153,21 @@ pub const CHOICES_LEAD: &str = "How do you want to confirm?";
 pub const PASSCODE: &str = "Or a passcode";
 pub const PASSCODE_HINT: &str = "From the app, a text or your token";
 
+/// Where a code may have gone: the service took it and did not say so.
+pub fn perhaps_sent(factor: FactorKind, to: &str) -> String {
+    match factor {
+        FactorKind::Sms => format!(
+            "The text service didn't answer, so we can't say whether a text is on its way to the number {to}. If one comes, enter its code."
+        ),
+        FactorKind::Voice => format!(
+            "The call service didn't answer, so we can't say whether the number {to} will ring. If it does, enter the code you hear."
+        ),
+        _ => format!(
+            "The mail service didn't answer, so we can't say whether an e-mail is on its way to {to}. If one comes, enter its code."
+        ),
+    }
+}
+
 /// Where a code went.
 pub fn sent(factor: FactorKind, to: &str) -> String {
     match factor {
@@ -212,12 +230,18 @@ pub fn unknown_to_service(factor: FactorKind) -> &'static str {
 pub fn refusal(why: Refusal) -> &'static str {
     match why {
         Refusal::Missing => "Fill this in",
-        Refusal::NotANumber => "Enter a phone number that exists, with its country",
+        Refusal::NotANumber => "Enter a phone number: only digits, and choose its country",
+        Refusal::Unassigned => "Nobody has a number like that. Check each digit, and the country",
         Refusal::CountryNotAllowed => {
             "We can't send to that country. Use a number of another country, or another way"
         }
-        Refusal::Premium => "That number costs extra to reach. Use an ordinary number",
-        Refusal::NotMobile => "That number takes no texts. Use a mobile number",
+        Refusal::Premium => {
+            "That is a special number, such as a premium or service line. Use an ordinary one"
+        }
+        Refusal::NotMobile => "That is a landline, which takes no texts. Use a mobile number",
+        Refusal::InternetTelephony => {
+            "That is a number of an internet phone service, which we don't accept. Use a mobile number"
+        }
         Refusal::NotAnAddress => "Enter an e-mail address, like name@example.com",
         Refusal::NotYours => "Only the address that your account has can be used",
     }
@@ -231,7 +255,6 @@ pub const NOT_BEGUN: &str = "That code has run out. Ask for a new one";
 pub const SERVICE_AWAY: &str =
     "We couldn't check it right now. Nothing was counted. Try again, or choose another way";
 pub const TAKEN: &str = "Somebody has added this one already. Use another";
-pub const TOO_MANY_MESSAGES: &str = "That's enough messages for now. Choose another way, or wait";
 pub const LEAVING: &str = "Taking you there";
 pub const LEAVING_TEXT: &str = "You confirm on the other page, and it brings you back here.";
 pub const LEAVING_BUTTON: &str = "Continue";
@@ -245,9 +268,53 @@ pub fn again_from(when: &str) -> String {
     format!("You can ask for another from {when}.")
 }
 
+pub fn ask_from(when: &str) -> String {
+    format!("You can ask again from {when}.")
+}
+
+/// So many were sent that no more are for a while.
+pub fn capped(factor: FactorKind, cap: Cap) -> String {
+    let (many, ours) = match factor {
+        FactorKind::Sms => ("as many texts", "sent as many texts"),
+        FactorKind::Voice => ("as many calls", "made as many calls"),
+        FactorKind::Email => ("as many e-mails", "sent as many e-mails"),
+        _ => ("as many questions", "asked as many people"),
+    };
+    match cap {
+        Cap::Resend | Cap::Person => {
+            format!("You've had {many} as we send one person for now. Choose another way, or wait")
+        }
+        Cap::Destination => match factor {
+            FactorKind::Email => {
+                format!("That address has had {many} as we send there for now. Choose another way, or wait")
+            }
+            _ => format!("That number has had {many} as it can have for now. Choose another way, or wait"),
+        },
+        Cap::Prefix | Cap::Unanswered | Cap::Country | Cap::Network | Cap::Overall => format!(
+            "We've {ours} as we do in one go, and yours wasn't among them. It's nothing you did. Choose another way, or wait"
+        ),
+    }
+}
+
 pub const COUNTRY: &str = "Country";
 pub const NUMBER: &str = "Phone number";
-pub const NUMBER_HINT: &str = "We send a code there when you confirm. Nothing else, and nobody else sees it.";
+pub const NOT_ALONE: &str =
+    "A phone number can get lost or be taken over. Add another way as well, such as a passkey or an app.";
+
+/// What a number is used for, before somebody gives it.
+pub fn number_hint(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Voice => "We call there when you ask for a code, and for nothing else.",
+        _ => {
+            "We text a code there when you ask for one, and a word when your ways to confirm change. Nothing else."
+        }
+    }
+}
+
+/// How a number is written there.
+pub fn number_example(country: &str, number: &str) -> String {
+    format!("For example {number} ({country}), or the whole number from its +.")
+}
 pub const ADDRESS: &str = "E-mail address";
 pub const ADDRESS_HINT: &str = "We send a code there when you confirm.";
 

@@ -65,6 +65,10 @@ impl Challenge {
         text::sent(self.way.factor, to)
     }
 
+    fn perhaps_sent(&self, to: &str) -> String {
+        text::perhaps_sent(self.way.factor, to)
+    }
+
     fn nothing_came(&self) -> &'static str {
         text::nothing_came(self.way.factor)
     }

@@ -43,6 +43,8 @@ pub struct Country {
     /// ISO 3166, two letters.
     pub code: String,
     pub name: String,
+    /// A number as people there write it.
+    pub example: Option<String>,
 }
 
 /// What has to be said before it can begin (ux.md P-24, P-25).
@@ -66,6 +68,16 @@ pub struct Details {
 impl Details {
     fn offer(&self) -> &'static str {
         text::offer(self.kind)
+    }
+
+    fn number_hint(&self) -> &'static str {
+        text::number_hint(self.kind)
+    }
+
+    /// The example of the country that is chosen, or of the first.
+    fn example(&self) -> Option<&str> {
+        let chosen = self.countries.iter().find(|one| one.code == self.country);
+        chosen.or(self.countries.first())?.example.as_deref()
     }
 
     fn problem_at(&self, field: &str) -> bool {
@@ -92,6 +104,8 @@ pub struct Confirm {
     pub said: Option<Line>,
     pub value: String,
     pub back: String,
+    /// Where another kind can be chosen; `None` where nothing had to be sent or asked.
+    pub others: Option<String>,
     pub problem: Option<Problem>,
 }
 
@@ -106,6 +120,10 @@ impl Confirm {
 
     fn sent(&self, to: &str) -> String {
         text::sent(self.kind, to)
+    }
+
+    fn perhaps_sent(&self, to: &str) -> String {
+        text::perhaps_sent(self.kind, to)
     }
 
     fn nothing_came(&self) -> &'static str {
