@@ -198,11 +198,13 @@ impl Tx {
         .execute(self.sql())
         .await?;
         sqlx::query(
+            // Of several that were opened in one second, this one stays.
             "DELETE FROM challenges WHERE id IN (SELECT id FROM challenges WHERE subject_key = $1 \
-             ORDER BY opened DESC, id LIMIT 1000 OFFSET $2)",
+             AND id <> $3 ORDER BY opened DESC, id LIMIT 1000 OFFSET $2)",
         )
         .bind(challenge.subject.as_str())
-        .bind(MAX_PER_PERSON)
+        .bind(MAX_PER_PERSON - 1)
+        .bind(&challenge.id)
         .execute(self.sql())
         .await?;
         Ok(())

@@ -166,11 +166,13 @@ impl Tx {
         .execute(self.sql())
         .await?;
         sqlx::query(
+            // Of several that began in one second, this one stays.
             "DELETE FROM pending_enrolments WHERE id IN (SELECT id FROM pending_enrolments \
-             WHERE subject_key = $1 ORDER BY created DESC, id LIMIT 1000 OFFSET $2)",
+             WHERE subject_key = $1 AND id <> $3 ORDER BY created DESC, id LIMIT 1000 OFFSET $2)",
         )
         .bind(pending.subject.as_str())
-        .bind(MAX_PER_PERSON)
+        .bind(MAX_PER_PERSON - 1)
+        .bind(&pending.id)
         .execute(self.sql())
         .await?;
         Ok(())

@@ -11,6 +11,10 @@ use crate::ambient::UnixTime;
 use crate::factors::Shows;
 use crate::policy::{EnrolmentId, SubjectKey};
 
+/// Things begun and not run out that are kept for one person; beyond that the oldest go. More than the
+/// challenges and waiting enrolments of a person, with a few ways each.
+const MAX_PER_PERSON: i64 = 60;
+
 /// Something that begins.
 pub struct NewStarted {
     /// Id of the challenge, or of the enrolment that waits.
@@ -202,6 +206,15 @@ impl Tx {
         .bind(new.expires.0)
         .execute(self.sql())
         .await?;
+        sqlx::query(
+            "DELETE FROM started WHERE (question, enrolment) IN (SELECT question, enrolment FROM started \
+             WHERE subject_key = $1 AND question <> $3 ORDER BY at DESC, question LIMIT 1000 OFFSET $2)",
+        )
+        .bind(new.subject.as_str())
+        .bind(MAX_PER_PERSON - 1)
+        .bind(&new.question)
+        .execute(self.sql())
+        .await?;
         Ok(())
     }
 
@@ -224,5 +237,37 @@ impl Tx {
         .execute(self.sql())
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::open::tests::store;
+
+    #[tokio::test]
+    async fn what_one_person_begins_is_bounded_and_the_newest_stays() {
+        let (_guard, store) = store().await;
+        let anna = SubjectKey::new("local", "anna");
+        for n in 0..MAX_PER_PERSON + 5 {
+            let new = NewStarted {
+                question: format!("q{n}"),
+                enrolment: None,
+                subject: anna.clone(),
+                payload: SecretSlice::from(vec![1]),
+                shows: Shows::Question { says: None },
+                onward: String::new(),
+                handle: None,
+                at: UnixTime(n),
+                expires: UnixTime(1000),
+            };
+            let kept = store.write(move |mut tx| async move {
+                tx.put_started(&new).await?;
+                tx.commit(()).await
+            });
+            kept.await.unwrap();
+        }
+        let kept = async |n: i64| !store.started(&anna, &format!("q{n}")).await.unwrap().is_empty();
+        assert!(!kept(4).await && kept(5).await && kept(MAX_PER_PERSON + 4).await);
     }
 }

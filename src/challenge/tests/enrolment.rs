@@ -282,3 +282,23 @@ async fn the_way_a_person_prefers_is_asked_for_first() {
     let bobs = world.app("bob").await;
     assert!(!world.challenges.prefer(&anna, &bobs.id).await.unwrap());
 }
+
+#[tokio::test]
+async fn what_was_just_begun_is_never_what_goes_for_want_of_room() {
+    let world = world().await;
+    let anna = caller("anna");
+    for n in 0..30 {
+        let begun = world
+            .challenges
+            .begin_enrolment(&anna, FactorKind::Totp, &none())
+            .await
+            .unwrap();
+        assert!(
+            world.challenges.pending(&anna, &begun.id).await.unwrap().is_some(),
+            "the {n}th of a second"
+        );
+        let purpose = Purpose { app: n.to_string(), ..purpose() };
+        let opened = world.challenges.open(&anna, purpose, every_kind(), None).await.unwrap();
+        assert!(world.challenges.view(&anna, &opened.id).await.unwrap().is_some(), "the {n}th of a second");
+    }
+}
