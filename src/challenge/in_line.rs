@@ -19,10 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Default)]
 pub(super) struct InLine(Arc<DashMap<String, Arc<Mutex<()>>>>);
 
-/// A turn; the next one's when dropped.
+/// A place in the line, and then a turn; the next one's when dropped.
 pub(super) struct Turn {
     line: InLine,
     question: String,
+    mutex: Option<Arc<Mutex<()>>>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
@@ -33,14 +34,22 @@ impl InLine {
     /// [`StoreError::Busy`] when the answer before takes too long.
     pub(super) async fn turn(&self, question: &str) -> Result<Turn, StoreError> {
         let mutex = Arc::clone(&self.0.entry(question.to_owned()).or_default());
-        let guard = timeout(PATIENCE, mutex.lock_owned()).await.map_err(|_| StoreError::Busy)?;
-        Ok(Turn { line: self.clone(), question: question.to_owned(), guard: Some(guard) })
+        let waiting = Arc::clone(&mutex);
+        // Made before the wait, which may be given up at any time: whoever leaves last clears the place.
+        let mut turn = Turn {
+            line: self.clone(),
+            question: question.to_owned(),
+            mutex: Some(mutex),
+            guard: None,
+        };
+        turn.guard = Some(timeout(PATIENCE, waiting.lock_owned()).await.map_err(|_| StoreError::Busy)?);
+        Ok(turn)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.guard = None;
+        (self.guard, self.mutex) = (None, None);
         // Nobody else holds it: those who wait have a count of their own.
         self.line.0.remove_if(&self.question, |_, mutex| Arc::strong_count(mutex) == 1);
     }
@@ -64,6 +73,19 @@ mod tests {
         drop(first);
         waiting.await.unwrap().unwrap();
         drop(other);
+        assert!(line.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_while_waiting_leaves_nothing_behind() {
+        let line = InLine::default();
+        let first = line.turn("a").await.unwrap();
+        let mut waiting = Box::pin(line.turn("a"));
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(waiting.as_mut().poll(context)));
+        assert!(polled.await.is_pending());
+        drop(first);
+        // Its turn now, and nobody is there any more.
+        drop(waiting);
         assert!(line.0.is_empty());
     }
 
