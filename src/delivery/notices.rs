@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, Event, Message, NotSent};
+use super::{Content, Delivery, Event, Message, NotSent, Notice};
 use crate::ambient::Clock;
 use crate::store::{AuditEvent, Store};
 
@@ -22,7 +22,9 @@ use crate::store::{AuditEvent, Store};
 const MOST: usize = 1024;
 /// Senders asked at the same time.
 const AT_ONCE: usize = 8;
-/// For one person in an hour; texts cost money, and who turns a factor on and off makes them.
+/// For one person in an hour; texts cost money, and who turns a factor on and off makes them. Sign-ins are
+/// counted apart: whoever has a password alone can make any number of them, and nobody must be kept from
+/// hearing of a new factor by that.
 const PER_PERSON: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
 /// Between attempts.
 const PAUSES: [Duration; 5] = [
@@ -82,7 +84,11 @@ impl Notices {
     /// Sees to it that the person is told, and returns at once.
     pub fn tell(&self, delivery: &Delivery, telling: Telling) {
         let inner = Arc::clone(&self.0);
-        let place = match inner.per_person.check_key(&telling.who) {
+        let counted = match &telling.message.content {
+            Content::Notice(Notice { event: Event::SignedIn { .. }, .. }) => format!("{} in", telling.who),
+            Content::Notice(_) | Content::Code(_) => telling.who.clone(),
+        };
+        let place = match inner.per_person.check_key(&counted) {
             Ok(()) => Arc::clone(&inner.waiting).try_acquire_owned().map_err(|_| "queue_full"),
             Err(_) => Err("too_many"),
         };
@@ -162,7 +168,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::{Accepted, BoxFuture, Carrier, Channel, Content, Language, Notice, Reason, Sender};
+    use super::super::{Accepted, BoxFuture, Carrier, Channel, Language, Reason, Sender};
     use super::*;
     use crate::ambient::UnixTime;
     use crate::store::testing;
@@ -222,7 +228,11 @@ mod tests {
     }
 
     fn telling() -> Telling {
-        let event = Event::FactorAdded { name: "Phone".to_owned() };
+        telling_of(Event::FactorAdded { name: "Phone".to_owned() })
+    }
+
+    fn telling_of(event: Event) -> Telling {
+        let what = event.name();
         let notice = Notice {
             event,
             at: UnixTime(1_000),
@@ -237,7 +247,7 @@ mod tests {
             language: Language::En,
             id: "n1".to_owned(),
         };
-        Telling { who: "local:anna".to_owned(), what: "factor_added", message }
+        Telling { who: "local:anna".to_owned(), what, message }
     }
 
     /// When nothing is on its way any more.
@@ -284,6 +294,19 @@ mod tests {
         world
             .notices
             .tell(&world.delivery, Telling { who: "local:ben".to_owned(), ..telling() });
+        settled(&world).await;
+        let taken = world.sender.taken.lock().unwrap().len();
+        assert_eq!(taken, usize::try_from(PER_PERSON.get()).unwrap() + 1);
+    }
+
+    #[tokio::test]
+    async fn sign_ins_without_end_keep_nobody_from_hearing_of_a_new_factor() {
+        let world = world(0, Reason::Unavailable, &AT_ONCE_AGAIN).await;
+        let sign_in = || Event::SignedIn { agent: "Firefox".to_owned(), address: "192.0.2.1".to_owned() };
+        for _ in 0..100 {
+            world.notices.tell(&world.delivery, telling_of(sign_in()));
+        }
+        world.notices.tell(&world.delivery, telling());
         settled(&world).await;
         let taken = world.sender.taken.lock().unwrap().len();
         assert_eq!(taken, usize::try_from(PER_PERSON.get()).unwrap() + 1);
