@@ -175,7 +175,7 @@ async fn ask_first(
 ) -> Result<Judged, StoreError> {
     let counted = attempt.answer.is_guess().then(|| Counted {
         before: count.record,
-        after: count.figures.after_wrong(&count.record, attempt.now),
+        after: count.figures.after_wrong_by(question.kind, &count.record, attempt.now),
     });
     if let Some(counted) = &counted {
         tx.set_counter(&count.key, counted.after).await?;
@@ -237,7 +237,7 @@ async fn passed(
     tx.note_use(subject, &proof.enrolment, attempt.now, &attempt.caller.agent, used_in)
         .await?;
     sends::answered(&mut tx, subject, question.kind, attempt.now).await?;
-    forgive(&mut tx, attempt, count).await?;
+    forgive(&mut tx, attempt, question.kind, count).await?;
     let outcome = Outcome::Passed { proof, browser, recovery_codes_left: left };
     tell(tx.commit(Judged::Outcome(outcome)).await, told)
 }
@@ -250,29 +250,33 @@ fn tell(committed: Result<Judged, StoreError>, told: Option<Prepared>) -> Result
     committed
 }
 
-/// A right answer ends the row of wrong ones. A new enrolment shows nothing about the old ones: it
-/// only takes back what was counted for itself.
-async fn forgive(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), StoreError> {
-    if matches!(attempt.target, Target::Enrolment { .. }) {
-        return take_back(tx, attempt, count).await;
-    }
-    if count.record != CounterRecord::default() {
-        tx.set_counter(&count.key, CounterRecord::default()).await?;
-    }
-    Ok(())
+/// A right answer ends the row of wrong ones by its kind. A new enrolment shows nothing about the old
+/// ones: it only takes back what was counted for itself.
+async fn forgive(tx: &mut Tx, attempt: &Attempt, kind: FactorKind, count: &Count) -> Result<(), StoreError> {
+    let back = count.taken_back(attempt);
+    let next = match attempt.target {
+        Target::Enrolment { .. } => back,
+        Target::Challenge { .. } | Target::Inline { .. } => Figures::after_right_by(kind, &back, attempt.now),
+    };
+    count.set(tx, next).await
 }
 
-/// Takes back what was counted before anybody judged.
-async fn take_back(tx: &mut Tx, attempt: &Attempt, count: &Count) -> Result<(), StoreError> {
-    if let Some(counted) = attempt.counted() {
-        let back = if count.record == counted.after {
-            counted.before
-        } else {
-            count.figures.taken_back(&count.record)
-        };
-        tx.set_counter(&count.key, back).await?;
+impl Count {
+    /// The count without what was counted before anybody judged.
+    fn taken_back(&self, attempt: &Attempt) -> CounterRecord {
+        match attempt.counted() {
+            None => self.record,
+            Some(counted) if self.record == counted.after => counted.before,
+            Some(_) => self.figures.taken_back(&self.record),
+        }
     }
-    Ok(())
+
+    async fn set(&self, tx: &mut Tx, next: CounterRecord) -> Result<(), StoreError> {
+        if next != self.record {
+            tx.set_counter(&self.key, next).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The service asks something more: what it began is kept for the next answer. What was counted stays
@@ -334,7 +338,7 @@ async fn unavailable(
     error: &Unavailable,
 ) -> Result<Judged, StoreError> {
     tracing::warn!(factor = question.kind.name(), %error, "the service that judges did not answer");
-    take_back(&mut tx, attempt, &count).await?;
+    count.set(&mut tx, count.taken_back(attempt)).await?;
     tx.audit(attempt.event("unavailable", question)).await?;
     tx.commit(Judged::Outcome(Outcome::Unavailable)).await
 }
@@ -386,7 +390,7 @@ async fn wrong(
     let next = if attempt.counted().is_some() {
         count.record
     } else {
-        let next = count.figures.after_wrong(&count.record, attempt.now);
+        let next = count.figures.after_wrong_by(question.kind, &count.record, attempt.now);
         tx.set_counter(&count.key, next).await?;
         next
     };

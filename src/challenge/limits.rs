@@ -1,8 +1,12 @@
 //! What counts of wrong answers mean: so many in a window, then waits that double, then a stop.
 //! Pure: the store keeps the counts, the caller brings the time.
+//!
+//! A right answer forgives the wrong ones by its own kind of factor alone (NIST SP 800-63B-4, 3.2.2):
+//! else whoever has one factor of somebody's could guess at another one without end.
 
 use crate::ambient::UnixTime;
 use crate::challenge::view::Locked;
+use crate::config::FactorKind;
 use crate::config::settings::Limits;
 use crate::store::CounterRecord;
 
@@ -61,6 +65,27 @@ impl Figures {
         next
     }
 
+    /// The count after one more wrong answer by this kind of factor.
+    pub(super) fn after_wrong_by(
+        &self,
+        kind: FactorKind,
+        count: &CounterRecord,
+        now: UnixTime,
+    ) -> CounterRecord {
+        CounterRecord { kinds: count.kinds | bit(kind), ..self.after_wrong(count, now) }
+    }
+
+    /// The count after a right answer by this kind of factor: nothing, unless another kind was answered
+    /// wrongly within the last day.
+    pub(super) fn after_right_by(kind: FactorKind, count: &CounterRecord, now: UnixTime) -> CounterRecord {
+        let others = count.kinds & !bit(kind);
+        if others == 0 || now.since(UnixTime(count.last_wrong)) >= QUIET {
+            CounterRecord::default()
+        } else {
+            *count
+        }
+    }
+
     /// The count without one answer that was counted before it was judged and was not wrong.
     pub(super) fn taken_back(&self, count: &CounterRecord) -> CounterRecord {
         let mut next = *count;
@@ -99,6 +124,10 @@ impl Figures {
             now.since(last) >= QUIET
         }
     }
+}
+
+const fn bit(kind: FactorKind) -> i64 {
+    1 << kind as u8
 }
 
 fn wait(waits_before: i64) -> i64 {
@@ -146,6 +175,22 @@ mod tests {
         assert_eq!(count.in_a_row, 50);
         assert_eq!(FIGURES.lock(&count, UnixTime(i64::MAX)), Some(Locked::Hard));
         assert_eq!(FIGURES.attempts_left(&count, UnixTime(i64::MAX)), 0);
+    }
+
+    #[test]
+    fn e04_a_right_answer_forgives_its_own_kind_alone() {
+        let now = UnixTime(1_000_000);
+        let by = |kind, count| FIGURES.after_wrong_by(kind, &count, now);
+        let one = by(FactorKind::Totp, CounterRecord::default());
+        assert_eq!(Figures::after_right_by(FactorKind::Totp, &one, now), CounterRecord::default());
+        assert_eq!(Figures::after_right_by(FactorKind::Email, &one, now), one);
+        let both = by(FactorKind::Email, one);
+        for kind in [FactorKind::Totp, FactorKind::Email] {
+            assert_eq!(Figures::after_right_by(kind, &both, now), both);
+        }
+        // Not for ever: who uses another factor every day is not stopped by an old slip.
+        let next_day = now.plus(QUIET);
+        assert_eq!(Figures::after_right_by(FactorKind::Sms, &both, next_day), CounterRecord::default());
     }
 
     #[test]

@@ -262,8 +262,9 @@ impl Judgement {
         let browser = fresh.as_deref().unwrap_or(&self.browser);
         tx.remember_browser(&subject, browser, self.now).await?;
         tx.note_use(&subject, &enrolment, self.now, &self.agent, Some(browser)).await?;
-        if count != CounterRecord::default() {
-            tx.set_counter(&key, CounterRecord::default()).await?;
+        let forgiven = Figures::after_right_by(FactorKind::Passkey, &count, self.now);
+        if count != forgiven {
+            tx.set_counter(&key, forgiven).await?;
         }
         tx.audit(self.event(&subject, "passed")).await?;
         let properties = right.properties;

@@ -58,9 +58,11 @@ pub struct CounterRecord {
     pub locked_until: i64,
     /// Unix seconds.
     pub last_wrong: i64,
+    /// What the wrong answers were for, a bit for each kind of factor; none for passwords.
+    pub kinds: i64,
 }
 
-const GET: &str = "SELECT in_a_row, window_start, in_window, waits, locked_until, last_wrong \
+const GET: &str = "SELECT in_a_row, window_start, in_window, waits, locked_until, last_wrong, kinds \
                    FROM counters WHERE subject_key = $1 AND kind = $2 AND lane = $3";
 
 impl Store {
@@ -123,9 +125,9 @@ impl Tx {
     pub async fn set_counter(&mut self, key: &CounterKey, count: CounterRecord) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO counters (subject_key, kind, lane, in_a_row, window_start, in_window, waits, \
-             locked_until, last_wrong) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             locked_until, last_wrong, kinds) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
              ON CONFLICT (subject_key, kind, lane) DO UPDATE SET in_a_row = $4, window_start = $5, \
-             in_window = $6, waits = $7, locked_until = $8, last_wrong = $9",
+             in_window = $6, waits = $7, locked_until = $8, last_wrong = $9, kinds = $10",
         )
         .bind(key.subject.as_str())
         .bind(key.kind())
@@ -136,6 +138,7 @@ impl Tx {
         .bind(count.waits)
         .bind(count.locked_until)
         .bind(count.last_wrong)
+        .bind(count.kinds)
         .execute(self.sql())
         .await?;
         Ok(())

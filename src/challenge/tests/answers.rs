@@ -329,3 +329,39 @@ async fn fifty_wrong_in_a_row_stop_even_right_codes_until_an_administrator_helps
     let outcome = world.challenges.verify_inline(&anna, FactorKind::Totp, &right).await.unwrap();
     assert!(matches!(outcome, Some(Outcome::Passed { .. })), "{outcome:?}");
 }
+
+#[tokio::test]
+async fn e04_one_factor_is_no_help_in_guessing_at_another() {
+    let world = world().await;
+    let anna = caller("anna");
+    let app = world.app("anna").await;
+    let (list, codes) = world.recovery_codes("anna").await;
+    let wrong = wrong_code(&app, world.now());
+    let answer = async |enrolment: &EnrolmentId, text: &str| {
+        let id = world.open(&anna).await;
+        world
+            .challenges
+            .answer(&anna, &id, enrolment, code(text))
+            .await
+            .unwrap()
+            .expect("it is hers")
+    };
+    for left in [4, 3, 2, 1] {
+        let outcome = answer(&app.id, &wrong).await;
+        assert!(
+            matches!(outcome, Outcome::Wrong { attempts_left } if attempts_left == left),
+            "{outcome:?}"
+        );
+    }
+    assert!(matches!(answer(&list, &codes[0]).await, Outcome::Passed { .. }));
+    assert!(
+        matches!(answer(&app.id, &wrong).await, Outcome::Locked(_)),
+        "the fifth, whatever came between"
+    );
+    world.pass_time(61);
+    assert!(matches!(answer(&app.id, &app.code(world.now())).await, Outcome::Passed { .. }));
+    assert!(matches!(
+        answer(&app.id, &wrong_code(&app, world.now())).await,
+        Outcome::Wrong { attempts_left: 4 }
+    ));
+}
