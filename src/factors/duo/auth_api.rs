@@ -197,10 +197,25 @@ impl Status {
     }
 }
 
+impl Preauth {
+    /// The number that the push is confirmed with, if that is what stands there.
+    pub(super) fn number(&self) -> Option<String> {
+        let number = self.verification_code.as_ref()?;
+        number
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| number_of(number.clone()))?
+    }
+}
+
 /// The number that a push is confirmed with, where it stands only in Duo's words.
 pub(super) fn number_in(words: &str) -> Option<String> {
     let (_, rest) = words.split_once("verification code ")?;
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    number_of(rest.chars().take_while(char::is_ascii_digit).collect())
+}
+
+/// Nothing else is shown to people as a number to type.
+fn number_of(digits: String) -> Option<String> {
     (3..=6).contains(&digits.len()).then_some(digits)
 }
 
@@ -214,13 +229,22 @@ mod tests {
             "devices":[{"device":"DP1","type":"phone","name":"","number":"XXX-XXX-0142","display_name":"iOS (XXX-XXX-0142)",
             "capabilities":["auto","push","sms","phone","mobile_otp"],"sms_nextcode":"1"},{"device":"DH1","type":"token","name":"0"}],
             "something_new":{"a":[]}}"#;
-        let preauth: Preauth = serde_json::from_str(told).unwrap();
+        let preauth = preauth_of(told);
         let (phone, token) = (&preauth.devices[0], &preauth.devices[1]);
         assert!(phone.can("push") && !phone.can("pus") && !token.can("push"));
         assert_eq!(phone.shown().as_deref(), Some("iOS (XXX-XXX-0142)"));
         assert_eq!(token.shown(), None);
+        assert_eq!(preauth.number().as_deref(), Some("708"));
+        for odd in ["", "12", "1234567", "call 5550100", "12<3"] {
+            let preauth = Preauth { verification_code: Some(odd.to_owned()), ..preauth_of(told) };
+            assert_eq!(preauth.number(), None, "{odd}");
+        }
         let status: Status = serde_json::from_str(r#"{"result":"waiting"}"#).unwrap();
         assert!(status.is_waiting() && status.status.is_empty());
+    }
+
+    fn preauth_of(told: &str) -> Preauth {
+        serde_json::from_str(told).unwrap()
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl Inside {
         ];
         fields.extend(preauth.txid.as_deref().map(|txid| ("txid", txid)));
         let txid = self.api.begin(person, &fields).await.map_err(|failed| unavailable(&failed))?;
-        let number = match (&preauth.verification_code, &preauth.txid) {
-            (Some(number), _) => Some(number.clone()),
+        let number = match (preauth.number(), &preauth.txid) {
+            (Some(number), _) => Some(number),
             (None, Some(_)) => self.number(&txid, person).await,
             (None, None) => None,
         };

@@ -128,7 +128,7 @@ impl Duo {
         }
     }
 
-    async fn judged(&self, asking: Asking<'_>) -> Result<Judgement, Unavailable> {
+    async fn judged(&self, asking: Asking<'_>) -> Result<Judgement, CallFailed> {
         let answer = asking.answer.0.expose_secret();
         match &self.application {
             Application::Universal(universal) => {
@@ -139,15 +139,12 @@ impl Duo {
                 let Some(sent) = asking.begun.and_then(read::<Sent>) else {
                     return Ok(Judgement::Wrong);
                 };
-                universal
-                    .judge(&sent, answer, asking.now)
-                    .await
-                    .map_err(|failed| unavailable(&failed))
+                universal.judge(&sent, answer, asking.now).await
             }
-            Application::Inside(inside) => {
-                let username = username(asking.material)?;
-                inside.judge(&username, &asking).await.map_err(|failed| unavailable(&failed))
-            }
+            Application::Inside(inside) => match username(asking.material) {
+                Ok(username) => inside.judge(&username, &asking).await,
+                Err(_) => Ok(Judgement::Denied),
+            },
         }
     }
 }
@@ -237,12 +234,17 @@ impl Factor for Duo {
     fn ask<'a>(&'a self, asking: Asking<'a>) -> BoxFuture<'a, Result<Verdict, Unavailable>> {
         Box::pin(async move {
             let right = Right::once_more(asking.material);
-            Ok(match self.judged(asking).await? {
-                Judgement::Allowed => Verdict::Right(right),
-                Judgement::Wrong => Verdict::Wrong,
-                Judgement::Denied => Verdict::Denied,
-                Judgement::Fraud => Verdict::Fraud,
-                Judgement::Waiting => Verdict::Waiting,
+            // What another site sends a person back with cannot be guessed; a passcode can, and whoever
+            // holds answers back must not guess for nothing.
+            let guessable = matches!(self.application, Application::Inside(_));
+            Ok(match self.judged(asking).await {
+                Ok(Judgement::Allowed) => Verdict::Right(right),
+                Ok(Judgement::Wrong) => Verdict::Wrong,
+                Ok(Judgement::Denied) => Verdict::Denied,
+                Ok(Judgement::Fraud) => Verdict::Fraud,
+                Ok(Judgement::Waiting) => Verdict::Waiting,
+                Err(failed) if guessable && failed.may_have_judged() => Verdict::Silent(failed.to_string()),
+                Err(failed) => return Err(unavailable(&failed)),
             })
         })
     }

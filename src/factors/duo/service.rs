@@ -15,9 +15,15 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Why a call gave nothing that could be used. The texts are for the log.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum CallFailed {
-    /// Nobody answered, or a server that says itself that it cannot.
+    /// Nothing has left.
     #[error("Duo is out of reach: {0}")]
     OutOfReach(String),
+    /// Duo was asked and nobody answered, or a server that says itself that it cannot.
+    #[error("Duo was asked and does not answer: {0}")]
+    Silent(String),
+    /// Nothing has left, because whoever is there is not believed to be Duo.
+    #[error("whoever is there is not believed to be Duo: {0}")]
+    Untrusted(String),
     /// Duo has understood, and refuses.
     #[error("Duo refuses: {code} {message}")]
     Refused { code: i64, message: String },
@@ -30,16 +36,22 @@ impl CallFailed {
     /// Whether it is an outage. A refusal is not: wrong credentials, a wrong clock, or an
     /// application that was switched off at Duo must never open anything.
     pub(super) const fn is_outage(&self) -> bool {
-        matches!(self, Self::OutOfReach(_))
+        matches!(self, Self::OutOfReach(_) | Self::Silent(_))
+    }
+
+    /// Whether Duo may have judged all the same.
+    pub(super) const fn may_have_judged(&self) -> bool {
+        matches!(self, Self::Silent(_) | Self::Nonsense(_))
     }
 }
 
 impl From<CallError> for CallFailed {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::Untrusted(_) => Self::Nonsense("whoever is there is not believed to be Duo"),
+            CallError::Untrusted(why) => Self::Untrusted(why),
             CallError::TooLarge => Self::Nonsense("it is longer than any of Duo's"),
-            other => Self::OutOfReach(other.to_string()),
+            CallError::NotReached(why) => Self::OutOfReach(why),
+            broken @ (CallError::Slow(_) | CallError::Broken(_)) => Self::Silent(broken.to_string()),
         }
     }
 }
@@ -79,7 +91,7 @@ impl Service {
     ) -> Result<Response<Bytes>, CallFailed> {
         let response = self.https.call(request, patience).await?;
         if response.status().is_server_error() {
-            return Err(CallFailed::OutOfReach(format!("it answers {}", response.status())));
+            return Err(CallFailed::Silent(format!("it answers {}", response.status())));
         }
         Ok(response)
     }
@@ -155,6 +167,23 @@ mod tests {
         ] {
             assert!(answer(status, body).is_err_and(|why| !why.is_outage()), "{body}");
         }
+    }
+
+    #[test]
+    fn what_was_asked_and_not_answered_may_have_been_judged() {
+        let slow = || CallError::Slow(PATIENCE);
+        for (error, outage, judged) in [
+            (CallError::NotReached("refused".to_owned()), true, false),
+            (CallError::Untrusted("another certificate".to_owned()), false, false),
+            (slow(), true, true),
+            (CallError::Broken("reset".to_owned()), true, true),
+            (CallError::TooLarge, false, true),
+        ] {
+            let failed = CallFailed::from(error);
+            assert_eq!((failed.is_outage(), failed.may_have_judged()), (outage, judged), "{failed}");
+        }
+        let refused = CallFailed::Refused { code: 40102, message: String::new() };
+        assert!(!refused.may_have_judged(), "it has judged nothing but us");
     }
 
     #[test]
