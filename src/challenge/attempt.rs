@@ -236,7 +236,9 @@ async fn passed(
     let used_in = browser.as_deref().or(attempt.caller.browser.as_deref());
     tx.note_use(subject, &proof.enrolment, attempt.now, &attempt.caller.agent, used_in)
         .await?;
-    sends::answered(&mut tx, subject, question.kind, attempt.now).await?;
+    if let Some(factor) = attempt.factors.get(question.kind) {
+        sends::answered(&mut tx, subject, factor, &hit.material, attempt.now).await?;
+    }
     forgive(&mut tx, attempt, question.kind, count).await?;
     let outcome = Outcome::Passed { proof, browser, recovery_codes_left: left };
     tell(tx.commit(Judged::Outcome(outcome)).await, told)
@@ -402,6 +404,7 @@ async fn wrong(
         let only = question.candidates.first().and_then(|one| one.enrolment.as_ref());
         tx.drop_started(&attempt.caller.identity.key, id, only).await?;
     }
+    sends::declined(&mut tx, &attempt.caller.identity.key, &attempt.answer, verdict, attempt.now).await?;
     let locked = count.figures.lock(&next, attempt.now);
     let attempts_left = count.figures.attempts_left(&next, attempt.now);
     if locked.is_some() {

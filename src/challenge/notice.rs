@@ -57,7 +57,7 @@ impl Teller {
                 continue;
             };
             if let Some(material) = tx.material(&identity.key, &one.id).await? {
-                to.extend(factor.reaches(&material));
+                to.extend(factor.sends_to(&material));
             }
         }
         // Nobody is called at night because of a notice.

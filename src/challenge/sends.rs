@@ -8,9 +8,9 @@
 use std::net::IpAddr;
 
 use crate::ambient::{UnixTime, random_token};
-use crate::config::FactorKind;
 use crate::config::settings::{MessageLimits, Rate};
-use crate::delivery::{Channel, masked, numbers};
+use crate::delivery::{Channel, addresses, masked, numbers};
+use crate::factors::{Answer, Factor, Material, Prompt, Verdict};
 use crate::observe::metrics;
 use crate::policy::SubjectKey;
 use crate::store::{LINKS, NewSend, SendScope, Store, StoreError, Tx};
@@ -41,6 +41,8 @@ pub enum Cap {
     Network,
     /// Everything that leaves by this channel.
     Overall,
+    /// The person said no to what their phone asked, or let it ring.
+    Declined,
 }
 
 impl Cap {
@@ -56,6 +58,7 @@ impl Cap {
             Self::Country => "messages_per_country",
             Self::Network => "messages_per_network",
             Self::Overall => "messages_overall",
+            Self::Declined => "pushes_declined",
         }
     }
 
@@ -63,7 +66,7 @@ impl Cap {
     /// person can do nothing about it.
     #[must_use]
     pub const fn is_of_many(self) -> bool {
-        !matches!(self, Self::Resend | Self::Person | Self::Destination)
+        !matches!(self, Self::Resend | Self::Person | Self::Destination | Self::Declined)
     }
 }
 
@@ -172,10 +175,18 @@ fn counted(tx: &Tx, asked: &Asked, now: UnixTime) -> NewSend {
         at: now,
         channel: asked.channel.name(),
         subject: asked.subject.clone(),
-        destination: ring.mac("destination", &[asked.to.as_bytes()]),
+        destination: destination(tx, asked.channel, &asked.to),
         block: hash("block of numbers", numbers::block(&asked.to)),
         country: is_number.then(|| numbers::country(&asked.to)).flatten(),
         network: hash("network that asks", network(asked.address)),
+    }
+}
+
+/// What is one destination to the caps, however it is written.
+fn destination(tx: &Tx, channel: Channel, to: &str) -> [u8; 32] {
+    match channel {
+        Channel::Email => tx.ring().mac("destination", &[addresses::mailbox(to).as_bytes()]),
+        Channel::Sms | Channel::Voice => tx.ring().mac("destination", &[to.as_bytes()]),
     }
 }
 
@@ -223,7 +234,7 @@ pub(super) async fn reserve_link(
         channel: LINKS,
         subject: subject.clone(),
         // Another than that of codes to the same address.
-        destination: tx.ring().mac("links to", &[to.as_bytes()]),
+        destination: tx.ring().mac("links to", &[addresses::mailbox(to).as_bytes()]),
         block: None,
         country: None,
         network: None,
@@ -252,6 +263,8 @@ async fn holding(
 
 /// Questions to somebody's phone in a row and within so many seconds (security.md E21).
 const PUSHES: [(Cap, u32, i64); 2] = [(Cap::Resend, 1, RESEND_AFTER), (Cap::Person, 5, 3600)];
+/// Questions that somebody declines, one after the other, until nobody asks for so many seconds (likewise).
+const DECLINED: (u32, i64) = (2, 3600);
 
 /// Counts a push or a call that a service is about to make for this person, as [`reserve`] does a
 /// message.
@@ -263,17 +276,13 @@ pub(super) async fn reserve_push(
     subject: &SubjectKey,
     now: UnixTime,
 ) -> Result<Reserved, StoreError> {
-    let send = NewSend {
-        id: random_token(),
-        at: now,
-        channel: "push",
-        subject: subject.clone(),
-        // All phones of one person are one.
-        destination: tx.ring().mac("pushes to", &[subject.as_str().as_bytes()]),
-        block: None,
-        country: None,
-        network: None,
-    };
+    let (most, within) = DECLINED;
+    let no = of_pushes(tx, "declined", subject, now);
+    let last = tx.nth_newest_send(&no, SendScope::Destination, most).await?;
+    if let Some(until) = last.map(|at| at.plus(within)).filter(|until| *until > now) {
+        return Ok(held(Cap::Declined, until));
+    }
+    let send = of_pushes(tx, "push", subject, now);
     for (cap, most, within) in PUSHES {
         let last = tx.nth_newest_send(&send, SendScope::Destination, most).await?;
         if let Some(until) = last.map(|at| at.plus(within)).filter(|until| *until > now) {
@@ -282,6 +291,44 @@ pub(super) async fn reserve_push(
     }
     tx.insert_send(&send).await?;
     Ok(Reserved::Counted(send.id))
+}
+
+/// A row about questions to somebody's phone. All phones of one person are one.
+fn of_pushes(tx: &Tx, channel: &'static str, subject: &SubjectKey, now: UnixTime) -> NewSend {
+    NewSend {
+        id: random_token(),
+        at: now,
+        channel,
+        subject: subject.clone(),
+        destination: tx.ring().mac("pushes to", &[channel.as_bytes(), subject.as_str().as_bytes()]),
+        block: None,
+        country: None,
+        network: None,
+    }
+}
+
+/// Notes in the transaction of an answer that somebody declined what their phone asked; at once twice
+/// where they say that it was not them.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) async fn declined(
+    tx: &mut Tx,
+    subject: &SubjectKey,
+    answer: &Answer,
+    verdict: &Verdict,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    let times = match (answer, verdict) {
+        (Answer::Ask, Verdict::Denied) => 1,
+        (Answer::Ask, Verdict::Fraud) => DECLINED.0,
+        _ => 0,
+    };
+    for _ in 0..times {
+        let no = of_pushes(tx, "declined", subject, now);
+        tx.insert_send(&no).await?;
+    }
+    Ok(())
 }
 
 fn held(cap: Cap, until: UnixTime) -> Reserved {
@@ -297,23 +344,38 @@ pub(super) async fn give_back(store: &Store, id: &str) {
     }
 }
 
-/// Notes in the transaction of a right answer that the messages behind it arrived, if it was to one.
+/// Notes in the transaction of a right answer that the messages behind it arrived where they went, if it
+/// was to one; and that whoever was asked on their phone answers.
 ///
 /// # Errors
 /// When the database refuses.
 pub(super) async fn answered(
     tx: &mut Tx,
     subject: &SubjectKey,
-    kind: FactorKind,
+    factor: &dyn Factor,
+    material: &Material,
     now: UnixTime,
 ) -> Result<(), StoreError> {
-    let channel = match kind {
-        FactorKind::Email => Channel::Email,
-        FactorKind::Sms => Channel::Sms,
-        FactorKind::Voice => Channel::Voice,
-        _ => return Ok(()),
-    };
-    tx.confirm_sends(subject, channel.name(), now.plus(-2 * LONGEST_LIFE)).await
+    if factor.prompt() == Prompt::Approve {
+        let no = of_pushes(tx, "declined", subject, now);
+        return tx.forget_sends(&no).await;
+    }
+    match factor.sends_to(material) {
+        Some((channel, to)) => arrived(tx, subject, channel, &to, now).await,
+        None => Ok(()),
+    }
+}
+
+async fn arrived(
+    tx: &mut Tx,
+    subject: &SubjectKey,
+    channel: Channel,
+    to: &str,
+    now: UnixTime,
+) -> Result<(), StoreError> {
+    let destination = destination(tx, channel, to);
+    tx.confirm_sends(subject, channel.name(), &destination, now.plus(-2 * LONGEST_LIFE))
+        .await
 }
 
 /// No code lives longer. Seconds (security.md 2.3).

@@ -22,6 +22,17 @@ pub fn address(typed: &str) -> Option<String> {
     (whole || domain == "localhost").then(|| format!("{}@{domain}", address.user()))
 }
 
+/// What is most likely one mailbox, however the address is written: in lower case, without a tag behind a
+/// plus. For counting only; mail goes to the address as it is.
+#[must_use]
+pub fn mailbox(address: &str) -> String {
+    let lower = address.to_lowercase();
+    match lower.rsplit_once('@') {
+        Some((name, domain)) => format!("{}@{domain}", name.split('+').next().unwrap_or_default()),
+        None => lower,
+    }
+}
+
 /// "a…@example.com": the first letter and the domain.
 #[must_use]
 pub fn masked(address: &str) -> String {
@@ -56,6 +67,18 @@ mod tests {
             assert_eq!(address(typed).as_deref(), expected, "{typed}");
         }
         assert_eq!(address(&format!("{}@example.com", "a".repeat(250))), None);
+    }
+
+    #[test]
+    fn spellings_of_one_mailbox_are_counted_together() {
+        for address in [
+            "alice@example.com",
+            "Alice+1@example.com",
+            "ALICE+a+b@Example.com",
+        ] {
+            assert_eq!(mailbox(address), "alice@example.com", "{address}");
+        }
+        assert_ne!(mailbox("al.ice@example.com"), "alice@example.com", "most servers tell these apart");
     }
 
     #[test]

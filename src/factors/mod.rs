@@ -275,8 +275,8 @@ pub trait Factor: Send + Sync {
         Box::pin(async { Ok(Verdict::Wrong) })
     }
 
-    /// Where a message reaches the person by this enrolment, for notices about their account.
-    fn reaches(&self, _material: &Material) -> Option<(Channel, String)> {
+    /// Where the codes of this enrolment are sent.
+    fn sends_to(&self, _material: &Material) -> Option<(Channel, String)> {
         None
     }
 

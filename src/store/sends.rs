@@ -166,7 +166,19 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes that what a person was sent since then has been answered rightly.
+    /// Forgets what went to the destination of `send`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn forget_sends(&mut self, send: &NewSend) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sends WHERE destination = $1")
+            .bind(send.destination.to_vec())
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that what a person was sent there since then has been answered rightly.
     ///
     /// # Errors
     /// When the database refuses.
@@ -174,12 +186,15 @@ impl Tx {
         &mut self,
         subject: &SubjectKey,
         channel: &str,
+        destination: &[u8; 32],
         since: UnixTime,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE sends SET confirmed = 1 WHERE subject_key = $1 AND channel = $2 AND at >= $3";
+        let sql = "UPDATE sends SET confirmed = 1 \
+                   WHERE subject_key = $1 AND channel = $2 AND destination = $3 AND at >= $4";
         sqlx::query(sql)
             .bind(subject.as_str())
             .bind(channel)
+            .bind(destination.to_vec())
             .bind(since.0)
             .execute(self.sql())
             .await?;

@@ -40,7 +40,17 @@ impl Scene {
         Self::with(duo, &section)
     }
 
+    fn with_limits(more: &str, limits: &str) -> Self {
+        let duo = Duo::start();
+        let section = duo.api(more);
+        Self::of(duo, &section, limits)
+    }
+
     fn with(duo: Duo, factors: &str) -> Self {
+        Self::of(duo, factors, "wrong_answers: 40 per 15m")
+    }
+
+    fn of(duo: Duo, factors: &str, limits: &str) -> Self {
         let upstream = Upstream::start();
         let routes = format!(
             "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard, rules: [{{ path: /once, require: once }}] }}\n",
@@ -49,7 +59,7 @@ impl Scene {
         let gate = Setup::new(&routes)
             .section("factors", factors)
             .section("levels", "[{ name: once, any_of: [duo, totp], valid_for: 0s }]")
-            .section("limits", "{ per_network: 100000 per 1m, wrong_answers: 40 per 15m }")
+            .section("limits", &format!("{{ per_network: 100000 per 1m, {limits} }}"))
             .user("anna", &[])
             .user("ben", &[])
             .user("cleo", &[])
@@ -238,7 +248,7 @@ fn field(url: &str, name: &str) -> String {
 }
 
 #[test]
-fn an_outage_closes_unless_it_was_chosen_otherwise() {
+fn e26_an_outage_closes_unless_it_was_chosen_otherwise() {
     for (more, opens) in [("", false), ("on_failure: open", true)] {
         let more = format!("{AUTOMATIC}, {more}");
         let scene = Scene::universal(more.trim_end_matches(", "));
@@ -381,6 +391,51 @@ fn a_call_texted_passcodes_and_a_passcode_as_it_stands() {
         scene.answer(&mut browser, &challenge, json!({ "code": "424242" }));
         assert!(!scene.served(&mut browser), "{wrong}");
     }
+}
+
+#[test]
+fn e05_a_passcode_whose_answer_is_lost_stays_counted() {
+    let scene = Scene::with_limits(AUTOMATIC, "wrong_answers: 3 per 15m");
+    scene.duo.set(json!({ "outage": "500", "only": ["/auth/v2/auth"] }));
+    let (mut anna, challenge) = scene.challenged("anna");
+    let statuses = [(); 4].map(|()| scene.answer(&mut anna, &challenge, json!({ "code": "111111" })).status);
+    assert_eq!(statuses[0], 503);
+    assert_eq!(statuses[3], 429, "Duo may have judged: {statuses:?}");
+    // Where nothing has left, nothing can have been judged.
+    let gone = Scene::with_limits(AUTOMATIC, "wrong_answers: 3 per 15m");
+    let (mut ben, challenge) = gone.challenged("ben");
+    let Scene { duo, gate, .. } = gone;
+    drop(duo);
+    let id = challenge["id"].as_str().unwrap();
+    let url = gate.portal(&format!("api/v1/challenges/{id}/answer"));
+    for _ in 0..6 {
+        let body = json!({ "factor": "duo", "code": "111111" });
+        ben.fetch("POST", &url, Some(&body)).expect(503);
+    }
+}
+
+#[test]
+fn e21_after_two_pushes_that_were_declined_nobody_is_asked() {
+    let scene = Scene::api(AUTOMATIC);
+    for (nth, answer) in ["deny", "timeout"].into_iter().enumerate() {
+        scene.gate.sql("UPDATE sends SET at = at - 61; UPDATE started SET at = at - 61");
+        let (mut anna, challenge) = scene.challenged("anna");
+        scene.start(&mut anna, &challenge, "push").expect(200);
+        scene.duo.decide("anna", answer);
+        scene.decided(&mut anna, &challenge);
+        let told = scene.gate.sql("SELECT count(*) FROM sends WHERE channel = 'declined'");
+        assert_eq!(told.trim(), (nth + 1).to_string());
+    }
+    scene.gate.sql("UPDATE sends SET at = at - 61; UPDATE started SET at = at - 61");
+    let (mut anna, challenge) = scene.challenged("anna");
+    let held = scene.start(&mut anna, &challenge, "push").expect(429);
+    let wait: i64 = held.header("retry-after").unwrap().parse().unwrap();
+    assert!((3000..=3600).contains(&wait), "{wait}");
+    assert_eq!(scene.duo.asked("/auth/v2/auth").len(), 2);
+    // A passcode goes on, and whoever has shown that they are there may be asked again.
+    scene.answer(&mut anna, &challenge, json!({ "code": "424242" })).expect(200);
+    let (mut anna, challenge) = scene.challenged("anna");
+    scene.start(&mut anna, &challenge, "push").expect(200);
 }
 
 #[test]

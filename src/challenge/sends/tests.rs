@@ -69,11 +69,11 @@ impl World {
         }
     }
 
-    async fn answered(&self, who: &str, at: i64) {
-        let subject = SubjectKey::new("local", who);
+    async fn answered(&self, who: &str, to: &str, at: i64) {
+        let (subject, to) = (SubjectKey::new("local", who), to.to_owned());
         self.store
             .write(move |mut tx| async move {
-                answered(&mut tx, &subject, FactorKind::Sms, UnixTime(NOW + at)).await?;
+                arrived(&mut tx, &subject, Channel::Sms, &to, UnixTime(NOW + at)).await?;
                 tx.commit(()).await
             })
             .await
@@ -206,7 +206,7 @@ async fn e22_a_block_where_nobody_answers_gets_no_more_until_the_first_is_a_day_
     let world = world(1000, 1000).await;
     let number = |n: i64| format!("+44740012{n:04}");
     assert_eq!(world.held("early", &number(50), 0).await, None);
-    world.answered("early", 30).await;
+    world.answered("early", &number(50), 30).await;
     for n in 1..=20 {
         assert_eq!(world.held(&format!("p{n}"), &number(n), 100 * n).await, None, "{n}");
     }
@@ -216,7 +216,11 @@ async fn e22_a_block_where_nobody_answers_gets_no_more_until_the_first_is_a_day_
     assert_eq!(world.held("r", "+447400223456", 3_100).await, None, "another block");
     assert_eq!(world.held("q", &number(99), DAY + 101).await, None);
     assert_eq!(world.held("s", &number(98), DAY + 102).await, Some((Cap::Unanswered, 98)), "twenty again");
-    world.answered("p20", 2_900).await;
+    // Elsewhere they do answer, which says nothing about this block.
+    assert_eq!(world.held("p20", "+447911123456", 2_850).await, None);
+    world.answered("p20", "+447911123456", 2_860).await;
+    assert_eq!(world.held("q", &number(97), 2_870).await, Some((Cap::Unanswered, DAY - 2_770)));
+    world.answered("p20", &number(20), 2_900).await;
     assert_eq!(world.held("q", &number(97), 3_200).await, None, "somebody real is there");
 }
 
@@ -267,4 +271,44 @@ async fn counts_are_kept_for_a_day_and_no_longer() {
     world.store.purge(UnixTime(NOW + DAY - 1)).await.unwrap();
     assert_eq!(world.held("alice", "+447400123456", 30).await, Some((Cap::Resend, 30)));
     assert_eq!(world.store.purge(UnixTime(NOW + DAY)).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn e22_one_mailbox_is_one_destination_however_it_is_written() {
+    let world = world(1000, 1000).await;
+    let mail = async |who: &str, to: &str, at: i64| match world.send_by(Channel::Email, who, to, at).await {
+        Reserved::Counted(_) => None,
+        Reserved::Held { cap, .. } => Some(cap),
+    };
+    assert_eq!(mail("alice", "carol@example.com", 0).await, None);
+    assert_eq!(mail("bob", "Carol+news@example.com", 1).await, Some(Cap::Resend));
+    assert_eq!(mail("bob", "carol2@example.com", 1).await, None);
+}
+
+#[tokio::test]
+async fn e21_who_declines_twice_is_asked_no_more_for_an_hour() {
+    let world = world(1000, 1000).await;
+    let push = |at: i64| {
+        let subject = SubjectKey::new("local", "alice");
+        world.store.write(move |mut tx| async move {
+            let reserved = reserve_push(&mut tx, &subject, UnixTime(NOW + at)).await?;
+            tx.commit(reserved).await
+        })
+    };
+    let no = |verdict: Verdict, at: i64| {
+        let subject = SubjectKey::new("local", "alice");
+        world.store.write(move |mut tx| async move {
+            declined(&mut tx, &subject, &Answer::Ask, &verdict, UnixTime(NOW + at)).await?;
+            tx.commit(()).await
+        })
+    };
+    no(Verdict::Denied, 0).await.unwrap();
+    assert!(matches!(push(10).await.unwrap(), Reserved::Counted(_)), "once may be a slip");
+    no(Verdict::Denied, 20).await.unwrap();
+    let until = UnixTime(NOW + 3600);
+    assert_eq!(push(100).await.unwrap(), Reserved::Held { cap: Cap::Declined, until });
+    assert!(matches!(push(3600).await.unwrap(), Reserved::Counted(_)));
+    no(Verdict::Fraud, 4000).await.unwrap();
+    let until = UnixTime(NOW + 7600);
+    assert_eq!(push(4100).await.unwrap(), Reserved::Held { cap: Cap::Declined, until }, "it was not them");
 }

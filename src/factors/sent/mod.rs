@@ -192,11 +192,9 @@ impl Factor for Sent {
         Starts::OnRequest
     }
 
-    /// Nobody is called for a notice.
-    fn reaches(&self, material: &Material) -> Option<(Channel, String)> {
-        let channel = Some(self.channel()).filter(|channel| *channel != Channel::Voice)?;
+    fn sends_to(&self, material: &Material) -> Option<(Channel, String)> {
         let to = std::str::from_utf8(material.secret.expose_secret()).ok()?;
-        Some((channel, to.to_owned()))
+        Some((self.channel(), to.to_owned()))
     }
 
     fn start<'a>(&'a self, starting: Starting<'a>) -> BoxFuture<'a, Result<Started, StartError>> {

@@ -150,15 +150,16 @@ fn where_codes_go_is_said_once_and_shown_in_part() {
 }
 
 #[test]
-fn notices_go_where_codes_go_but_nobody_is_called_for_one() {
+fn codes_go_where_they_were_enrolled_for() {
     let reached = |factor: &Sent, details: &[(&str, &str)]| {
         let (material, _) = begin(factor, Some("alice@example.com"), details).unwrap();
-        factor.reaches(&material)
+        factor.sends_to(&material)
     };
     let number = [("number", "+447400123456")];
     assert_eq!(reached(&sms(), &number), Some((Channel::Sms, "+447400123456".to_owned())));
     assert_eq!(reached(&mail(false), &[]), Some((Channel::Email, "alice@example.com".to_owned())));
-    assert_eq!(reached(&Sent::voice(&telephone()), &number), None);
+    let called = reached(&Sent::voice(&telephone()), &number);
+    assert_eq!(called, Some((Channel::Voice, "+447400123456".to_owned())));
 }
 
 #[test]

@@ -290,6 +290,10 @@ pub fn capped(factor: FactorKind, cap: Cap) -> String {
             }
             _ => format!("That number has had {many} as it can have for now. Choose another way, or wait"),
         },
+        Cap::Declined => {
+            "What we asked on your phone was declined or left unanswered twice, so we don't ask there for now. Choose another way, or wait"
+                .to_owned()
+        }
         Cap::Prefix | Cap::Unanswered | Cap::Country | Cap::Network | Cap::Overall => format!(
             "We've {ours} as we do in one go, and yours wasn't among them. It's nothing you did. Choose another way, or wait"
         ),
