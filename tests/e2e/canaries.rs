@@ -124,7 +124,7 @@ fn h05_no_secret_code_cookie_or_password_is_ever_written_down() {
 }
 
 /// Six digits are found as a word only: they may well be part of a time or a number.
-fn holds(text: &str, secret: &str) -> bool {
+pub fn holds(text: &str, secret: &str) -> bool {
     if !secret.chars().all(|c| c.is_ascii_digit()) {
         return text.contains(secret);
     }

@@ -13,7 +13,7 @@ const SECRET: &str = "a secret between the two";
 const PROTECT: &str = "update reply {\n Message-Authenticator := 0x00\n }";
 
 /// A FreeRADIUS of its own; ends with the test.
-struct Server {
+pub struct Server {
     child: Child,
     port: u16,
     _directory: tempfile::TempDir,
@@ -21,7 +21,7 @@ struct Server {
 
 impl Server {
     /// `protects`: whether replies carry a Message-Authenticator, which Debian 12's do not by themselves.
-    fn start(protects: bool) -> Self {
+    pub fn start(protects: bool) -> Self {
         poll(std::time::Duration::from_secs(60), || Self::try_start(protects)).expect("FreeRADIUS starts")
     }
 
@@ -55,6 +55,14 @@ impl Server {
             return None;
         }
         Some(Self { child, port, _directory: directory })
+    }
+
+    /// The section of the configuration that names it alone.
+    pub fn factors(&self) -> String {
+        format!(
+            "{{ radius: {{ enabled: true, label: Company token, servers: [{{ address: \"127.0.0.1:{}\", secret: \"{SECRET}\" }}] }} }}",
+            self.port
+        )
     }
 
     fn signal(&self, name: &str) {

@@ -32,13 +32,14 @@ CLIENT_SECRET = "universal-secret-of-forty-characters-abc"
 IKEY = "DIAUTHAPIAAAAAAAAAAA"
 SKEY = "authapi-secret-of-forty-characters-abcde"
 SESSIONS, CODES, TRANSACTIONS = {}, {}, {}
-LOG, USED = [], set()
+LOG, USED, SPENT = [], set(), set()
 LOCK = threading.Condition()
 
 # `outage`: what every API call meets: null, "500", "hang", "garbage", "huge", "redirect", "429".
 # `only`: the paths that `outage` is for; all without it. `skew`: seconds that the service's clock is ahead.
 # `id_token`: claims that replace the right ones (null removes); `algorithm`, `id_secret`: how it is signed.
-# `users`: per name {"preauth", "verified", "capabilities", "passcode", "status"}.
+# `users`: per name {"preauth", "verified", "capabilities", "passcode", "passcodes", "status"}; each of `passcodes`
+# counts once, as Duo's own do.
 DEFAULTS = {
     "outage": None, "only": None, "skew": 0, "id_token": {}, "algorithm": "HS512", "id_secret": CLIENT_SECRET,
     "users": {}, "long_poll": 2,
@@ -242,7 +243,7 @@ def user(fields):
     if not name or ("username" in fields) == ("user_id" in fields):
         raise Refused(40002, "Invalid request parameters", "username")
     usual = {"preauth": "auth", "verified": False, "capabilities": ["auto", "push", "sms", "phone", "mobile_otp"]}
-    return name, {**usual, "passcode": "424242", "status": None, **SETTINGS["users"].get(name, {})}
+    return name, {**usual, "passcode": "424242", "passcodes": [], "status": None, **SETTINGS["users"].get(name, {})}
 
 
 def device(name):
@@ -295,7 +296,9 @@ def auth(fields):
     if factor == "passcode":
         if "passcode" not in fields:
             raise Refused(40001, "Missing required request parameters", "passcode")
-        right = fields["passcode"] == person["passcode"]
+        typed = fields["passcode"]
+        right = typed == person["passcode"] or (typed in person["passcodes"] and (name, typed) not in SPENT)
+        SPENT.add((name, typed))
         steps = [person["status"] or ("allow" if right else "incorrect")]
     elif factor == "sms":
         steps = ["sent"]

@@ -1,12 +1,13 @@
-//! Every code factor against the same abuse (security.md E01 to E17): one table of factors, one list of
-//! cases. A new factor joins by one line in [`suite`] and a [`Device`] that knows how to get a right code.
+//! Every code factor against the same abuse (security.md E01 to E17, H05): one table of factors, one list of
+//! cases, and every case for every factor. A new factor joins by one line in [`suite`] and a [`Device`] that
+//! knows how to get a right code; a case that has no meaning for it says why.
 
 mod cases;
 mod devices;
+mod scene;
 
-use serde_json::{Value, json};
-
-use crate::support::{Authenticator, Browser, Gate, Reply, Setup, Upstream};
+use crate::support::{Browser, Gate, Setup};
+use scene::Scene;
 
 /// What the cases need to know of a factor.
 pub trait Device {
@@ -18,151 +19,129 @@ pub trait Device {
         setup
     }
 
+    /// What has to be there before a challenge is opened: nothing but for what is issued.
+    fn prepare(&mut self, _gate: &Gate, _user: &str) {}
+
     /// Gives it to a person who is signed in.
     fn enrol(&mut self, gate: &Gate, browser: &mut Browser, user: &str);
 
-    /// Begins what must begin for this challenge, and gets a right code that was not handed out before.
-    fn code(&mut self, gate: &Gate, browser: &mut Browser, user: &str, challenge: &Value) -> String;
+    /// How a person begins to enrol one more; `None` where nobody enrols it by themselves.
+    fn another(&self, user: &str) -> Option<serde_json::Value>;
+
+    /// Whether a code is sent first, for one question alone.
+    fn is_sent(&self) -> bool {
+        false
+    }
+
+    /// Whether a service judges, which may hear of one code by two processes at once.
+    fn is_judged_elsewhere(&self) -> bool {
+        false
+    }
+
+    /// Whether that service knows people by their names: any right code of theirs enrols it.
+    fn is_of_a_name(&self) -> bool {
+        false
+    }
+
+    /// A right code that was not handed out before; where it is sent, the newest that was.
+    fn code(&mut self, gate: &Gate, user: &str) -> String;
 
     /// A code of the right shape that is right for nobody.
     fn wrong(&self, n: usize) -> String;
-}
 
-/// A gate with one route that this factor opens, and two people who have it beside an authenticator app.
-struct Scene {
-    gate: Gate,
-    _upstream: Upstream,
-    device: Box<dyn Device>,
-    /// Anna's authenticator app, which she has beside the tested factor, and the session that enrolled both.
-    app: Authenticator,
-    at_home: Browser,
-}
-
-impl Scene {
-    fn new(mut device: Box<dyn Device>) -> Self {
-        let upstream = Upstream::start();
-        let routes = format!(
-            "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: tested }}\n",
-            upstream.url()
-        );
-        let levels = format!("[{{ name: tested, any_of: [{}] }}]", device.factor());
-        let setup = device.configure(Setup::new(&routes).section("levels", &levels));
-        let setup = ["anna", "ben"]
-            .into_iter()
-            .fold(setup, |setup, user| setup.user(user, &["--email", &format!("{user}@example.test")]));
-        let gate = setup.start();
-        let mut enrol = |user: &str| {
-            let (mut browser, app) = gate.enrolled(user);
-            device.enrol(&gate, &mut browser, user);
-            (browser, app)
-        };
-        enrol("ben");
-        let (at_home, app) = enrol("anna");
-        Self { gate, _upstream: upstream, device, app, at_home }
+    /// What no log may hold besides codes: where codes go.
+    fn private(&self) -> Vec<String> {
+        Vec::new()
     }
 
-    /// A new session, with a challenge for the route.
-    #[track_caller]
-    fn challenged(&self, user: &str) -> (Browser, Value) {
-        let mut browser = self.gate.signed_in(user);
-        let challenge = self.challenge(&mut browser).expect("nobody is locked");
-        (browser, challenge)
-    }
-
-    /// A challenge for the route; `None` while this person is locked.
-    fn challenge(&self, browser: &mut Browser) -> Option<Value> {
-        let body = json!({ "return": self.gate.url("localhost", "/x") });
-        let reply = browser.fetch("POST", &self.gate.portal("api/v1/challenges"), Some(&body));
-        (reply.status == 201).then(|| reply.json())
-    }
-
-    fn code(&mut self, browser: &mut Browser, user: &str, challenge: &Value) -> String {
-        self.device.code(&self.gate, browser, user, challenge)
-    }
-
-    /// The tested way among those of a challenge: not the app that is there beside it.
-    fn way<'a>(&self, challenge: &'a Value) -> &'a Value {
-        way(challenge, self.device.factor())
-    }
-
-    fn answer(&self, browser: &mut Browser, challenge: &Value, code: &str) -> Reply {
-        let id = challenge["id"].as_str().expect("an id");
-        let body = json!({ "enrolment": self.way(challenge)["enrolment"], "code": code });
-        browser.fetch("POST", &self.gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body))
-    }
-
-    fn served(&self, browser: &mut Browser) -> bool {
-        browser.fetch("GET", &self.gate.url("localhost", "/x"), None).status == 200
-    }
-
-    /// Proofs made, by the audit log.
-    fn passes(&self) -> usize {
-        let records = self.gate.audit("challenge.answered");
-        records.iter().filter(|record| record["result"] == "passed").count()
+    /// Why a case has no meaning for it.
+    fn says(_case: &str) -> Option<&'static str>
+    where
+        Self: Sized,
+    {
+        None
     }
 }
 
-/// The way of this kind that the person has for a challenge.
-fn way<'a>(challenge: &'a Value, factor: &str) -> &'a Value {
-    let ways = challenge["ways"].as_array().map(Vec::as_slice).unwrap_or_default();
-    ways.iter()
-        .find(|way| way["factor"] == factor && way["name"] != "Phone")
-        .unwrap_or_else(|| panic!("no way by {factor} in {challenge:#}"))
+/// Runs one case, or says why there is none.
+fn run<D: Device + 'static>(name: &str, make: impl FnOnce() -> D, case: impl FnOnce(Scene)) {
+    match D::says(name) {
+        Some(why) => eprintln!("no such case: {why}"),
+        None => {
+            let log = if name == "written_nowhere" {
+                "trace"
+            } else {
+                "info"
+            };
+            case(Scene::new(Box::new(make()), log));
+        }
+    }
 }
 
-/// One module of tests for each factor: every case, with a device of its own.
-macro_rules! suite {
-    ($($name:ident: $device:expr;)*) => { $(
-        mod $name {
-            use super::{cases, devices, Scene};
-
-            fn scene() -> Scene {
-                Scene::new(Box::new($device))
-            }
-
-            #[test]
-            fn e01_a_code_counts_once() {
-                cases::replay(scene());
-            }
-
-            #[test]
-            fn e02_a_race_of_a_hundred_makes_one_proof_and_locks_nobody() {
-                cases::race(scene());
-            }
-
-            #[test]
-            fn e04_guessing_ends_over_sessions_addresses_factors_and_replicas() {
-                cases::brute_force(scene());
-            }
-
-            #[test]
-            fn e15_another_persons_challenge_is_not_there() {
-                cases::wrong_person(scene());
-            }
-
-            #[test]
-            fn e12_an_expired_challenge_takes_no_answer() {
-                cases::expired(scene());
-            }
-
-            #[test]
-            fn e16_another_factors_code_is_wrong_here() {
-                cases::another_factor(scene());
-            }
-
-            #[test]
-            fn e11_an_enrolment_is_confirmed_by_its_own_code_alone() {
-                cases::foreign_confirmation(scene());
-            }
+/// Every case there is, by the function that has it.
+macro_rules! cases {
+    ($name:ident, $device:expr) => {
+        cases! { @all $name, $device;
+            e01_a_code_counts_once: replay;
+            e02_a_race_of_a_hundred_makes_one_proof_and_locks_nobody: race;
+            e04_guessing_ends_over_sessions_addresses_factors_doors_and_replicas: brute_force;
+            e11_an_enrolment_is_confirmed_by_its_own_code_alone: foreign_confirmation;
+            e12_an_expired_challenge_takes_no_answer: expired;
+            e12_a_code_is_for_one_challenge_on_one_site: other_site;
+            e12_the_last_two_that_were_sent_count: resent;
+            e13_what_has_ended_takes_no_answer: ended;
+            e15_another_persons_challenge_is_not_there: wrong_person;
+            e16_another_factors_code_is_wrong_here: another_factor;
+            e17_every_door_counts_a_code_once: every_door;
+            h05_codes_and_where_they_go_are_written_nowhere: written_nowhere;
+        }
+    };
+    (@all $name:ident, $device:expr; $($test:ident: $case:ident;)*) => { $(
+        #[test]
+        fn $test() {
+            super::run(stringify!($case), || $device, cases::$case);
         }
     )* };
+}
+
+/// One module of tests for each factor.
+macro_rules! suite {
+    ($($name:ident: $device:expr;)*) => {
+        $(mod $name {
+            use super::{cases, devices};
+
+            cases! { $name, $device }
+        })*
+
+        const ROWS: &[&str] = &[$(stringify!($name)),*];
+    };
 }
 
 suite! {
     totp: devices::App::default();
     recovery_code: devices::Codes::default();
+    temporary_code: devices::Issued::default();
     email: devices::Sent::email();
     sms: devices::Sent::sms();
+    voice: devices::Sent::voice();
     hotp: devices::Fob::default();
     yubikey: devices::Key::new();
+    radius: devices::Token::new();
+    duo: devices::Passcodes::new();
+}
+
+/// Factors that ask for no code.
+const OTHERS: [(&str, &str); 1] = [("passkey", "a ceremony of the browser's: `passkeys`")];
+
+#[test]
+fn every_factor_is_in_the_table() {
+    let schema = crate::support::run(&mut crate::support::stepgate(&["schema"])).expect(0).stdout;
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("JSON");
+    let factors = schema["properties"]["factors"]["properties"].as_object().expect("factors");
+    assert!(factors.len() >= 11, "{factors:?}");
+    for section in factors.keys() {
+        let name = section.trim_end_matches("_codes");
+        let is_row = ROWS.iter().any(|row| row.trim_end_matches("_code") == name);
+        assert!(is_row || OTHERS.iter().any(|(other, _)| *other == name), "{section} is not in the table");
+    }
 }

@@ -114,6 +114,33 @@ impl Setup {
         self.server("trusted_proxies: [127.0.0.1]")
     }
 
+    /// The text of a section, as it stands behind its name.
+    pub fn text_of(&self, section: &str) -> Option<String> {
+        self.sections.get(section).cloned()
+    }
+
+    /// As [`Setup::section`], for one that is in use already; written by [`Setup::write`].
+    pub fn set(&mut self, name: &str, text: &str) {
+        self.sections
+            .insert(name.to_owned(), format!(" {}", text.trim_start_matches(' ')));
+    }
+
+    /// A second process of the same: on the same store, for the same portal, at an address of its own.
+    #[must_use]
+    pub fn replica(&self) -> Self {
+        let directory = self.directory.path().to_string_lossy();
+        let mut replica = Self::new("");
+        for (name, section) in &self.sections {
+            let own = section.replace("listen: \"127.0.0.1:$PORT\"", "listen: \"127.0.0.1:$OWN\"");
+            let text = own.replace("$PORT", &self.port.to_string()).replace("$DIR", &directory);
+            replica
+                .sections
+                .insert(name.clone(), text.replace("$OWN", &replica.port.to_string()));
+        }
+        replica.secure = self.secure;
+        replica
+    }
+
     /// A file in the test's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
