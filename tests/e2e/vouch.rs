@@ -7,6 +7,11 @@ use crate::support::{Authenticator, Browser, Form, Gate, Reply, Setup, Upstream,
 
 /// Two sites behind a proxy that says who it is, on no host but theirs, and a third with local users.
 fn scene() -> (Upstream, Gate) {
+    scene_with("[{ name: standard, any_of: [totp, recovery_code] }]")
+}
+
+/// The same with these levels.
+fn scene_with(levels: &str) -> (Upstream, Gate) {
     let upstream = Upstream::start();
     let url = upstream.url();
     let routes = format!(
@@ -16,12 +21,19 @@ fn scene() -> (Upstream, Gate) {
     );
     let identity = "[{ name: front, type: trusted-header, from: [127.0.0.1], session: X-Session, \
          attributes: { user: X-Remote-User } }, { name: local, type: local }]";
-    let gate = Setup::new(&routes).section("identity", identity).user("ben", &[]).start();
+    let setup = Setup::new(&routes).section("identity", identity).section("levels", levels);
+    let gate = setup.user("ben", &[]).start();
     (upstream, gate)
 }
 
 fn known_as(gate: &Gate, user: &str, session: &str) -> Browser {
     let mut browser = gate.browser();
+    comes_as(&mut browser, user, session);
+    browser
+}
+
+/// From here on the proxy says that this person is in that browser.
+fn comes_as(browser: &mut Browser, user: &str, session: &str) {
     for host in ["wiki.localhost", "shop.localhost"] {
         browser.extra_on.insert(
             host.to_owned(),
@@ -31,7 +43,6 @@ fn known_as(gate: &Gate, user: &str, session: &str) -> Browser {
             ],
         );
     }
-    browser
 }
 
 /// Sets an authenticator app up on the pages, where the browser was led.
@@ -159,4 +170,38 @@ fn signing_out_at_the_portal_ends_the_claim_of_a_person_the_site_vouched_for() {
         let reply = anna.fetch("GET", &gate.url("wiki.localhost", "/"), None);
         (reply.status == 401).then_some(())
     });
+}
+
+#[test]
+fn e25_what_a_browser_is_trusted_with_is_one_persons_whoever_the_site_says_is_there() {
+    let (upstream, gate) =
+        scene_with("[{ name: standard, any_of: [totp], valid_for: 12h, remember_device: 7d }]");
+    let page = gate.url("wiki.localhost", "/page");
+    let mut annas = enrol(&gate, &mut known_as(&gate, "anna", "s1"));
+    enrol(&gate, &mut known_as(&gate, "ben", "b1"));
+    let mut shared = known_as(&gate, "anna", "s2");
+    let shown = shared.go(&page);
+    let form = Form::code(&shown.text())
+        .expect("asked in a new session")
+        .fill("remember", "yes");
+    let reply = shared.submit(&form.fill("code", &annas.code()));
+    shared.settle(reply).expect(200);
+    assert!(shared.cookie("localhost", "stepgate-trusted").is_some(), "{:?}", shared.cookies);
+    // Another session of hers in the same browser: not asked.
+    comes_as(&mut shared, "anna", "s3");
+    upstream.take();
+    shared.go(&page).expect(200);
+    assert_eq!(upstream.last().twins("remote-user"), ["anna"]);
+    // That permits no change of hers.
+    let body = json!({ "factor": "totp" });
+    shared.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&body)).expect(403);
+    // Somebody else whom the site knows in that browser is asked, and uses up nothing of hers.
+    comes_as(&mut shared, "ben", "b2");
+    upstream.take();
+    let shown = shared.go(&page);
+    assert!(Form::code(&shown.text()).is_some(), "{}", text_of(&shown.text()));
+    assert!(upstream.take().is_empty());
+    comes_as(&mut shared, "anna", "s4");
+    shared.go(&page).expect(200);
+    assert_eq!(upstream.last().twins("remote-user"), ["anna"]);
 }
