@@ -5,6 +5,8 @@
 //! phase has a deadline and an answer a bound. This module must never learn what a call is about, and
 //! puts neither its headers nor its body into an error.
 
+mod unwell;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use tokio::time::timeout;
 use tower::Service;
+
+pub use unwell::{Trouble, Unwell};
 
 /// The largest answer that is read.
 const LARGEST: usize = 256 * 1024;
@@ -183,9 +187,10 @@ impl Https {
     ///
     /// # Errors
     /// What is wrong, for the operator.
-    pub async fn probe(&self, url: &str, patience: Duration) -> Result<(), String> {
-        let request = Request::get(url).body(Bytes::new()).map_err(|error| error.to_string())?;
-        self.call(request, patience).await.map(drop).map_err(|error| error.to_string())
+    pub async fn probe(&self, url: &str, patience: Duration) -> Result<(), Unwell> {
+        let request = Request::get(url).body(Bytes::new());
+        let request = request.map_err(|error| Unwell::new(Trouble::Odd, error.to_string()))?;
+        Ok(self.call(request, patience).await.map(drop)?)
     }
 }
 

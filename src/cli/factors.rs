@@ -108,7 +108,7 @@ fn tell(sent: &Result<Sent, NotSent>, as_json: bool) -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Err(NotSent { reason, certain, says }) => {
+        Err(NotSent { reason, certain, says, .. }) => {
             if as_json {
                 let reason = reason.name();
                 println!("{}", json!({ "sent": false, "reason": reason, "certain": certain, "says": says }));

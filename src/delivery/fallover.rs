@@ -15,7 +15,7 @@ use super::smpp::Smpp;
 use super::smtp::Smtp;
 use super::{Channel, Content, Message, NotSent, Reason, Sender, masked};
 use super::{receipts, sms};
-use crate::calls::Https;
+use crate::calls::{Https, Trouble, Unwell};
 use crate::config::Settings;
 use crate::config::settings::{self, SenderKind};
 use crate::observe::metrics;
@@ -114,13 +114,13 @@ impl Delivery {
     }
 
     /// Tries every sender at the same time, without sending anything: its name, and what is wrong with it.
-    pub async fn probe_all(&self) -> Vec<(String, Result<(), String>)> {
+    pub async fn probe_all(&self) -> Vec<(String, Result<(), Unwell>)> {
         let mut probes = JoinSet::new();
         for (at, carrier) in self.0.all.iter().cloned().enumerate() {
             probes.spawn(async move {
                 let probed = timeout(carrier.patience, carrier.sender.probe()).await;
-                let outcome =
-                    probed.unwrap_or_else(|_| Err(format!("no answer within {:?}", carrier.patience)));
+                let late = || format!("no answer within {:?}", carrier.patience);
+                let outcome = probed.unwrap_or_else(|_| Err(Unwell::new(Trouble::Unreachable, late())));
                 (at, carrier.sender.name().to_owned(), outcome)
             });
         }
@@ -150,13 +150,12 @@ async fn attempt(carrier: &Carrier, patience: Duration, message: &Message) -> Re
     let channel = message.channel.name();
     let began = Instant::now();
     let answer = timeout_at(began + patience, carrier.sender.send(message)).await;
-    let slow = answer.is_err();
     let result = answer
-        .unwrap_or_else(|_| Err(NotSent::perhaps(format!("no answer within {patience:?}"))))
+        .unwrap_or_else(|_| Err(NotSent::late(false, format!("no answer within {patience:?}"))))
         .map_err(|not| NotSent { says: redacted(&not.says, message), ..not });
     let (outcome, reason) = match &result {
         Ok(_) => ("accepted", "none"),
-        Err(not) if slow => ("slow", not.reason.name()),
+        Err(not) if not.slow => ("slow", not.reason.name()),
         Err(not) if not.reason == Reason::Unavailable => ("unavailable", not.reason.name()),
         Err(not) => ("refused", not.reason.name()),
     };
@@ -230,10 +229,12 @@ mod tests {
             })
         }
 
-        fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
             Box::pin(async {
                 match &self.answer {
-                    Some(answer) => answer.clone().map(drop).map_err(|not| not.says),
+                    Some(answer) => {
+                        answer.clone().map(drop).map_err(|not| Unwell::new(Trouble::NotAdmitted, not.says))
+                    }
                     None => std::future::pending().await,
                 }
             })
@@ -249,7 +250,7 @@ mod tests {
     }
 
     fn bad(name: &'static str, reason: Reason, certain: bool) -> Arc<Fake> {
-        fake(name, Some(Err(NotSent { reason, certain, says: "no".to_owned() })))
+        fake(name, Some(Err(NotSent { reason, certain, slow: false, says: "no".to_owned() })))
     }
 
     fn delivery(fakes: &[&Arc<Fake>]) -> Delivery {
@@ -323,7 +324,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_vendor_says_is_told_without_number_and_code() {
         let says = "to +447700900123 (447700900123):\r\n'12345678 is your code' refused".to_owned();
-        let talkative = NotSent { reason: Reason::Blocked, certain: true, says };
+        let talkative = NotSent::surely(Reason::Blocked, says);
         let sender = fake("talkative", Some(Err(talkative)));
         let not = delivery(&[&sender]).send(&message()).await.unwrap_err();
         assert_eq!(not.says, "to …23 (…23):  '… is your code' refused");
@@ -363,8 +364,8 @@ mod tests {
             found,
             [
                 ("well".to_owned(), Ok(())),
-                ("ill".to_owned(), Err("no".to_owned())),
-                ("silent".to_owned(), Err("no answer within 10s".to_owned())),
+                ("ill".to_owned(), Err(Unwell::new(Trouble::NotAdmitted, "no"))),
+                ("silent".to_owned(), Err(Unwell::new(Trouble::Unreachable, "no answer within 10s"))),
             ]
         );
         assert_eq!(well.asked.load(Ordering::Relaxed), 0);

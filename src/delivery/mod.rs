@@ -27,6 +27,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::ambient::UnixTime;
+use crate::calls::Unwell;
 
 pub use crate::config::settings::{Channel, Language};
 pub use fallover::{Carrier, Delivery, DeliveryError, Sent};
@@ -215,6 +216,8 @@ pub struct NotSent {
     pub reason: Reason,
     /// Whether it surely was not sent; only then may another sender try.
     pub certain: bool,
+    /// Whether the time for it was over, rather than that it was refused.
+    pub slow: bool,
     /// The vendor's own text, without secrets, numbers and codes. For the log only.
     pub says: String,
 }
@@ -223,13 +226,19 @@ impl NotSent {
     /// Surely not sent.
     #[must_use]
     pub fn surely(reason: Reason, says: impl Into<String>) -> Self {
-        Self { reason, certain: true, says: says.into() }
+        Self { reason, certain: true, slow: false, says: says.into() }
     }
 
     /// The connection ended in the middle, or the answer made no sense: it may be on its way.
     #[must_use]
     pub fn perhaps(says: impl Into<String>) -> Self {
-        Self { reason: Reason::Unavailable, certain: false, says: says.into() }
+        Self { reason: Reason::Unavailable, certain: false, slow: false, says: says.into() }
+    }
+
+    /// There was no answer in time; `certain` where nothing can have left until then.
+    #[must_use]
+    pub fn late(certain: bool, says: impl Into<String>) -> Self {
+        Self { reason: Reason::Unavailable, certain, slow: true, says: says.into() }
     }
 }
 
@@ -256,7 +265,7 @@ pub trait Sender: Send + Sync {
     ///
     /// # Errors
     /// What is wrong, for the operator.
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>>;
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>>;
 }
 
 /// A destination as logs may show it: its end, or the first letter and the domain.

@@ -171,6 +171,7 @@ mod tests {
     use super::super::{Accepted, BoxFuture, Carrier, Channel, Language, Reason, Sender};
     use super::*;
     use crate::ambient::UnixTime;
+    use crate::calls::Unwell;
     use crate::store::testing;
 
     /// Fails so often, then takes everything.
@@ -197,7 +198,7 @@ mod tests {
             })
         }
 
-        fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
             Box::pin(async { Ok(()) })
         }
     }

@@ -22,6 +22,7 @@ use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Accepted, BoxFuture, Message, NotSent, Reason, Sender, mail};
+use crate::calls::{Trouble, Unwell};
 use crate::config::settings::{self, SmtpSecurity};
 
 /// Connections kept open.
@@ -48,6 +49,15 @@ pub(super) struct Smtp {
 struct Failed {
     not: NotSent,
     again: bool,
+    /// What would have to be mended.
+    trouble: Trouble,
+}
+
+impl Failed {
+    /// Trying again would not help.
+    const fn final_one(not: NotSent, trouble: Trouble) -> Self {
+        Self { not, again: false, trouble }
+    }
 }
 
 impl Smtp {
@@ -93,7 +103,9 @@ impl Smtp {
         let answer = match timeout(left, connection.send(mail.envelope(), &raw)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(refused(&error)),
-            Err(_) => return Err(Failed { not: NotSent::perhaps("no answer in time"), again: false }),
+            Err(_) => {
+                return Err(Failed::final_one(NotSent::late(false, "no answer in time"), Trouble::Unreachable));
+            }
         };
         self.keep(connection);
         Ok(Accepted { reference: answer.first_line().map(str::to_owned) })
@@ -110,13 +122,10 @@ impl Smtp {
         match timeout(left(), self.connect(left())).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(failed)) => Err(failed),
-            Err(_) => Err(Failed {
-                not: NotSent::surely(
-                    Reason::Unavailable,
-                    "the server does not finish greeting and signing in",
-                ),
-                again: false,
-            }),
+            Err(_) => Err(Failed::final_one(
+                NotSent::late(true, "the server does not finish greeting and signing in"),
+                Trouble::Unreachable,
+            )),
         }
     }
 
@@ -186,12 +195,12 @@ impl Sender for Smtp {
     }
 
     /// Connects, secures, signs in; sends nothing.
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(async move {
             let connection = self.connection(Instant::now() + self.patience).await;
             connection
                 .map(|connection| self.keep(connection))
-                .map_err(|failed| failed.not.says)
+                .map_err(|failed| Unwell::new(failed.trouble, failed.not.says))
         })
     }
 }
@@ -232,8 +241,15 @@ fn unreachable_server(error: &lettre::transport::smtp::Error) -> Failed {
     } else {
         Reason::Unavailable
     };
-    let again = reason == Reason::Unavailable;
-    Failed { not: NotSent::surely(reason, error.to_string()), again }
+    let trouble = if error.is_tls() || is_untrusted(error) {
+        Trouble::Untrusted
+    } else if ours {
+        Trouble::Odd
+    } else {
+        Trouble::Unreachable
+    };
+    let (again, slow) = (reason == Reason::Unavailable, error.is_timeout());
+    Failed { not: NotSent { slow, ..NotSent::surely(reason, error.to_string()) }, again, trouble }
 }
 
 /// Whether TLS failed for a reason that will be the same next time: the certificate above all.
@@ -257,17 +273,18 @@ fn not_admitted(error: &lettre::transport::smtp::Error) -> Failed {
     } else {
         Reason::Misconfigured
     };
-    Failed { not: NotSent::surely(reason, error.to_string()), again }
+    let slow = error.is_timeout();
+    let not = NotSent { slow, ..NotSent::surely(reason, error.to_string()) };
+    Failed { not, again, trouble: Trouble::NotAdmitted }
 }
 
 /// An error after the connection stood. A server that has answered with 4xx or 5xx has sent nothing.
 fn refused(error: &lettre::transport::smtp::Error) -> Failed {
     let says = error.to_string();
     let Some(code) = error.status() else {
-        return Failed {
-            not: NotSent { reason: Reason::Unavailable, certain: error.is_client(), says },
-            again: false,
-        };
+        let (certain, slow) = (error.is_client(), error.is_timeout());
+        let not = NotSent { reason: Reason::Unavailable, certain, slow, says };
+        return Failed::final_one(not, Trouble::Unreachable);
     };
     let number = u16::from(code);
     let reason = match number {
@@ -279,5 +296,5 @@ fn refused(error: &lettre::transport::smtp::Error) -> Failed {
         // RFC 4954: sign in first, or not like this; and what else is ours to mend.
         _ => Reason::Misconfigured,
     };
-    Failed { not: NotSent::surely(reason, says), again: error.is_transient() }
+    Failed { not: NotSent::surely(reason, says), again: error.is_transient(), trouble: Trouble::Odd }
 }

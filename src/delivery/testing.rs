@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Accepted, BoxFuture, Carrier, Channel, Delivery, Message, NotSent, Sender};
+use crate::calls::Unwell;
 
 /// What was sent.
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Sender for Outbox {
         Box::pin(async { Ok(Accepted::default()) })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(async { Ok(()) })
     }
 }

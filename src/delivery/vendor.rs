@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::{Accepted, BoxFuture, Message, NotSent, Reason, Sender};
 use crate::ambient::{Clock, UnixTime};
-use crate::calls::{CallError, Https};
+use crate::calls::{CallError, Https, Trouble, Unwell};
 use crate::config::settings::Login;
 
 /// Bytes of a vendor's own text that reach the log.
@@ -65,19 +65,20 @@ impl<V: Vendor> OverHttp<V> {
         self.vendor.judge(&answer)
     }
 
-    async fn try_out(&self) -> Result<(), String> {
-        let request = self.vendor.probe(self.clock.now()).map_err(|not| not.says)?;
-        let answer = self.client.call(request, PATIENCE).await.map_err(|error| error.to_string())?;
+    async fn try_out(&self) -> Result<(), Unwell> {
+        let unwritten = |not: NotSent| Unwell::new(Trouble::Odd, not.says);
+        let request = self.vendor.probe(self.clock.now()).map_err(unwritten)?;
+        let answer = self.client.call(request, PATIENCE).await?;
         if self.vendor.is_well(&answer) {
             return Ok(());
         }
         let status = answer.status().as_u16();
-        let what = match status {
-            401 | 403 => "the credentials are not accepted",
-            404 => "the account or service is not known there",
-            _ => "an unexpected answer",
+        let (trouble, what) = match status {
+            401 | 403 => (Trouble::NotAdmitted, "the credentials are not accepted"),
+            404 => (Trouble::NotAdmitted, "the account or service is not known there"),
+            _ => (Trouble::Odd, "an unexpected answer"),
         };
-        Err(format!("{what} (HTTP {status}): {}", excerpt(answer.body())))
+        Err(Unwell::new(trouble, format!("{what} (HTTP {status}): {}", excerpt(answer.body()))))
     }
 }
 
@@ -90,15 +91,20 @@ impl<V: Vendor> Sender for OverHttp<V> {
         Box::pin(self.exchange(message))
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(self.try_out())
     }
 }
 
 fn unanswered(error: CallError) -> NotSent {
     NotSent {
-        reason: Reason::Unavailable,
+        // A certificate that is not believed is so until somebody mends it.
+        reason: match error {
+            CallError::Untrusted(_) => Reason::Misconfigured,
+            _ => Reason::Unavailable,
+        },
         certain: error.is_certain(),
+        slow: matches!(error, CallError::Slow(_)),
         says: error.to_string(),
     }
 }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::ambient::UnixTime;
+use crate::calls::Unwell;
 use crate::config::{FactorKind, FactorSet, Settings};
 use crate::delivery::{BoxFuture, Channel};
 
@@ -281,7 +282,7 @@ pub trait Factor: Send + Sync {
     }
 
     /// Tries the service behind it, proving and sending nothing; says what does not work.
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use secrecy::SecretString;
 
+use crate::calls::Unwell;
 use crate::session::NewPerson;
 
 /// Answers of a source that has to be asked.
@@ -23,7 +24,7 @@ pub trait PasswordSource: Send + Sync {
     fn find<'a>(&'a self, typed: &'a str) -> Asking<'a, Option<Box<dyn Candidate>>>;
 
     /// Whether it can be asked at all, for `stepgate check --connect`. Proves nothing about anybody.
-    fn probe(&self) -> Asking<'_, ()>;
+    fn probe(&self) -> Pin<Box<dyn Future<Output = Result<(), Unwell>> + Send + '_>>;
 }
 
 /// Whose password is to be judged.

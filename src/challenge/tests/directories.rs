@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::*;
+use crate::calls::Unwell;
 use crate::challenge::PasswordOutcome;
 use crate::challenge::password::MAX_COUNTERS;
+use crate::delivery::BoxFuture;
 use crate::identity::password::Asking;
 use crate::identity::{Candidate, PasswordAnswer, PasswordSource, SourceDown, Stop, StopReason};
 use crate::session::NewPerson;
@@ -44,7 +46,7 @@ impl PasswordSource for Fake {
         })
     }
 
-    fn probe(&self) -> Asking<'_, ()> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -21,8 +21,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::super::{NotSent, Reason};
-use super::{receipt, says};
-use crate::calls;
+use super::{receipt, says, status};
+use crate::calls::{self, Trouble};
 use crate::config::settings;
 
 /// Name, connection and TLS together.
@@ -41,10 +41,31 @@ pub(super) struct Link {
     bound: Mutex<Option<Bound>>,
 }
 
+/// Why there is no connection, and what would have to be mended.
+pub(super) struct Unbound {
+    pub(super) not: NotSent,
+    pub(super) trouble: Trouble,
+}
+
 /// Dropped, its tasks end and the connection closes.
 struct Bound {
     client: Client,
     _tasks: JoinSet<()>,
+}
+
+impl Unbound {
+    fn unreached(says: String) -> Self {
+        Self { not: NotSent::surely(Reason::Unavailable, says), trouble: Trouble::Unreachable }
+    }
+
+    fn late(says: String) -> Self {
+        Self { not: NotSent::late(true, says), trouble: Trouble::Unreachable }
+    }
+
+    /// What only the operator can mend.
+    fn ours(trouble: Trouble, says: String) -> Self {
+        Self { not: NotSent::surely(Reason::Misconfigured, says), trouble }
+    }
 }
 
 impl Link {
@@ -65,7 +86,7 @@ impl Link {
     }
 
     /// A client that is bound. Until it is used nothing has been sent.
-    pub(super) async fn client(&self) -> Result<Client, NotSent> {
+    pub(super) async fn client(&self) -> Result<Client, Unbound> {
         let mut bound = self.bound.lock().await;
         if let Some(bound) = bound.as_ref().filter(|bound| bound.client.is_active()) {
             return Ok(bound.client.clone());
@@ -86,28 +107,42 @@ impl Link {
         }
     }
 
-    async fn bind(&self) -> Result<Bound, NotSent> {
-        let slow = || NotSent::surely(Reason::Unavailable, "no connection in time");
-        let unreached = |error: std::io::Error| NotSent::surely(Reason::Unavailable, error.to_string());
+    async fn bind(&self) -> Result<Bound, Unbound> {
+        let bound = self.connect().await?;
+        let request = self.request().map_err(|why| Unbound::ours(Trouble::NotAdmitted, why))?;
+        match bound.client.bind_transceiver(request).await {
+            Ok(_) => Ok(bound),
+            Err(error @ Error::ResponseTimeout { .. }) => Err(Unbound::late(says(&error))),
+            Err(Error::UnexpectedResponse { response }) => {
+                let (reason, trouble) = not_bound(response.status());
+                Err(Unbound { not: NotSent::surely(reason, status(&response)), trouble })
+            }
+            Err(error) => Err(Unbound::unreached(says(&error))),
+        }
+    }
+
+    async fn connect(&self) -> Result<Bound, Unbound> {
+        let slow = || Unbound::late("no connection in time".to_owned());
+        let unreached = |error: std::io::Error| Unbound::unreached(error.to_string());
         let stream = timeout(CONNECT, TcpStream::connect((self.settings.host.as_str(), self.settings.port)))
             .await
             .map_err(|_| slow())?
             .map_err(unreached)?;
         stream.set_nodelay(true).map_err(unreached)?;
-        let bound = match &self.tls {
-            None => self.over(stream),
-            Some(tls) => {
-                let name = ServerName::try_from(self.settings.host.clone())
-                    .map_err(|error| NotSent::surely(Reason::Misconfigured, error.to_string()))?;
-                let stream = timeout(CONNECT, tls.connect(name, stream)).await.map_err(|_| slow())?;
-                self.over(stream.map_err(unreached)?)
-            }
+        let Some(tls) = &self.tls else {
+            return Ok(self.over(stream));
         };
-        let request = self.request().map_err(|why| NotSent::surely(Reason::Misconfigured, why))?;
-        match bound.client.bind_transceiver(request).await {
-            Ok(_) => Ok(bound),
-            Err(error) => Err(NotSent::surely(not_bound(&error), says(&error))),
-        }
+        let name = ServerName::try_from(self.settings.host.clone())
+            .map_err(|error| Unbound::ours(Trouble::Untrusted, error.to_string()))?;
+        let stream = timeout(CONNECT, tls.connect(name, stream)).await.map_err(|_| slow())?;
+        let stream = stream.map_err(|error| match error.get_ref() {
+            // Its certificate, or what it speaks: the same next time.
+            Some(inner) if inner.is::<rustls::Error>() => {
+                Unbound::ours(Trouble::Untrusted, error.to_string())
+            }
+            _ => unreached(error),
+        })?;
+        Ok(self.over(stream))
     }
 
     /// Runs the protocol over a connection, in tasks that end with it.
@@ -183,14 +218,11 @@ async fn heard(name: &str, client: &Client, event: Event) -> bool {
     }
 }
 
-/// Why it is not bound: nobody will change that but the operator, unless the centre only is not well.
-fn not_bound(error: &Error) -> Reason {
-    match error {
-        Error::UnexpectedResponse { response } => match response.status() {
-            CommandStatus::EsmeRsyserr | CommandStatus::EsmeRalybnd => Reason::Unavailable,
-            CommandStatus::EsmeRthrottled => Reason::Throttled,
-            _ => Reason::Misconfigured,
-        },
-        _ => Reason::Unavailable,
+/// Why the centre does not bind: nobody will change that but the operator, unless it only is not well.
+const fn not_bound(status: CommandStatus) -> (Reason, Trouble) {
+    match status {
+        CommandStatus::EsmeRsyserr | CommandStatus::EsmeRalybnd => (Reason::Unavailable, Trouble::Odd),
+        CommandStatus::EsmeRthrottled => (Reason::Throttled, Trouble::Odd),
+        _ => (Reason::Misconfigured, Trouble::NotAdmitted),
     }
 }

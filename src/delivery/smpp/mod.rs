@@ -20,6 +20,7 @@ use rusmppc::error::Error;
 use tokio::sync::Semaphore;
 
 use super::{Accepted, BoxFuture, Channel, Content, Message, NotSent, Reason, Sender};
+use crate::calls::{Trouble, Unwell};
 use crate::config::settings;
 use link::Link;
 use text::Encoded;
@@ -54,7 +55,7 @@ impl Smpp {
             .acquire()
             .await
             .map_err(|_| NotSent::surely(Reason::Unavailable, "the sender ends"))?;
-        let client = self.link.client().await?;
+        let client = self.link.client().await.map_err(|unbound| unbound.not)?;
         match client.submit_sm(submit).await {
             Ok(answer) => {
                 let id = answer.message_id().as_str().to_owned();
@@ -110,10 +111,12 @@ impl Sender for Smpp {
     }
 
     /// Connects and binds, or asks the connection that is there whether it lives.
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(async move {
-            let client = self.link.client().await.map_err(|not| not.says)?;
-            client.enquire_link().await.map_err(|error| says(&error))
+            let client = self.link.client().await;
+            let client = client.map_err(|unbound| Unwell::new(unbound.trouble, unbound.not.says))?;
+            let asked = client.enquire_link().await;
+            asked.map_err(|error| Unwell::new(Trouble::Odd, says(&error)))
         })
     }
 }
@@ -155,6 +158,7 @@ fn refused(error: &Error) -> NotSent {
         Error::Encode(_) | Error::UnsupportedInterfaceVersion { .. } => {
             NotSent::surely(Reason::Misconfigured, says(error))
         }
+        Error::ResponseTimeout { .. } => NotSent::late(false, says(error)),
         _ => NotSent::perhaps(says(error)),
     }
 }
@@ -180,7 +184,9 @@ fn reason(status: CommandStatus) -> Reason {
 
 /// An answer's status alone: the rest may hold what was sent.
 fn status(response: &Command) -> String {
-    format!("status {:#010x}", u32::from(response.status()))
+    let status = response.status();
+    // The name as the specification has it: "EsmeRinvpaswd" says more than 0x0000000e.
+    format!("status {:#010x} ({status:?})", u32::from(status))
 }
 
 /// An error in words, without any command in it.

@@ -20,7 +20,7 @@ use super::{
     Shows, StartError, Started, Starting, Starts, Unavailable, Verdict,
 };
 use crate::ambient::{Clock, UnixTime};
-use crate::calls::HttpsError;
+use crate::calls::{HttpsError, Unwell};
 use crate::config::FactorKind;
 use crate::config::settings::{self, DuoApplication};
 use crate::delivery::BoxFuture;
@@ -249,9 +249,9 @@ impl Factor for Duo {
         })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         let now = Clock::system().now();
-        Box::pin(async move { self.health_check(now).await.map_err(|failed| failed.to_string()) })
+        Box::pin(async move { self.health_check(now).await.map_err(Unwell::from) })
     }
 }
 

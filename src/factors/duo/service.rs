@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde::de::DeserializeOwned;
 
-use crate::calls::{CallError, Https, HttpsError};
+use crate::calls::{CallError, Https, HttpsError, Trouble, Unwell};
 
 /// For every call but a poll: people wait for it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,6 +53,18 @@ impl From<CallError> for CallFailed {
             CallError::NotReached(why) => Self::OutOfReach(why),
             broken @ (CallError::Slow(_) | CallError::Broken(_)) => Self::Silent(broken.to_string()),
         }
+    }
+}
+
+impl From<CallFailed> for Unwell {
+    fn from(failed: CallFailed) -> Self {
+        let trouble = match failed {
+            CallFailed::OutOfReach(_) | CallFailed::Silent(_) => Trouble::Unreachable,
+            CallFailed::Untrusted(_) => Trouble::Untrusted,
+            CallFailed::Refused { .. } => Trouble::NotAdmitted,
+            CallFailed::Nonsense(_) => Trouble::Odd,
+        };
+        Self::new(trouble, failed.to_string())
     }
 }
 

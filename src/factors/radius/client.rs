@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::packet::{Ask, MAX_PACKET, Refused, Reply, Request};
 use crate::ambient::{UnixTime, random_bytes};
+use crate::calls::{Trouble, Unwell};
 use crate::config::settings::{MessageAuthenticator, Radius};
 
 /// Between one sending and the next; the last interval goes on until the deadline.
@@ -130,8 +131,8 @@ impl Client {
     }
 
     /// Asks every server whether it is there, which proves nothing.
-    pub(super) async fn probe(&self) -> Result<(), String> {
-        let mut why = Vec::new();
+    pub(super) async fn probe(&self) -> Result<(), Unwell> {
+        let (mut why, mut trouble) = (Vec::new(), None);
         for server in &self.servers {
             let request = Request::status(id(), random_bytes(), &server.secret, &self.nas_identifier);
             let outcome = match request {
@@ -142,17 +143,19 @@ impl Client {
                     .map(|_| ()),
                 Err(error) => Err(Silence::Impossible(error.to_string())),
             };
-            if let Err(Silence::Nothing(reason) | Silence::Waited(reason) | Silence::Impossible(reason)) =
+            let Err(Silence::Nothing(reason) | Silence::Waited(reason) | Silence::Impossible(reason)) =
                 outcome
-            {
-                why.push(format!("{}: {reason} (asked with Status-Server, RFC 5997)", server.address));
-            }
+            else {
+                continue;
+            };
+            trouble.get_or_insert(if reason == Refused::Forged.to_string() {
+                Trouble::NotAdmitted
+            } else {
+                Trouble::Unreachable
+            });
+            why.push(format!("{}: {reason} (asked with Status-Server, RFC 5997)", server.address));
         }
-        if why.is_empty() {
-            Ok(())
-        } else {
-            Err(why.join("; "))
-        }
+        trouble.map_or(Ok(()), |trouble| Err(Unwell::new(trouble, why.join("; "))))
     }
 
     /// Those at rest after the others; only the one server whose challenge is answered.

@@ -18,6 +18,7 @@ use super::{
     Answer, Asking, EnrolError, Enrolling, Factor, Malformed, Material, NormalForm, Prompt, Right, Setup,
     Shows, Started, Unavailable, Verdict,
 };
+use crate::calls::Unwell;
 use crate::config::{FactorKind, settings};
 use crate::delivery::BoxFuture;
 
@@ -139,7 +140,7 @@ impl Factor for Radius {
         Box::pin(async move { self.judge(&asking).await })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(self.client.probe())
     }
 }

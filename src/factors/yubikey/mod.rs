@@ -22,12 +22,14 @@ use super::{
     Setup, Unavailable, Verdict,
 };
 use crate::ambient::random_bytes;
-use crate::calls::{Https, HttpsError};
+use crate::calls::{Https, HttpsError, Trouble, Unwell};
 use crate::config::{FactorKind, Properties, settings};
 use crate::delivery::BoxFuture;
 
 /// For all servers together. A service that has to ask its other servers first takes seconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What no key types: to try servers out with.
+const NOBODYS: &str = "vvvvvvvvvvvvcccccccccccccccccccccccccccccccc";
 
 /// The factor `yubikey`.
 pub(super) struct Yubikey {
@@ -122,8 +124,7 @@ impl Service {
             Err(error) => return Judgement::Undecided(error.to_string()),
         };
         let query = Query { client_id: self.client_id, api_key: &self.api_key, otp, nonce };
-        let joint = if server.contains('?') { '&' } else { '?' };
-        let judged = match Request::get(format!("{server}{joint}{}", query.encoded())).body("") {
+        let judged = match asking(server, &query) {
             Ok(request) => match https.call(request, PATIENCE).await {
                 Ok(answer) if answer.status().is_success() => query.judge(answer.body()),
                 Ok(answer) => Judgement::Undecided(format!("status {}", answer.status().as_u16())),
@@ -137,20 +138,49 @@ impl Service {
         }
     }
 
-    async fn probe(&self) -> Result<(), String> {
-        let https = self.https.as_ref().map_err(ToString::to_string)?;
-        let mut why = Vec::new();
+    /// Asks every server about a password that no key has typed: whether it is there, and knows us.
+    async fn probe(&self) -> Result<(), Unwell> {
+        let (mut why, mut trouble) = (Vec::new(), None);
         for server in &self.servers {
-            if let Err(reason) = https.probe(server, PATIENCE).await {
-                why.push(format!("{server}: {reason}"));
+            if let Err(unwell) = self.try_out(server).await {
+                trouble.get_or_insert(unwell.trouble);
+                why.push(format!("{server}: {unwell}"));
             }
         }
-        if why.is_empty() {
-            Ok(())
-        } else {
-            Err(why.join("; "))
+        trouble.map_or(Ok(()), |trouble| Err(Unwell::new(trouble, why.join("; "))))
+    }
+
+    async fn try_out(&self, server: &str) -> Result<(), Unwell> {
+        let odd = |why: String| Unwell::new(Trouble::Odd, why);
+        let https = self.https.as_ref().map_err(|error| odd(error.to_string()))?;
+        let otp = Otp::read(NOBODYS).map_err(|_| odd("no question could be made".to_owned()))?;
+        let nonce: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+        let query =
+            Query { client_id: self.client_id, api_key: &self.api_key, otp: &otp, nonce: &nonce };
+        let request = asking(server, &query).map_err(|error| odd(error.to_string()))?;
+        let answer = https.call(request, PATIENCE).await?;
+        if !answer.status().is_success() {
+            return Err(Unwell::answered(answer.status()));
+        }
+        match query.judge(answer.body()) {
+            Judgement::Undecided(status) => {
+                // Statuses that name our id or our key; a wrong key also makes the answer's signature wrong.
+                let ours = ["NO_SUCH_CLIENT", "BAD_SIGNATURE", "OPERATION_NOT_ALLOWED", "by our key"];
+                let trouble = if ours.iter().any(|word| status.contains(word)) {
+                    Trouble::NotAdmitted
+                } else {
+                    Trouble::Odd
+                };
+                Err(Unwell::new(trouble, format!("it answers {status}")))
+            }
+            Judgement::Right { .. } | Judgement::Replayed | Judgement::Wrong => Ok(()),
         }
     }
+}
+
+fn asking(server: &str, query: &Query<'_>) -> Result<Request<&'static str>, http::Error> {
+    let joint = if server.contains('?') { '&' } else { '?' };
+    Request::get(format!("{server}{joint}{}", query.encoded())).body("")
 }
 
 impl Factor for Yubikey {
@@ -185,7 +215,7 @@ impl Factor for Yubikey {
         Box::pin(async move { self.judge(&asking).await })
     }
 
-    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+    fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(self.service.probe())
     }
 }

@@ -20,6 +20,7 @@ use super::dpop::Dpop;
 use super::presented::{Place, Presented};
 use super::{Credentials, Established, Establishing, IdentityError, IdentitySource, Recall, SourceError};
 use crate::ambient::UnixTime;
+use crate::calls::{Trouble, Unwell};
 use crate::config::settings::{self, PublicUrl};
 use crate::observe::metrics;
 
@@ -91,6 +92,15 @@ fn id(token: &str) -> [u8; 32] {
     let mut id = [0; 32];
     id.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
     id
+}
+
+/// Whether the server that these settings name can be asked, for `stepgate check --connect`.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn probe(settings: &settings::Introspection) -> Result<(), Unwell> {
+    let server = Server::new(settings).map_err(|why| Unwell::new(Trouble::Odd, why))?;
+    server.probe().await
 }
 
 impl IdentitySource for Introspection {

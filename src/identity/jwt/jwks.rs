@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::calls::{Https, is_allowed};
+use crate::calls::{Https, Trouble, Unwell, is_allowed};
 
 /// For one answer of the issuer's (A18).
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
@@ -93,6 +93,26 @@ impl Jwks {
             return Ok(known.find(kid, algorithm));
         }
         Err(format!("no keys from {}", self.url))
+    }
+}
+
+/// Whether keys can be had at this URL, for `stepgate check --connect`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) async fn probe(url: &str, https: &Https) -> Result<(), Unwell> {
+    let odd = |why: String| Unwell::new(Trouble::Odd, why);
+    let request = Request::get(url).header(header::ACCEPT, "application/json").body(Bytes::new());
+    let answer = https
+        .call(request.map_err(|error| odd(error.to_string()))?, PATIENCE)
+        .await?;
+    if answer.status() != StatusCode::OK {
+        return Err(Unwell::answered(answer.status()));
+    }
+    match keys(answer.body()) {
+        Ok(keys) if keys.is_empty() => Err(odd("it publishes no key that can be read".to_owned())),
+        Ok(_) => Ok(()),
+        Err(why) => Err(odd(format!("what it publishes is no JWK Set: {why}"))),
     }
 }
 

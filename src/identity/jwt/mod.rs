@@ -22,6 +22,7 @@ use super::{
     Credentials, Established, Establishing, IdentityError, IdentitySource, Recall, SourceError, claims,
 };
 use crate::ambient::UnixTime;
+use crate::calls::{Https, Trouble, Unwell};
 use crate::config::settings::{self, PublicUrl};
 use crate::observe::metrics;
 
@@ -120,6 +121,20 @@ impl Jwt {
         let known = Known { established, bound, checked: now };
         self.cache.insert(token.into(), known.clone());
         Ok(Some(known))
+    }
+}
+
+/// Whether the keys behind this URL can be had, for `stepgate check --connect`. Where each is published
+/// under a name of its own, only whether anybody is there.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn probe(settings: &settings::Jwt, url: &str) -> Result<(), Unwell> {
+    let https = Https::new(settings.authority.as_deref());
+    let https = https.map_err(|error| Unwell::new(Trouble::Odd, error.to_string()))?;
+    match settings.contract {
+        settings::JwtContract::Standard => jwks::probe(url, &https).await,
+        settings::JwtContract::AwsAlb { .. } => https.probe(url, jwks::PATIENCE).await,
     }
 }
 

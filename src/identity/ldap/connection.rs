@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use super::ber::Malformed;
 use super::message::{self, Entry, Outcome, Reply, Search};
+use crate::calls::{Trouble, Unwell};
 use crate::config::settings::{LdapSecurity, LdapServer};
 
 /// For each step: connecting with TLS, a bind, a search.
@@ -33,6 +34,9 @@ pub enum LdapError {
     /// Nothing was asked.
     #[error("not reached: {0}")]
     NotReached(String),
+    /// Nothing was asked: whoever is there is not believed to be the server.
+    #[error("not believed: {0}")]
+    Untrusted(String),
     /// It was asked and may have judged.
     #[error("no answer within 3 s")]
     Slow,
@@ -43,6 +47,19 @@ pub enum LdapError {
     /// It answered, and not what was hoped for.
     #[error("result {0}: {1}")]
     Refused(u32, String),
+}
+
+impl From<LdapError> for Unwell {
+    fn from(error: LdapError) -> Self {
+        let trouble = match error {
+            LdapError::NotReached(_) | LdapError::Slow | LdapError::Broken(_) => Trouble::Unreachable,
+            LdapError::Untrusted(_) => Trouble::Untrusted,
+            // invalidCredentials, inappropriateAuthentication, insufficientAccessRights (RFC 4511 A.1).
+            LdapError::Refused(48..=50, _) => Trouble::NotAdmitted,
+            LdapError::Lies(_) | LdapError::Refused(..) => Trouble::Odd,
+        };
+        Self::new(trouble, error.to_string())
+    }
 }
 
 impl From<Malformed> for LdapError {
@@ -67,7 +84,10 @@ impl Connection {
     /// Connects, with TLS as the server's address says.
     pub(super) async fn open(server: &LdapServer, tls: &Arc<ClientConfig>) -> Result<Self, LdapError> {
         match timeout(PATIENCE, Self::connect(server, tls)).await {
-            Ok(connected) => connected.map_err(|error| LdapError::NotReached(error.to_string())),
+            Ok(connected) => connected.map_err(|error| match error {
+                untrusted @ LdapError::Untrusted(_) => untrusted,
+                other => LdapError::NotReached(other.to_string()),
+            }),
             Err(_) => Err(LdapError::NotReached("no connection within 3 s".to_owned())),
         }
     }
@@ -83,7 +103,11 @@ impl Connection {
         };
         let name = ServerName::try_from(server.host.clone())
             .map_err(|_| LdapError::Lies("the server's name cannot be in a certificate"))?;
-        let wire = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await.map_err(broken)?;
+        let secured = TlsConnector::from(Arc::clone(tls)).connect(name, tcp).await;
+        let wire = secured.map_err(|error| match error.get_ref() {
+            Some(inner) if inner.is::<rustls::Error>() => LdapError::Untrusted(error.to_string()),
+            _ => broken(error),
+        })?;
         Ok(Self::on(Box::new(wire)))
     }
 

@@ -17,6 +17,7 @@ use super::password::Asking;
 use super::{Candidate, PasswordAnswer, PasswordSource, SourceDown, SourceError, Stop, StopReason, grammar};
 use crate::calls;
 use crate::config::settings::{BindName, Filter, Ldap as Settings};
+use crate::calls::Unwell;
 use crate::observe::metrics;
 use crate::session::NewPerson;
 
@@ -195,7 +196,7 @@ impl Directory {
             Err(error) => {
                 metrics().source_asked(name, "unavailable");
                 tracing::warn!(source = name, %error, "A directory could not be asked.");
-                let asked = !matches!(error, LdapError::NotReached(_));
+                let asked = !matches!(error, LdapError::NotReached(_) | LdapError::Untrusted(_));
                 Err(SourceDown { why: format!("{name}: {error}"), asked })
             }
         }
@@ -215,14 +216,13 @@ impl PasswordSource for Directory {
         })
     }
 
-    fn probe(&self) -> Asking<'_, ()> {
+    fn probe(&self) -> Pin<Box<dyn Future<Output = Result<(), Unwell>> + Send + '_>> {
         Box::pin(async move {
-            let down = |error: LdapError| SourceDown { why: error.to_string(), asked: false };
-            self.0.pool.probe().await.map_err(down)?;
+            self.0.pool.probe().await?;
             if self.0.settings.bind.is_none() {
                 // A name that nobody has: the base and the filter are tried all the same.
                 let nobody = self.look_for("stepgate-check", &mut Seeker::Service(&self.0.pool)).await;
-                nobody.map_err(down)?;
+                nobody?;
             }
             Ok(())
         })

@@ -165,6 +165,7 @@ impl Pool {
                 LdapError::Refused(code, text) => {
                     LdapError::Refused(code, format!("{}: {text}", place.server))
                 }
+                LdapError::Untrusted(why) => LdapError::Untrusted(format!("{}: {why}", place.server)),
                 error => LdapError::NotReached(format!("{}: {error}", place.server)),
             };
             let mut connection = Connection::open(&place.server, &self.tls).await.map_err(named)?;

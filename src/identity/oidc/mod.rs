@@ -13,6 +13,7 @@ mod discovery;
 mod id_token;
 mod party;
 mod pending;
+mod probe;
 mod refresh;
 mod signed;
 mod source;
@@ -102,14 +103,6 @@ impl Oidc {
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.issuer.as_str()
-    }
-
-    /// Whether the provider describes itself, for `stepgate check --connect`.
-    ///
-    /// # Errors
-    /// What is wrong, for the operator.
-    pub async fn probe(&self) -> Result<(), String> {
-        self.discovery.known().await.map(drop).map_err(|error| error.to_string())
     }
 
     /// The name of the person whom `sub` means, if that alone tells.
