@@ -15,7 +15,7 @@ use super::notice::{Prepared, Teller};
 use super::sends;
 use super::settle::settle;
 use super::target::{Candidate, Counted, Found, Inquiry, Judged, Question, find};
-use super::view::{Caller, Outcome};
+use super::view::{Caller, Locked, Outcome};
 use crate::ambient::UnixTime;
 use crate::config::{FactorKind, Settings};
 use crate::factors::{self, Answer, Factors, Right, Started, Unavailable, Verdict};
@@ -117,7 +117,7 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
         (Ok(Verdict::Again(started)), Some(hit)) => {
             asked_again(tx, &attempt, &question, hit, &started, count).await
         }
-        (Ok(verdict), _) => wrong(tx, &attempt, &question, &count, &verdict).await,
+        (Ok(verdict), hit) => wrong(tx, &attempt, &question, &count, (&verdict, hit)).await,
         (Err(error), _) => unavailable(tx, &attempt, &question, count, &error).await,
     }
 }
@@ -294,7 +294,7 @@ async fn asked_again(
 ) -> Result<Judged, StoreError> {
     let Some(id) = attempt.target.question() else {
         // A client without a challenge cannot be asked twice.
-        return wrong(tx, attempt, question, &count, &Verdict::Wrong).await;
+        return wrong(tx, attempt, question, &count, (&Verdict::Wrong, None)).await;
     };
     let subject = &attempt.caller.identity.key;
     let before = tx.started(subject, id, hit.enrolment.as_ref()).await?;
@@ -387,7 +387,7 @@ async fn wrong(
     attempt: &Attempt,
     question: &Question,
     count: &Count,
-    verdict: &Verdict,
+    (verdict, hit): (&Verdict, Option<&Candidate>),
 ) -> Result<Judged, StoreError> {
     let next = if attempt.counted().is_some() {
         count.record
@@ -416,14 +416,17 @@ async fn wrong(
             .with("wrong_in_a_row", next.in_a_row.to_string());
         tx.audit(event).await?;
     }
-    tx.commit(Judged::Outcome(match (locked, verdict) {
+    let hit = hit.and_then(|hit| hit.enrolment.as_ref());
+    let locks = locked.is_some() && (next.waits == 1 || locked == Some(Locked::Hard));
+    let told = attempt.wrong_notice(&mut tx, verdict, hit, locks).await?;
+    let outcome = Judged::Outcome(match (locked, verdict) {
         (Some(locked), _) => Outcome::Locked(locked),
         (None, Verdict::Used) => Outcome::Used { attempts_left },
         (None, Verdict::Denied) => Outcome::Denied { fraud: false, attempts_left },
         (None, Verdict::Fraud) => Outcome::Denied { fraud: true, attempts_left },
         (None, _) => Outcome::Wrong { attempts_left },
-    }))
-    .await
+    });
+    tell(tx.commit(outcome).await, told)
 }
 
 impl Attempt {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretSlice};
 
 use super::attempt::Target;
+use super::notice::Act;
 use super::start::started_view;
 use super::view::{Addable, Caller, Change, EnrolmentView, Outcome, PendingEnrolment};
 use super::{ChallengeError, Challenges};
@@ -301,14 +302,15 @@ impl Challenges {
         self.require_permission(caller, Change::Other).await?;
         let audit = self.event(caller, "enrolment.removed").with("enrolment", &*id.0);
         let (teller, identity) = (self.teller(), Arc::clone(&caller.identity));
-        let (id, now) = (id.clone(), self.clock.now());
+        let (id, now, origin) = (id.clone(), self.clock.now(), caller.origin());
         let removed = self.store.write(move |mut tx| async move {
             let enrolled = tx.enrolments(&identity.key).await?;
             let Some(one) = enrolled.into_iter().find(|one| one.id == id) else {
                 return tx.commit(false).await;
             };
             let event = Event::FactorRemoved { name: one.name };
-            let told = teller.prepare(&mut tx, &identity, event, Some(&id), now).await?;
+            let act = Act { event, changed: Some(&id), origin };
+            let told = teller.prepare(&mut tx, &identity, act, now).await?;
             if !tx.remove_enrolment(&identity.key, &id, now).await? {
                 return tx.commit(false).await;
             }

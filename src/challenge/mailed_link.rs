@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Challenges;
 use super::new_password::identity;
+use super::notice::{Act, browser};
 use super::sends::{self, Reserved};
 use crate::ambient::{UnixTime, random_token};
 use crate::delivery::{Event, Opening};
@@ -73,9 +74,8 @@ impl Challenges {
         let event = Event::PasswordLink {
             link: Opening::new(self.link(&token)),
             minutes: u32::try_from(LIFE / 60).unwrap_or_default(),
-            from: asker.address.to_string(),
-            agent: asker.agent.clone(),
         };
+        let act = Act::new(event, browser(&asker.agent, asker.address));
         let identity = identity(source, &user);
         let audit = AuditEvent::new(now, "user.password_link", "sent")
             .who(identity.key.as_str())
@@ -88,7 +88,7 @@ impl Challenges {
                 if matches!(reserved, Reserved::Held { .. }) {
                     return Ok(());
                 }
-                let told = teller.prepare_mail(&identity, event, now);
+                let told = teller.prepare_mail(&identity, act, now);
                 tx.insert_password_link(&token, &user.name, now, expires(now)).await?;
                 tx.audit(audit).await?;
                 tx.commit(()).await?;

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::notice::{self, Act};
 use super::{ChallengeError, Challenges};
 use crate::ambient::UnixTime;
 use crate::delivery::Event;
@@ -37,7 +38,7 @@ impl Challenges {
             .clone()
             .unwrap_or_else(|| format!("{} {}", sign_in.agent, network(sign_in.address)));
         let had_before = sign_in.first_seen.is_some();
-        let event = Event::SignedIn { agent: sign_in.agent.to_owned(), address: sign_in.address.to_string() };
+        let act = Act::new(Event::SignedIn, notice::browser(sign_in.agent, sign_in.address));
         let told = self.store.write(move |mut tx| async move {
             let noted = tx.note_sign_in_browser(&identity.key, &known_by, now).await?;
             let proved = match &browser {
@@ -47,7 +48,7 @@ impl Challenges {
             let told = if noted || proved || !had_before {
                 None
             } else {
-                Some(teller.prepare(&mut tx, &identity, event, None, now).await?)
+                Some(teller.prepare(&mut tx, &identity, act, now).await?)
             };
             tx.commit(told).await
         });

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::hashing::Turn;
+use super::notice::{Act, browser};
 use super::password::PasswordOutcome;
 use super::view::{Caller, Change, ChangePermission, Locked};
 use super::{ChallengeError, Challenges};
@@ -309,7 +310,8 @@ impl Challenges {
             };
             let identity = identity(&put.source, &user);
             let key = identity.key.clone();
-            let told = teller.prepare(&mut tx, &identity, Event::PasswordChanged, None, now).await?;
+            let act = Act::new(Event::PasswordChanged, browser(&put.agent, put.address));
+            let told = teller.prepare(&mut tx, &identity, act, now).await?;
             tx.set_password(&user.name, &key, &put.hash, false, put.session.as_deref(), now)
                 .await?;
             let event = AuditEvent::new(now, "user.password_changed", "ok")

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::browser_token;
 use super::limits::Figures;
+use super::new_password::identity;
+use super::notice::{Teller, browser};
 use super::view::Locked;
 use super::{ChallengeError, Challenges};
 use crate::ambient::UnixTime;
@@ -124,6 +126,7 @@ impl Challenges {
         };
         let judgement = Judgement {
             factors: Arc::clone(&self.factors),
+            teller: self.teller(),
             figures: self.figures(),
             source: source.to_owned(),
             answer,
@@ -173,6 +176,7 @@ impl Challenges {
 /// Everything that the one transaction needs.
 struct Judgement {
     factors: Arc<Factors>,
+    teller: Teller,
     figures: Figures,
     source: String,
     answer: NormalForm,
@@ -221,7 +225,7 @@ impl Judgement {
         let factor = self.factors.get(FactorKind::Passkey);
         match factor.map_or(Verdict::Wrong, |factor| factor.check(&question, &self.answer)) {
             Verdict::Right(right) => self.passed(tx, holder, right).await,
-            Verdict::Cloned => self.wrong(tx, &holder, "cloned").await,
+            Verdict::Cloned => self.cloned(tx, &holder).await,
             _ => self.wrong(tx, &holder, "wrong").await,
         }
     }
@@ -277,6 +281,28 @@ impl Judgement {
     async fn wrong(&self, mut tx: Tx, holder: &Holder, result: &str) -> Result<Judged, StoreError> {
         tx.audit(self.event(&holder.subject, result)).await?;
         tx.commit(Judged::Outcome(PasskeyOutcome::Refused { gone: None })).await
+    }
+
+    /// As [`Judgement::wrong`], and its owner hears of it.
+    async fn cloned(&self, mut tx: Tx, holder: &Holder) -> Result<Judged, StoreError> {
+        let name = holder.subject.as_str().strip_prefix(&*self.source);
+        let user = match name.and_then(|rest| rest.strip_prefix(':')) {
+            Some(name) => tx.user(name).await?,
+            None => None,
+        };
+        let told = match user {
+            Some(user) => {
+                let (identity, origin) = (identity(&self.source, &user), browser(&self.agent, self.address));
+                let id = &holder.enrolment;
+                Some(self.teller.prepare_copied(&mut tx, &identity, id, origin, self.now).await?)
+            }
+            None => None,
+        };
+        let judged = self.wrong(tx, holder, "cloned").await?;
+        if let Some(told) = told {
+            told.tell();
+        }
+        Ok(judged)
     }
 
     fn event(&self, subject: &SubjectKey, result: &str) -> AuditEvent {

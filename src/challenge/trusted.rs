@@ -10,6 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use subtle::ConstantTimeEq as _;
 
+use super::notice::Act;
 use super::view::Caller;
 use super::{ChallengeError, Challenges};
 use crate::ambient::{UnixTime, random_bytes};
@@ -122,6 +123,7 @@ impl Challenges {
         };
         let (subject, token, now) = (caller.identity.key.clone(), token.to_owned(), self.clock.now());
         let (teller, identity) = (self.teller(), std::sync::Arc::clone(&caller.identity));
+        let origin = caller.origin();
         let used = self.event(caller, "browser.remembered");
         let copied = self.event(caller, "browser.token_copied");
         let back = self.store.write(move |mut tx| async move {
@@ -141,7 +143,7 @@ impl Challenges {
                 Presented::JustReplaced => {}
                 Presented::Copied => {
                     let event = Event::BrowserTokenCopied { name: trusted.agent.clone() };
-                    let told = teller.prepare(&mut tx, &identity, event, None, now).await?;
+                    let told = teller.prepare(&mut tx, &identity, Act::new(event, origin), now).await?;
                     tx.forget_trusted_browser(&subject, &id, now).await?;
                     tx.audit(copied.with("browser", &*id.0)).await?;
                     tx.commit(()).await?;
@@ -185,6 +187,7 @@ impl Challenges {
         let subject = caller.identity.key.clone();
         let audit = self.event(caller, "browser.trusted");
         let (teller, identity) = (self.teller(), std::sync::Arc::clone(&caller.identity));
+        let origin = caller.origin();
         let made = self.store.write(move |mut tx| async move {
             let still = tx.enrolments(&subject).await?.iter().any(|one| one.id == wish.proof.enrolment);
             if !still {
@@ -195,11 +198,15 @@ impl Challenges {
             let (trusted, token) = wish.granted(&tx, old);
             tx.put_trusted_browser(&subject, &wish.browser, &trusted).await?;
             let event = Event::BrowserTrusted { name: trusted.agent.clone() };
-            let told = teller.prepare(&mut tx, &identity, event, None, wish.now).await?;
+            let told = if is_new {
+                Some(teller.prepare(&mut tx, &identity, Act::new(event, origin), wish.now).await?)
+            } else {
+                None
+            };
             tx.audit(audit.with("browser", &*trusted.id.0)).await?;
             let made = TrustToken { token, lives: trusted.expires.since(wish.now) };
             let made = tx.commit(Some(made)).await?;
-            if is_new {
+            if let Some(told) = told {
                 told.tell();
             }
             Ok(made)

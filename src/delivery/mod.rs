@@ -73,12 +73,28 @@ pub struct Code {
 pub struct Notice {
     pub event: Event,
     pub at: UnixTime,
+    /// Who did it, as far as it is known.
+    pub origin: Option<Origin>,
+    /// Where the person can say that it was not them.
+    pub not_me: Option<Opening>,
     /// Who tells (`branding.name`).
     pub brand: String,
     /// Where the person can look at it: the portal's page of their own factors.
     pub page: String,
     /// Where help is (`branding.support_url`).
     pub support: Option<String>,
+}
+
+/// Where an act came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Browser {
+        /// "Firefox on Linux".
+        agent: String,
+        address: String,
+    },
+    /// The command line.
+    Administrator,
 }
 
 /// What a notice is about. Names are the ones that people gave or see.
@@ -93,25 +109,31 @@ pub enum Event {
     RecoveryCodeUsed {
         left: u32,
     },
+    TemporaryCodeIssued {
+        /// How long it may be used.
+        minutes: u64,
+    },
     TemporaryCodeUsed,
+    /// Every factor was removed by an administrator.
+    Reset,
+    /// Too many wrong answers.
+    Locked,
+    /// An answer of this passkey came from a copy of it, by its counter.
+    PasskeyCopied {
+        name: String,
+    },
     PasswordChanged,
     /// Somebody asked for a link that lets the person choose a new password. To their mail address alone.
     PasswordLink {
         link: Opening,
         /// How long it counts.
         minutes: u32,
-        /// Address and browser of who asked.
-        from: String,
-        agent: String,
     },
     BrowserTrusted {
         name: String,
     },
     /// From a browser that the person has not used before.
-    SignedIn {
-        agent: String,
-        address: String,
-    },
+    SignedIn,
     /// Its token was used a second time, so that it is trusted no more.
     BrowserTokenCopied {
         name: String,

@@ -153,11 +153,15 @@ impl Event {
             Self::FactorAdded { .. } => "factor_added",
             Self::FactorRemoved { .. } => "factor_removed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::TemporaryCodeIssued { .. } => "temporary_code_issued",
             Self::TemporaryCodeUsed => "temporary_code_used",
+            Self::Reset => "reset",
+            Self::Locked => "locked",
+            Self::PasskeyCopied { .. } => "passkey_copied",
             Self::PasswordChanged => "password_changed",
             Self::PasswordLink { .. } => "password_link",
             Self::BrowserTrusted { .. } => "browser_trusted",
-            Self::SignedIn { .. } => "signed_in",
+            Self::SignedIn => "signed_in",
             Self::BrowserTokenCopied { .. } => "browser_token_copied",
         }
     }
@@ -237,6 +241,8 @@ mod tests {
         let notice = Notice {
             event,
             at: UnixTime(1_000),
+            origin: None,
+            not_me: None,
             brand: "Example".to_owned(),
             page: "https://mfa.example.com/".to_owned(),
             support: None,

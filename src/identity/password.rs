@@ -15,6 +15,9 @@ use crate::session::NewPerson;
 /// Answers of a source that has to be asked.
 pub type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceDown>> + Send + 'a>>;
 
+/// Whether a source can be asked.
+pub type Probing<'a> = Pin<Box<dyn Future<Output = Result<(), Unwell>> + Send + 'a>>;
+
 /// A source that people's passwords are put to.
 pub trait PasswordSource: Send + Sync {
     /// Its name in the configuration.
@@ -24,7 +27,7 @@ pub trait PasswordSource: Send + Sync {
     fn find<'a>(&'a self, typed: &'a str) -> Asking<'a, Option<Box<dyn Candidate>>>;
 
     /// Whether it can be asked at all, for `stepgate check --connect`. Proves nothing about anybody.
-    fn probe(&self) -> Pin<Box<dyn Future<Output = Result<(), Unwell>> + Send + '_>>;
+    fn probe(&self) -> Probing<'_>;
 }
 
 /// Whose password is to be judged.

@@ -4,7 +4,7 @@ use super::*;
 use crate::challenge::view::{ChangePermission, Locked};
 use crate::challenge::{Asker, NewPassword, PasswordOutcome};
 use crate::delivery::testing::Outbox;
-use crate::delivery::{Channel, Content, Event};
+use crate::delivery::{Channel, Content, Event, Origin};
 use crate::identity::local::{self, BadPassword};
 use crate::store::{NewUser, User};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -72,10 +72,11 @@ impl World {
             let Content::Notice(notice) = message.content else {
                 panic!("no code was asked for")
             };
-            let Event::PasswordLink { link, from, agent, .. } = notice.event else {
+            let Event::PasswordLink { link, .. } = notice.event else {
                 panic!("{:?}", notice.event)
             };
-            assert_eq!((&*from, &*agent), ("127.0.0.1", "Firefox on Linux"));
+            let (agent, address) = ("Firefox on Linux".to_owned(), "127.0.0.1".to_owned());
+            assert_eq!(notice.origin, Some(Origin::Browser { agent, address }));
             link.address().rsplit('=').next().unwrap().to_owned()
         };
         outbox.take().into_iter().map(token).collect()

@@ -27,6 +27,8 @@ pub(in super::super) fn notice() -> Message {
     message(Content::Notice(Notice {
         event: Event::TemporaryCodeUsed,
         at: UnixTime(0),
+        origin: None,
+        not_me: None,
         brand: "Example Ltd".into(),
         page: "https://mfa.example.com/.stepgate/my-mfa".into(),
         support: None,

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret as _;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-use super::super::{Code, Content, Event, Message, Notice};
+use super::super::{Code, Content, Event, Message, Notice, Origin};
 
 /// Septets of one segment (3GPP TS 23.038).
 const SEGMENT: usize = 160;
@@ -61,11 +61,20 @@ fn notice_text(notice: &Notice, most: usize) -> String {
         Event::FactorAdded { name } => format!("A way to confirm it's you was added{}.", of(name)),
         Event::FactorRemoved { name } => format!("A way to confirm it's you was removed{}.", of(name)),
         Event::RecoveryCodeUsed { left } => format!("A recovery code was used; {left} left."),
+        Event::TemporaryCodeIssued { .. } => "An administrator gave out a temporary code.".to_owned(),
         Event::TemporaryCodeUsed => "A temporary code was used.".to_owned(),
+        Event::Reset => "An administrator removed all your ways to confirm it's you.".to_owned(),
+        Event::Locked => "Too many wrong codes were typed.".to_owned(),
+        Event::PasskeyCopied { name } => format!("A copy of a passkey{} may be in use.", of(name)),
         Event::PasswordChanged => "Your password was changed.".to_owned(),
         Event::PasswordLink { .. } => "Somebody asked for a new password.".to_owned(),
         Event::BrowserTrusted { name } => format!("A browser was remembered{}.", of(name)),
-        Event::SignedIn { agent, .. } => format!("A new browser was used to sign in{}.", of(agent)),
+        Event::SignedIn => match &notice.origin {
+            Some(Origin::Browser { agent, .. }) => {
+                format!("A new browser was used to sign in{}.", of(agent))
+            }
+            _ => "A new browser was used to sign in.".to_owned(),
+        },
         Event::BrowserTokenCopied { name } => {
             format!("A remembered browser{} was used in two places and is asked again.", of(name))
         }
@@ -159,6 +168,8 @@ mod tests {
             Event::FactorRemoved { name: long.clone() },
             Event::RecoveryCodeUsed { left: u32::MAX },
             Event::TemporaryCodeUsed,
+            Event::PasskeyCopied { name: long.clone() },
+            Event::SignedIn,
             Event::BrowserTrusted { name: long.clone() },
         ];
         for event in events {
@@ -167,11 +178,19 @@ mod tests {
                 "x".repeat(200),
             ] {
                 let brand = long.clone();
-                let notice = Notice { event: event.clone(), at: UnixTime(0), brand, page, support: None };
+                let notice = Notice {
+                    event: event.clone(),
+                    at: UnixTime(0),
+                    origin: None,
+                    not_me: None,
+                    brand,
+                    page,
+                    support: None,
+                };
                 let short = notice_text(&notice, 70);
                 assert!(fits(&short, 70), "{short}");
                 let said = notice_text(&notice, SEGMENT);
-                assert!(fits(&said, SEGMENT) && is_gsm(&said) && said.contains("was "), "{said}");
+                assert!(fits(&said, SEGMENT) && is_gsm(&said) && said.len() > 40, "{said}");
             }
         }
     }

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, timeout};
 
-use super::password::Asking;
+use super::password::{Asking, Probing};
 use super::{Candidate, PasswordAnswer, PasswordSource, SourceDown, SourceError, Stop, StopReason, grammar};
 use crate::calls;
 use crate::config::settings::{BindName, Filter, Ldap as Settings};
@@ -216,7 +216,7 @@ impl PasswordSource for Directory {
         })
     }
 
-    fn probe(&self) -> Pin<Box<dyn Future<Output = Result<(), Unwell>> + Send + '_>> {
+    fn probe(&self) -> Probing<'_> {
         Box::pin(async move {
             self.0.pool.probe().await?;
             if self.0.settings.bind.is_none() {

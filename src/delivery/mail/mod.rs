@@ -6,7 +6,9 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::{Code, Content, Event, Notice};
+use super::{Code, Content, Event, Notice, Origin};
+
+mod form;
 
 /// One mail.
 pub(super) struct Mail {
@@ -20,7 +22,11 @@ enum Part {
     Text(String),
     /// To be copied.
     Code(String),
+    /// "Time: …", one line each.
+    Facts(Vec<(&'static str, String)>),
     Link(String),
+    /// The one thing to do: what it says, and where it leads.
+    Button(&'static str, String),
 }
 
 pub(super) fn text(content: &Content) -> Mail {
@@ -30,7 +36,7 @@ pub(super) fn text(content: &Content) -> Mail {
             (format!("{}: {}", one_line(&notice.brand), headline(&notice.event)), of_notice(notice))
         }
     };
-    Mail { plain: plain(&parts), html: html(&subject, &parts), subject }
+    Mail { plain: form::plain(&parts), html: form::html(&subject, &parts), subject }
 }
 
 fn of_code(code: &Code) -> Vec<Part> {
@@ -57,14 +63,11 @@ fn of_code(code: &Code) -> Vec<Part> {
 }
 
 fn of_notice(notice: &Notice) -> Vec<Part> {
-    if let Event::PasswordLink { link, minutes, .. } = &notice.event {
-        return of_link(notice, link.address(), *minutes);
+    let mut parts = vec![Part::Text(sentence(&notice.event)), Part::Facts(facts(notice))];
+    match &notice.event {
+        Event::PasswordLink { link, minutes } => parts.extend(of_link(notice, link.address(), *minutes)),
+        event => parts.extend(of_act(notice, event)),
     }
-    let mut parts = vec![
-        Part::Text(format!("{} Time: {}.", sentence(&notice.event), time(notice))),
-        Part::Text("If this was you, there is nothing to do. If not, look at your account now:".to_owned()),
-        Part::Link(notice.page.clone()),
-    ];
     if let Some(support) = &notice.support {
         parts.push(Part::Text("Help is here:".to_owned()));
         parts.push(Part::Link(support.clone()));
@@ -72,12 +75,33 @@ fn of_notice(notice: &Notice) -> Vec<Part> {
     parts
 }
 
+/// What to do about something that has happened.
+fn of_act(notice: &Notice, event: &Event) -> Vec<Part> {
+    let fine = match (event, &notice.origin) {
+        (Event::Locked, _) => "If you typed them, wait a while and try again.",
+        (_, Some(Origin::Administrator)) => "If you know of this, there is nothing to do.",
+        _ => "If this was you, there is nothing to do.",
+    };
+    let mut parts = Vec::new();
+    match &notice.not_me {
+        Some(link) => {
+            parts.push(Part::Text(format!(
+                "{fine} If not, stop it here. You are then signed out everywhere, and nobody can sign in to your account or change it until your administrator allows it again."
+            )));
+            parts.push(Part::Button("This wasn't me", link.address().to_owned()));
+            parts.push(Part::Text("Your account is here:".to_owned()));
+        }
+        None => parts.push(Part::Text(format!("{fine} If not, look at your account now:"))),
+    }
+    parts.push(Part::Link(notice.page.clone()));
+    parts
+}
+
 fn of_link(notice: &Notice, link: &str, minutes: u32) -> Vec<Part> {
     let brand = one_line(&notice.brand);
     vec![
-        Part::Text(format!("{} Time: {}.", sentence(&notice.event), time(notice))),
         Part::Text("If this was you, choose a new password here:".to_owned()),
-        Part::Link(link.to_owned()),
+        Part::Button("Choose a new password", link.to_owned()),
         Part::Text(format!(
             "The link can be used once, in the next {minutes} minutes. Don't pass it on: nobody from {brand} will ask you for it."
         )),
@@ -85,16 +109,34 @@ fn of_link(notice: &Notice, link: &str, minutes: u32) -> Vec<Part> {
     ]
 }
 
+/// When, and from where.
+fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("Time", time(notice))];
+    match &notice.origin {
+        Some(Origin::Browser { agent, address }) => {
+            facts.push(("Browser", one_line(agent)));
+            facts.push(("Address", one_line(address)));
+        }
+        Some(Origin::Administrator) => facts.push(("By", "your administrator".to_owned())),
+        None => {}
+    }
+    facts
+}
+
 const fn headline(event: &Event) -> &'static str {
     match event {
         Event::FactorAdded { .. } => "a new way to confirm it's you",
         Event::FactorRemoved { .. } => "a way to confirm it's you was removed",
         Event::RecoveryCodeUsed { .. } => "a recovery code was used",
+        Event::TemporaryCodeIssued { .. } => "a temporary code was given out",
         Event::TemporaryCodeUsed => "a temporary code was used",
+        Event::Reset => "your ways to confirm it's you were removed",
+        Event::Locked => "too many wrong codes",
+        Event::PasskeyCopied { .. } => "a copy of your passkey may be in use",
         Event::PasswordChanged => "your password was changed",
         Event::PasswordLink { .. } => "choose a new password",
         Event::BrowserTrusted { .. } => "a browser was trusted",
-        Event::SignedIn { .. } => "a new sign-in",
+        Event::SignedIn => "a new sign-in",
         Event::BrowserTokenCopied { .. } => "somebody may have copied your browser's data",
     }
 }
@@ -112,18 +154,29 @@ pub(super) fn sentence(event: &Event) -> String {
             "The last of your recovery codes was used. Make new ones.".to_owned()
         }
         Event::RecoveryCodeUsed { left } => format!("A recovery code was used. You have {left} left."),
+        Event::TemporaryCodeIssued { minutes } => format!(
+            "A code was given out that can be used once, in the next {minutes} minutes, to confirm that somebody is you."
+        ),
+        Event::Reset => {
+            "All your ways to confirm it's you were removed, and you have been signed out everywhere.".to_owned()
+        }
+        Event::Locked => {
+            "Wrong codes were typed for your account too often. For a while, no more are taken there.".to_owned()
+        }
+        Event::PasskeyCopied { name } => {
+            format!(
+                "Your passkey \u{201c}{}\u{201d} was used, but its counter went back, as that of a copy does. It was not accepted. Remove it and add a new one.",
+                one_line(name)
+            )
+        }
         Event::TemporaryCodeUsed => {
             "A temporary code from your administrator was used to sign in as you.".to_owned()
         }
         Event::PasswordChanged => {
             "Your password was changed. Wherever you were signed in, you have been signed out.".to_owned()
         }
-        Event::PasswordLink { from, agent, .. } => {
-            format!(
-                "Somebody has asked to choose a new password for your account, from {} ({}).",
-                one_line(agent),
-                one_line(from)
-            )
+        Event::PasswordLink { .. } => {
+            "Somebody has asked to choose a new password for your account.".to_owned()
         }
         Event::BrowserTrusted { name } => {
             format!(
@@ -131,11 +184,9 @@ pub(super) fn sentence(event: &Event) -> String {
                 one_line(name)
             )
         }
-        Event::SignedIn { agent, address } => format!(
-            "Somebody signed in to your account with a browser that was not used for it before: {}, from the address {}.",
-            one_line(agent),
-            one_line(address)
-        ),
+        Event::SignedIn => {
+            "Somebody signed in to your account with a browser that was not used for it before.".to_owned()
+        }
         Event::BrowserTokenCopied { name } => {
             format!(
                 "What the browser \u{201c}{}\u{201d} was remembered by has been used in two places. It is asked again from now on.",
@@ -159,55 +210,12 @@ fn one_line(text: &str) -> String {
         .join(" ")
 }
 
-fn plain(parts: &[Part]) -> String {
-    let lines: Vec<String> = parts
-        .iter()
-        .map(|part| match part {
-            Part::Text(text) | Part::Link(text) => text.clone(),
-            Part::Code(code) => format!("    {code}"),
-        })
-        .collect();
-    lines.join("\n\n") + "\n"
-}
-
-fn html(title: &str, parts: &[Part]) -> String {
-    let body: String = parts
-        .iter()
-        .map(|part| match part {
-            Part::Text(text) => format!("<p>{}</p>\n", escaped(text)),
-            Part::Code(code) => {
-                format!("<p style=\"font: bold 2em monospace; letter-spacing: .1em\">{}</p>\n", escaped(code))
-            }
-            Part::Link(link) => format!("<p><a href=\"{0}\">{0}</a></p>\n", escaped(link)),
-        })
-        .collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n\
-         <body style=\"font: 1em/1.5 sans-serif\">\n{body}</body>\n</html>\n",
-        escaped(title)
-    )
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::delivery::Opening;
     use crate::ambient::UnixTime;
 
     fn code(app: &str) -> Content {
@@ -239,40 +247,51 @@ mod tests {
         let notice = Notice {
             event: Event::FactorAdded { name: "a\r\nb".to_owned() },
             at: UnixTime(1_795_343_520),
+            origin: Some(Origin::Browser {
+                agent: "Firefox on <Linux>".to_owned(),
+                address: "192.0.2.7".to_owned(),
+            }),
+            not_me: Some(Opening::new("https://mfa.example.com/.stepgate/not-me?link=abc".to_owned())),
             brand: "Example\nLtd".to_owned(),
             page: "https://mfa.example.com/.stepgate/my-mfa".to_owned(),
             support: None,
         };
         let mail = text(&Content::Notice(notice));
         assert_eq!(mail.subject, "Example Ltd: a new way to confirm it's you");
-        assert!(
-            mail.plain
-                .starts_with("“a b” was added to your account. Time: 22 November 2026, 10:32 UTC.")
-        );
-        assert!(mail.html.contains("<a href=\"https://mfa.example.com/.stepgate/my-mfa\">"));
+        let begins = "“a b” was added to your account.\n\nTime: 22 November 2026, 10:32 UTC\nBrowser: Firefox on <Linux>\nAddress: 192.0.2.7\n\nIf this was you, there is nothing to do.";
+        assert!(mail.plain.starts_with(begins), "{}", mail.plain);
+        assert!(mail.plain.contains("This wasn't me: https://mfa.example.com/.stepgate/not-me?link=abc\n"));
+        for part in [
+            "href=\"https://mfa.example.com/.stepgate/my-mfa\"",
+            "href=\"https://mfa.example.com/.stepgate/not-me?link=abc\"",
+            "Browser: Firefox on &lt;Linux&gt;",
+        ] {
+            assert!(mail.html.contains(part), "{part}\n{}", mail.html);
+        }
     }
 
     #[test]
     fn a_link_is_in_the_mail_it_is_for_and_says_who_asked() {
         let event = Event::PasswordLink {
-            link: crate::delivery::Opening::new("https://mfa.example.com/new?link=abc".to_owned()),
+            link: Opening::new("https://mfa.example.com/new?link=abc".to_owned()),
             minutes: 30,
-            from: "192.0.2.7".to_owned(),
-            agent: "Firefox on Linux".to_owned(),
         };
+        let (agent, address) = ("Firefox on Linux".to_owned(), "192.0.2.7".to_owned());
         assert!(!format!("{event:?}").contains("abc"), "{event:?}");
         let notice = Notice {
             event,
             at: UnixTime(1_795_343_520),
+            origin: Some(Origin::Browser { agent, address }),
+            not_me: None,
             brand: "Example".to_owned(),
             page: "https://mfa.example.com/.stepgate/my-mfa".to_owned(),
             support: None,
         };
         let mail = text(&Content::Notice(notice));
         assert_eq!(mail.subject, "Example: choose a new password");
-        assert!(mail.html.contains("<a href=\"https://mfa.example.com/new?link=abc\">"), "{}", mail.html);
+        assert!(mail.html.contains("href=\"https://mfa.example.com/new?link=abc\""), "{}", mail.html);
         for part in [
-            "Firefox on Linux (192.0.2.7)",
+            "Browser: Firefox on Linux\nAddress: 192.0.2.7\n",
             "used once, in the next 30 minutes",
             "link=abc",
         ] {
@@ -288,13 +307,14 @@ mod tests {
             (Event::FactorRemoved { name: name() }, "“Phone” was removed"),
             (Event::RecoveryCodeUsed { left: 3 }, "You have 3 left"),
             (Event::RecoveryCodeUsed { left: 0 }, "Make new ones"),
+            (Event::TemporaryCodeIssued { minutes: 60 }, "in the next 60 minutes"),
             (Event::TemporaryCodeUsed, "temporary code"),
+            (Event::Reset, "signed out everywhere"),
+            (Event::Locked, "too often"),
+            (Event::PasskeyCopied { name: name() }, "passkey “Phone” was used"),
             (Event::PasswordChanged, "password was changed"),
             (Event::BrowserTrusted { name: name() }, "“Phone” will not be asked"),
-            (
-                Event::SignedIn { agent: "Firefox on Linux".into(), address: "203.0.113.9".into() },
-                "Firefox on Linux, from the address 203.0.113.9.",
-            ),
+            (Event::SignedIn, "was not used for it before"),
             (Event::BrowserTokenCopied { name: name() }, "used in two places"),
         ] {
             assert!(sentence(&event).contains(word), "{}", sentence(&event));
