@@ -30,6 +30,7 @@ mod mailed_link;
 pub mod new_browser;
 mod new_password;
 mod notice;
+pub mod operator;
 mod password;
 mod permission;
 mod receipts;
@@ -37,6 +38,7 @@ mod sends;
 mod settle;
 mod sign_in;
 mod start;
+pub mod stranded;
 mod target;
 #[cfg(test)]
 mod tests;

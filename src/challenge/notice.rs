@@ -13,7 +13,7 @@ use super::view::Caller;
 use crate::ambient::{UnixTime, random_token};
 use crate::config::{FactorKind, Settings};
 use crate::delivery::notices::{Notices, Telling};
-use crate::delivery::{Channel, Content, Delivery, Event, Language, Message, Notice, Origin};
+use crate::delivery::{Channel, Content, Delivery, Event, Language, Message, Notice, Origin, masked};
 use crate::factors::{Factors, Verdict};
 use crate::policy::{EnrolmentId, Identity};
 use crate::store::{StoreError, Tx};
@@ -182,6 +182,11 @@ impl Attempt {
 }
 
 impl Prepared {
+    /// Where it will go, as logs may show it.
+    pub(super) fn destinations(&self) -> Vec<String> {
+        self.to.iter().map(|(_, to)| masked(to)).collect()
+    }
+
     /// Returns at once.
     pub(super) fn tell(self) {
         let Self { teller, who, notice, to } = self;

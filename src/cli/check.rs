@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use super::connect::{self, Probed};
 use super::files::Files;
-use super::stranded::{self, Stranded};
 use super::{REFUSED, UNREACHABLE};
 use crate::ambient::Clock;
+use crate::challenge::stranded::{self, Stranded, Unread};
 use crate::config::{self, Diagnostics, Environment};
 use crate::identity::local::Rules;
 
@@ -64,7 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let stranded = match &loaded.settings {
         Some(settings) => stranded::find(settings).await,
-        None => Vec::new(),
+        None => Ok(Vec::new()),
     };
     // Nothing can be done about a reader that has gone away; the exit code still tells.
     let _ = match args.format {
@@ -80,10 +80,19 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn print_json(found: &Diagnostics, stranded: &[Stranded], probed: Option<&[Probed]>) -> std::io::Result<()> {
+fn print_json(
+    found: &Diagnostics,
+    stranded: &Result<Vec<Stranded>, Unread>,
+    probed: Option<&[Probed]>,
+) -> std::io::Result<()> {
     let mut all = found.to_json();
-    if let Some(all) = all.as_object_mut().filter(|_| !stranded.is_empty()) {
-        all.insert("without_a_factor".to_owned(), stranded.iter().map(Stranded::to_json).collect());
+    let without = match stranded {
+        Ok(none) if none.is_empty() => None,
+        Ok(some) => Some(some.iter().map(Stranded::to_json).collect()),
+        Err(Unread) => Some(serde_json::Value::Null),
+    };
+    if let (Some(without), Some(all)) = (without, all.as_object_mut()) {
+        all.insert("without_a_factor".to_owned(), without);
     }
     if let (Some(probed), Some(all)) = (probed, all.as_object_mut()) {
         all.insert("services".to_owned(), probed.iter().map(Probed::to_json).collect());
@@ -94,15 +103,18 @@ fn print_json(found: &Diagnostics, stranded: &[Stranded], probed: Option<&[Probe
 fn print_text(
     found: &Diagnostics,
     refused: bool,
-    stranded: &[Stranded],
+    stranded: &Result<Vec<Stranded>, Unread>,
     probed: Option<&[Probed]>,
 ) -> std::io::Result<()> {
     let mut out = std::io::stderr().lock();
     let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     out.write_all(found.to_text(colour).as_bytes())?;
     writeln!(out, "{}", summary(found, refused))?;
-    for one in stranded {
+    for one in stranded.iter().flatten() {
         writeln!(out, "{}", one.line())?;
+    }
+    if stranded.is_err() {
+        writeln!(out, "the database could not be read: whom this leaves without a factor is not known")?;
     }
     for one in probed.unwrap_or_default() {
         writeln!(out, "{}", one.line())?;

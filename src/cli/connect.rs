@@ -13,9 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::calls::{Https, Trouble, Unwell};
-use crate::config::settings::{
-    AppWay, IdentityKind, IdentitySource, JwtKey, ProbeUrl, Question, Senders,
-};
+use crate::config::settings::{AppWay, IdentityKind, IdentitySource, JwtKey, ProbeUrl, Question, Senders};
 use crate::config::{FactorKind, FactorSet, Settings};
 use crate::delivery::Delivery;
 use crate::factors;
@@ -62,7 +60,9 @@ impl Probed {
                 "the certificate: it must be for the name that `{key}` has, not run out, and signed by an authority that this machine (or `authority` there) believes"
             ),
             Trouble::NotAdmitted => format!("names, ids and secrets in `{key}`"),
-            Trouble::Odd => format!("whether `{key}` names the right service, and what that says in its own log"),
+            Trouble::Odd => {
+                format!("whether `{key}` names the right service, and what that says in its own log")
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::import;
 use super::records::{Common, Records, no};
+use crate::delivery::Event;
 use crate::policy::EnrolmentId;
 use crate::store::EnrolmentRecord;
 
@@ -76,13 +77,19 @@ impl Records {
     }
 
     async fn remove_enrolment(&self, text: &str, id: &str) -> anyhow::Result<()> {
-        let key = self.subject(text).await?.key;
+        let subject = self.subject(text).await?;
         let id = EnrolmentId(Arc::from(id));
+        let enrolled = self.store.enrolments(&subject.key).await?;
+        let name = enrolled.into_iter().find(|one| one.id == id).map(|one| one.name);
+        let event = Event::FactorRemoved { name: name.unwrap_or_default() };
+        let telling = self.telling(&subject, event, Some(&id)).await;
+        let key = subject.key;
         let event = self.event("enrolment.removed", &key).with("enrolment", &*id.0);
         if !self.store.remove_enrolment(&key, &id, self.now, Some(event)).await? {
             bail!("{key} has no factor `{}`", id.0);
         }
         self.say(&format!("removed {} of {key}", id.0), &json!({ "subject": key, "removed": id }));
+        telling.tell().await;
         Ok(())
     }
 }

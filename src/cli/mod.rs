@@ -22,7 +22,8 @@ mod records;
 pub mod run;
 pub mod schema;
 mod sessions;
-mod stranded;
+mod telling;
+mod temporary_codes;
 pub mod users;
 
 /// A command line that makes no sense.

@@ -12,19 +12,15 @@ use clap::Subcommand;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::import;
 use super::records::{Common, Records, Subject, no};
+use super::{import, temporary_codes};
 use crate::ambient::{random_bytes, random_token};
-use crate::config::FactorKind;
-use crate::factors;
+use crate::delivery::Event;
 use crate::identity::local::{Owner, Rules};
-use crate::store::{NewEnrolment, NewUser, User};
+use crate::store::{NewUser, User};
 
 /// Seconds that an invitation lives (decision 24).
 const INVITATION_LIFE: i64 = 86_400;
-/// Bounds of a temporary code's life (security.md 2.2: issued codes live a day at most).
-const MIN_LIFE: Duration = Duration::from_mins(1);
-const MAX_LIFE: Duration = Duration::from_hours(24);
 /// Users listed at most.
 const LISTED: u32 = 10_000;
 
@@ -53,7 +49,7 @@ enum Command {
         /// `source:subject`, or a local user's name
         subject: String,
         /// How long it may be used: `60m`, at most 24h
-        #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = lifetime)]
+        #[arg(long, value_name = "DURATION", default_value = "60m", value_parser = temporary_codes::lifetime)]
         valid_for: Duration,
     },
     /// Remove all factors of a person and end their sessions
@@ -175,17 +171,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(done.map_or_else(|error| no(&error), |()| ExitCode::SUCCESS))
 }
 
-/// How long a temporary code may live.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    let span = text
-        .parse::<jiff::SignedDuration>()
-        .map_err(|_| "write it as `60m`".to_owned())?;
-    Duration::try_from(span)
-        .ok()
-        .filter(|span| (MIN_LIFE..=MAX_LIFE).contains(span))
-        .ok_or_else(|| "from 1m to 24h".to_owned())
-}
-
 /// A password with 100 random bits that is easy to read out and to type.
 #[must_use]
 pub fn generate_password() -> SecretString {
@@ -245,7 +230,9 @@ impl Records {
     }
 
     async fn password(&self, change: Password) -> anyhow::Result<()> {
-        let Subject { key, local } = self.subject(&change.name).await?;
+        let subject = self.subject(&change.name).await?;
+        let telling = self.telling(&subject, Event::PasswordChanged, None).await;
+        let Subject { key, local } = subject;
         let name = local.context("only local users have a password here")?;
         let (password, print) = password(change.password_stdin)?;
         let user = self.store.user(&name).await?.context("there is no such user")?;
@@ -261,6 +248,7 @@ impl Records {
             })
             .await?;
         self.tell_password(&format!("changed the password of {name}"), &name, print.then_some(&password));
+        telling.tell().await;
         Ok(())
     }
 
@@ -281,7 +269,10 @@ impl Records {
 
     async fn invite(&self, text: &str) -> anyhow::Result<()> {
         let Subject { key, .. } = self.subject(text).await?;
-        let enrolled = self.store.enrolments(&key).await?.len();
+        // One that is off proves nothing, so its owner needs an invitation like anybody without one.
+        let on = self.settings.factors.enabled;
+        let enrolled = self.store.enrolments(&key).await?;
+        let enrolled = enrolled.iter().filter(|one| on.contains(one.factor)).count();
         if enrolled > 0 {
             bail!(
                 "{key} has factors already ({enrolled}): an invitation is for the first; \
@@ -301,38 +292,11 @@ impl Records {
         Ok(())
     }
 
-    async fn temporary_code(&self, text: &str, valid_for: Duration) -> anyhow::Result<()> {
-        let Subject { key, .. } = self.subject(text).await?;
-        let kind = FactorKind::TemporaryCode;
-        if !self.settings.factors.enabled.contains(kind) {
-            bail!("`factors.{}` is off in this configuration", kind.section());
-        }
-        let (material, code) = factors::temporary_code(valid_for, self.now);
-        let enrolment = NewEnrolment { factor: kind, name: "Temporary code".to_owned(), material };
-        let event = self
-            .event("temporary_code.issued", &key)
-            .with("seconds", valid_for.as_secs().to_string());
-        let (person, now) = (key.clone(), self.now);
-        self.store
-            .write(move |mut tx| async move {
-                for old in tx.enrolments(&person).await?.iter().filter(|old| old.factor == kind) {
-                    tx.remove_enrolment(&person, &old.id, now).await?;
-                }
-                tx.insert_enrolment(&person, &enrolment, now).await?;
-                tx.audit(event).await?;
-                tx.commit(()).await
-            })
-            .await?;
-        let minutes = valid_for.as_secs() / 60;
-        let code = code.expose_secret();
-        let human = format!("{code}\nfor {key} alone: one use, within {minutes} minutes");
-        let expires = self.now.plus(i64::try_from(valid_for.as_secs())?);
-        self.say(&human, &json!({ "subject": key, "code": code, "expires_at": expires }));
-        Ok(())
-    }
-
     async fn reset(&self, text: &str) -> anyhow::Result<()> {
-        let Subject { key, .. } = self.subject(text).await?;
+        let subject = self.subject(text).await?;
+        // Before it, since it removes what reaches them.
+        let telling = self.telling(&subject, Event::Reset, None).await;
+        let key = subject.key;
         let event = self.event("person.reset", &key);
         let removed = self.store.reset_person(&key, self.now, Some(event)).await?;
         let human = format!(
@@ -341,6 +305,7 @@ impl Records {
             if removed == 1 { "factor" } else { "factors" }
         );
         self.say(&human, &json!({ "subject": key, "removed": removed }));
+        telling.tell().await;
         Ok(())
     }
 
@@ -470,15 +435,6 @@ mod tests {
         let rules = Rules::of(&crate::policy::tests_support::settings(vec![])).unwrap();
         let owner = Owner { name: "anna", display_name: None, email: None };
         assert_eq!(rules.judge(&one, &owner), Ok(()));
-    }
-
-    #[test]
-    fn a_temporary_code_lives_a_day_at_most() {
-        assert_eq!(lifetime("60m"), Ok(Duration::from_hours(1)));
-        assert_eq!(lifetime("24h"), Ok(MAX_LIFE));
-        for odd in ["25h", "0s", "-5m", "soon", "60"] {
-            assert!(lifetime(odd).is_err(), "{odd}");
-        }
     }
 
     #[test]

@@ -232,9 +232,10 @@ mod tests {
         fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
             Box::pin(async {
                 match &self.answer {
-                    Some(answer) => {
-                        answer.clone().map(drop).map_err(|not| Unwell::new(Trouble::NotAdmitted, not.says))
-                    }
+                    Some(answer) => answer
+                        .clone()
+                        .map(drop)
+                        .map_err(|not| Unwell::new(Trouble::NotAdmitted, not.says)),
                     None => std::future::pending().await,
                 }
             })

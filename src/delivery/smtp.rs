@@ -104,7 +104,10 @@ impl Smtp {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(refused(&error)),
             Err(_) => {
-                return Err(Failed::final_one(NotSent::late(false, "no answer in time"), Trouble::Unreachable));
+                return Err(Failed::final_one(
+                    NotSent::late(false, "no answer in time"),
+                    Trouble::Unreachable,
+                ));
             }
         };
         self.keep(connection);
@@ -249,7 +252,11 @@ fn unreachable_server(error: &lettre::transport::smtp::Error) -> Failed {
         Trouble::Unreachable
     };
     let (again, slow) = (reason == Reason::Unavailable, error.is_timeout());
-    Failed { not: NotSent { slow, ..NotSent::surely(reason, error.to_string()) }, again, trouble }
+    Failed {
+        not: NotSent { slow, ..NotSent::surely(reason, error.to_string()) },
+        again,
+        trouble,
+    }
 }
 
 /// Whether TLS failed for a reason that will be the same next time: the certificate above all.
@@ -296,5 +303,9 @@ fn refused(error: &lettre::transport::smtp::Error) -> Failed {
         // RFC 4954: sign in first, or not like this; and what else is ours to mend.
         _ => Reason::Misconfigured,
     };
-    Failed { not: NotSent::surely(reason, says), again: error.is_transient(), trouble: Trouble::Odd }
+    Failed {
+        not: NotSent::surely(reason, says),
+        again: error.is_transient(),
+        trouble: Trouble::Odd,
+    }
 }

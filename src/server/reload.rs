@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::supervisor;
 use super::whole::{Front, Generation, Live};
+use crate::challenge::stranded::{self, Stranded};
 use crate::config::settings::Server;
-use crate::config::{self, Environment, Loaded, Settings, Sources};
+use crate::config::{self, Environment, FactorSet, Loaded, Settings, Sources};
 use crate::gate::Shared;
 use crate::observe::metrics;
 
@@ -126,6 +127,7 @@ impl Reloader {
         supervisor::reloading();
         let loaded = config::load(&self.sources, &self.environment).with_certificates(shared.clock.now());
         self.files.extend(loaded.files.iter().cloned());
+        let before = loaded.settings.as_ref().map(|_| live.settings().factors.enabled);
         let built = match &loaded.settings {
             Some(settings) => {
                 let before = live.generation();
@@ -141,6 +143,9 @@ impl Reloader {
                 metrics().reload_successful.set(1);
                 metrics().reload_time.set(shared.clock.now().0);
                 tracing::info!("the configuration has been reloaded");
+                if let Some(before) = before {
+                    tell_of_factors(before, &live.settings());
+                }
             }
             Err(why) => {
                 metrics().reload_successful.set(0);
@@ -149,6 +154,34 @@ impl Reloader {
         }
         supervisor::ready();
     }
+}
+
+/// Says which factors are off from now on, and whom that leaves without one.
+fn tell_of_factors(before: FactorSet, settings: &Arc<Settings>) {
+    let off = before.without(settings.factors.enabled);
+    if off.is_empty() {
+        return;
+    }
+    for kind in off.iter() {
+        tracing::info!(
+            factor = kind.name(),
+            "a factor is off: nobody is asked for it or can add it, and what it proved counts no more"
+        );
+    }
+    let settings = Arc::clone(settings);
+    tokio::spawn(async move {
+        for one in stranded::find(&settings).await.unwrap_or_default() {
+            if off.contains(one.kind) {
+                let Stranded { kind, people, with_codes } = one;
+                tracing::warn!(
+                    factor = kind.name(),
+                    people,
+                    with_codes,
+                    "a factor is off: people have no other"
+                );
+            }
+        }
+    });
 }
 
 /// What cannot change in a running process stays as it is, and the log says so.

@@ -109,7 +109,10 @@ fn check_tries_the_account_that_looks() {
     let bad = good.replace("looker password", "another password");
     let found = setup(&bad).command(&["check", "--connect"], "");
     let said = format!("{}{}", found.stdout, found.stderr);
-    assert!(said.contains("identity corp: NOT reached") && said.contains("bind_dn"), "{said}");
+    assert!(
+        said.contains("identity corp: reached, but it does NOT let us in") && said.contains("bind_dn"),
+        "{said}"
+    );
     assert_eq!(found.code, Some(69));
 }
 

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Setup, peers_python, wait_until, write_private};
+use crate::support::{Setup, Upstream, peers_python, wait_until, write_private};
 
 /// aiosmtpd, with a certificate for `localhost`; ends with the test.
 struct Server {
@@ -121,19 +121,52 @@ fn what_a_server_refuses_or_cannot_do_now_is_told_apart() {
 }
 
 #[test]
+fn a_mail_server_that_is_slow_is_counted_as_slow() {
+    let app = Upstream::start();
+    let setup = setup();
+    let server = Server::start(&setup, "none", None);
+    let mut gate = with(setup, server.port, "security: none, timeout: 2s")
+        .section("factors", "{ email: { enabled: true, use_for: [factor] } }")
+        .user("anna", &["--email", "never@example.com"])
+        .start();
+    drop(app);
+    let (mut anna, _) = gate.enrolled("anna");
+    let begun = anna
+        .fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "email" })))
+        .json();
+    let start = gate.portal(&format!("api/v1/enrolments/{}/start", begun["id"].as_str().unwrap()));
+    let started = anna.fetch("POST", &start, Some(&json!({})));
+    assert!(started.status >= 400, "{} {}", started.status, started.text());
+    let slow =
+        r#"stepgate_messages_total{sender="mail",channel="email",outcome="slow",reason="unavailable"} "#;
+    let metrics = gate.operations("/metrics").text();
+    assert!(metrics.contains(slow), "{metrics}");
+    gate.kill();
+}
+
+#[test]
 fn without_trust_or_the_right_password_nothing_is_sent_and_check_says_so() {
     let mut setup = setup();
     let server = Server::start(&setup, "starttls", Some("stepgate:correct horse"));
     let known = "security: starttls, authority: \"$DIR/mail.crt\"";
-    for (keys, words) in [
-        ("security: starttls".to_owned(), "UnknownIssuer"),
-        ("security: tls".to_owned(), "Connection error"),
-        (format!("{known}, username: stepgate, password: wrong"), "535"),
+    for (keys, verdict, words) in [
+        ("security: starttls".to_owned(), "NOT believed", "UnknownIssuer"),
+        ("security: tls".to_owned(), "NOT", "Connection error"),
+        (format!("{known}, username: stepgate, password: wrong"), "it does NOT let us in", "535"),
     ] {
         setup = with(setup, server.port, &keys);
         let checked = setup.command(&["check", "--connect"], "").expect(69);
-        assert!(checked.stderr.contains("sender mail: NOT reached"), "{}", checked.stderr);
-        assert!(checked.stderr.contains(words), "{words}\n{}", checked.stderr);
+        let told = checked
+            .stderr
+            .lines()
+            .find(|line| line.starts_with("sender mail: "))
+            .unwrap_or_default();
+        assert!(told.contains(verdict) && told.contains(words), "{verdict}, {words}\n{}", checked.stderr);
+        assert!(
+            checked.stderr.contains("look at: ") && checked.stderr.contains("`senders.mail`"),
+            "{}",
+            checked.stderr
+        );
         test_mail(&setup, "anna@example.com").expect(69);
     }
 }
@@ -191,7 +224,24 @@ fn people_are_told_by_mail_what_happened_to_their_factors() {
     assert_eq!(mail["to"], json!(["anna@example.com"]), "{mail}");
     assert_eq!(mail["headers"]["subject"], "Example Ltd: a new way to confirm it's you");
     let plain = mail["plain"].as_str().unwrap();
-    assert!(plain.contains("“Phone” was added") && plain.contains(&gate.portal("my-mfa")), "{plain}");
+    for part in [
+        "“Phone” was added",
+        " UTC\n",
+        "Browser: ",
+        "Address: 127.0.0.1\n",
+        &gate.portal("my-mfa"),
+    ] {
+        assert!(plain.contains(part), "{part}\n{plain}");
+    }
+
+    // What an administrator does on the command line is told as well, and by whom.
+    let code = gate.setup.command(&["users", "temporary-code", "anna"], "").expect(0);
+    assert!(code.stderr.contains("a…@example.com"), "{}", code.stderr);
+    let mail = server.next();
+    assert_eq!(mail["headers"]["subject"], "Example Ltd: a temporary code was given out", "{mail}");
+    let plain = mail["plain"].as_str().unwrap();
+    assert!(plain.contains("By: your administrator"), "{plain}");
+    assert!(!plain.contains(code.stdout.lines().next().unwrap()), "{plain}");
 
     // Nobody is there any more; the act is done all the same, and the end does not wait for ever.
     drop(server);

@@ -34,6 +34,10 @@ impl Server {
         Self { child, port: u16::try_from(said["port"].as_u64().unwrap()).unwrap() }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn url(&self, path: &str) -> String {
         format!("\"http://127.0.0.1:{}/{path}\"", self.port)
     }

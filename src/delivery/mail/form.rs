@@ -27,7 +27,8 @@ pub(super) fn plain(parts: &[Part]) -> String {
             Part::Text(text) | Part::Link(text) => text.clone(),
             Part::Code(code) => format!("    {code}"),
             Part::Facts(facts) => {
-                let lines: Vec<String> = facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+                let lines: Vec<String> =
+                    facts.iter().map(|(name, value)| format!("{name}: {value}")).collect();
                 lines.join("\n")
             }
             Part::Button(says, link) => format!("{says}: {link}"),

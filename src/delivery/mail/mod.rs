@@ -158,10 +158,12 @@ pub(super) fn sentence(event: &Event) -> String {
             "A code was given out that can be used once, in the next {minutes} minutes, to confirm that somebody is you."
         ),
         Event::Reset => {
-            "All your ways to confirm it's you were removed, and you have been signed out everywhere.".to_owned()
+            "All your ways to confirm it's you were removed, and you have been signed out everywhere."
+                .to_owned()
         }
         Event::Locked => {
-            "Wrong codes were typed for your account too often. For a while, no more are taken there.".to_owned()
+            "Wrong codes were typed for your account too often. For a while, no more are taken there."
+                .to_owned()
         }
         Event::PasskeyCopied { name } => {
             format!(
@@ -215,8 +217,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::delivery::Opening;
     use crate::ambient::UnixTime;
+    use crate::delivery::Opening;
 
     fn code(app: &str) -> Content {
         Content::Code(Code {
@@ -260,7 +262,10 @@ mod tests {
         assert_eq!(mail.subject, "Example Ltd: a new way to confirm it's you");
         let begins = "“a b” was added to your account.\n\nTime: 22 November 2026, 10:32 UTC\nBrowser: Firefox on <Linux>\nAddress: 192.0.2.7\n\nIf this was you, there is nothing to do.";
         assert!(mail.plain.starts_with(begins), "{}", mail.plain);
-        assert!(mail.plain.contains("This wasn't me: https://mfa.example.com/.stepgate/not-me?link=abc\n"));
+        assert!(
+            mail.plain
+                .contains("This wasn't me: https://mfa.example.com/.stepgate/not-me?link=abc\n")
+        );
         for part in [
             "href=\"https://mfa.example.com/.stepgate/my-mfa\"",
             "href=\"https://mfa.example.com/.stepgate/not-me?link=abc\"",

@@ -155,8 +155,7 @@ impl Service {
         let https = self.https.as_ref().map_err(|error| odd(error.to_string()))?;
         let otp = Otp::read(NOBODYS).map_err(|_| odd("no question could be made".to_owned()))?;
         let nonce: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-        let query =
-            Query { client_id: self.client_id, api_key: &self.api_key, otp: &otp, nonce: &nonce };
+        let query = Query { client_id: self.client_id, api_key: &self.api_key, otp: &otp, nonce: &nonce };
         let request = asking(server, &query).map_err(|error| odd(error.to_string()))?;
         let answer = https.call(request, PATIENCE).await?;
         if !answer.status().is_success() {
@@ -165,7 +164,12 @@ impl Service {
         match query.judge(answer.body()) {
             Judgement::Undecided(status) => {
                 // Statuses that name our id or our key; a wrong key also makes the answer's signature wrong.
-                let ours = ["NO_SUCH_CLIENT", "BAD_SIGNATURE", "OPERATION_NOT_ALLOWED", "by our key"];
+                let ours = [
+                    "NO_SUCH_CLIENT",
+                    "BAD_SIGNATURE",
+                    "OPERATION_NOT_ALLOWED",
+                    "by our key",
+                ];
                 let trouble = if ours.iter().any(|word| status.contains(word)) {
                     Trouble::NotAdmitted
                 } else {

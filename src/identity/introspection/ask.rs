@@ -56,12 +56,12 @@ impl Server {
         }
     }
 
-<<<<<<< HEAD
     /// A turn that somebody unknown holds, while one is free.
     #[cfg(test)]
     pub(super) fn stranger(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         futures_util::FutureExt::now_or_never(self.turns.take(false, Instant::now())).flatten()
-=======
+    }
+
     /// Asks about a token that nobody has: whether the server is there, and knows us.
     pub(super) async fn probe(&self) -> Result<(), Unwell> {
         let odd = |why: String| Unwell::new(Trouble::Odd, why);
@@ -74,7 +74,6 @@ impl Server {
             Some(serde_json::Value::Bool(_)) => Ok(()),
             _ => Err(odd("its answer does not say whether a token is active (RFC 7662)".to_owned())),
         }
->>>>>>> 3546bfb (check --connect tries each service by itself and says where to mend it: address, certificate, credentials, or the service; slow answers of mail servers and SMS centres count as slow)
     }
 
     fn request(&self, token: &str) -> Result<Request<Bytes>, String> {

@@ -103,9 +103,7 @@ impl Jwks {
 pub(super) async fn probe(url: &str, https: &Https) -> Result<(), Unwell> {
     let odd = |why: String| Unwell::new(Trouble::Odd, why);
     let request = Request::get(url).header(header::ACCEPT, "application/json").body(Bytes::new());
-    let answer = https
-        .call(request.map_err(|error| odd(error.to_string()))?, PATIENCE)
-        .await?;
+    let answer = https.call(request.map_err(|error| odd(error.to_string()))?, PATIENCE).await?;
     if answer.status() != StatusCode::OK {
         return Err(Unwell::answered(answer.status()));
     }

@@ -17,7 +17,6 @@ use super::password::{Asking, Probing};
 use super::{Candidate, PasswordAnswer, PasswordSource, SourceDown, SourceError, Stop, StopReason, grammar};
 use crate::calls;
 use crate::config::settings::{BindName, Filter, Ldap as Settings};
-use crate::calls::Unwell;
 use crate::observe::metrics;
 use crate::session::NewPerson;
 

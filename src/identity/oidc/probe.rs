@@ -24,9 +24,7 @@ impl Oidc {
         let metadata = self.discovery.known().await.map_err(|error| odd(error.to_string()))?;
         let party = self.party(&metadata);
         let (caller, token) = (Caller(self.https.clone()), RefreshToken::new(NOBODYS.to_owned()));
-        let request = party
-            .exchange_refresh_token(&token)
-            .map_err(|error| odd(error.to_string()))?;
+        let request = party.exchange_refresh_token(&token).map_err(|error| odd(error.to_string()))?;
         let asking: Waiting<'_, _> = Box::pin(request.request_async(&caller));
         match asking.await {
             Err(RequestTokenError::ServerResponse(said))
