@@ -45,9 +45,11 @@ impl Failure {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::SignInRequired | Self::SignInFailed => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Foreign | Self::NotAllowed | Self::InvitationNeeded | Self::ProofNeeded => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Foreign
+            | Self::NotAllowed
+            | Self::InvitationNeeded
+            | Self::ProofNeeded
+            | Self::Locked(Locked::Stopped) => StatusCode::FORBIDDEN,
             Self::TooMany { .. } | Self::Locked(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -58,6 +60,7 @@ impl From<PassageError> for Failure {
         match error {
             PassageError::Unavailable(why) => Self::Unavailable(why),
             PassageError::Busy => Self::Busy,
+            PassageError::Stopped => Self::Locked(Locked::Stopped),
             PassageError::Refused(why) => Self::BadRequest(why),
             PassageError::BadReturn(_) => {
                 Self::BadRequest("the return address must be a path on a site this gate serves")

@@ -252,6 +252,11 @@ impl From<Failure> for Problem {
             Failure::Locked(Locked::Until(_)) => {
                 ("locked", "Too many wrong answers", "No answer is judged until `until`.")
             }
+            Failure::Locked(Locked::Stopped) => (
+                "stopped",
+                "Sign-ins to this account are stopped",
+                "The person has said that something was not them. Only an administrator can help.",
+            ),
             Failure::Locked(Locked::Hard) => {
                 ("locked_hard", "Too many wrong answers in a row", "Only an administrator can help.")
             }

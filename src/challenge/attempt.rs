@@ -89,6 +89,9 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
     if let Found::Ended(judged) = found {
         return Ok(judged);
     }
+    if tx.is_stopped(&attempt.caller.identity.key).await? {
+        return Ok(Judged::Outcome(Outcome::Locked(Locked::Stopped)));
+    }
     let count = attempt.count(&mut tx).await?;
     // What was counted before it was judged may be what locked.
     let counted = attempt.counted().is_some();

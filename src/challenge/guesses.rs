@@ -38,7 +38,9 @@ impl Guesses for Challenges {
             let count = match self.reserve_by(figures, &key, known).await.map_err(unavailable)? {
                 Reserved::Counted(count) => count,
                 Reserved::Full(_) => return Err(IdentityError::Locked(UNTIL_ROOM)),
-                Reserved::Locked(Locked::Hard) => return Err(IdentityError::Locked(FOR_LONG)),
+                Reserved::Locked(Locked::Hard | Locked::Stopped) => {
+                    return Err(IdentityError::Locked(FOR_LONG));
+                }
                 Reserved::Locked(Locked::Until(until)) => {
                     return Err(IdentityError::Locked(until.since(self.clock.now()).max(1)));
                 }

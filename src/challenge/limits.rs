@@ -149,7 +149,7 @@ mod tests {
     fn until(count: &CounterRecord, now: i64) -> Option<i64> {
         match FIGURES.lock(count, UnixTime(now)) {
             Some(Locked::Until(time)) => Some(time.0 - now),
-            Some(Locked::Hard) => Some(i64::MAX),
+            Some(Locked::Hard | Locked::Stopped) => Some(i64::MAX),
             None => None,
         }
     }

@@ -34,6 +34,7 @@ pub mod operator;
 mod password;
 mod permission;
 mod receipts;
+pub mod report;
 mod sends;
 mod settle;
 mod sign_in;
@@ -199,6 +200,9 @@ impl Challenges {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn lock(&self, caller: &Caller) -> Result<Option<Locked>, ChallengeError> {
+        if self.store.is_stopped(&caller.identity.key).await? {
+            return Ok(Some(Locked::Stopped));
+        }
         let key = self.factor_counter(caller).await?;
         let count = self.store.counter(&key).await?;
         Ok(self.figures().lock(&count, self.clock.now()))

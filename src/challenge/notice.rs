@@ -9,14 +9,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::attempt::{Attempt, Target};
+use super::report;
 use super::view::Caller;
 use crate::ambient::{UnixTime, random_token};
 use crate::config::{FactorKind, Settings};
 use crate::delivery::notices::{Notices, Telling};
-use crate::delivery::{Channel, Content, Delivery, Event, Language, Message, Notice, Origin, masked};
+use crate::delivery::{
+    Channel, Content, Delivery, Event, Language, Message, Notice, Opening, Origin, masked,
+};
 use crate::factors::{Factors, Verdict};
 use crate::policy::{EnrolmentId, Identity};
-use crate::store::{StoreError, Tx};
+use crate::store::{Report, StoreError, Tx};
 
 /// What it takes to tell somebody. Cheap to clone.
 #[derive(Clone)]
@@ -92,7 +95,16 @@ impl Teller {
         if matches!(act.event, Event::SignedIn | Event::Locked) {
             to.retain(|(channel, _)| *channel == Channel::Email);
         }
-        Ok(self.prepared(identity, act, to, now))
+        let mut prepared = self.prepared(identity, act, to, now);
+        if prepared.to.iter().any(|(channel, _)| *channel == Channel::Email) {
+            let (token, notice) = (random_token(), &mut prepared.notice);
+            let report = Report { subject: identity.key.clone(), what: notice.event.sentence(), at: now };
+            tx.insert_report_link(&token, &report, now.plus(report::LIFE)).await?;
+            let server = &self.settings.server;
+            let link = format!("{}{}/not-me?link={token}", server.public_url.origin(), server.prefix);
+            notice.not_me = Some(Opening::new(link));
+        }
+        Ok(prepared)
     }
 
     /// That an answer of this passkey came from a copy of it.

@@ -214,6 +214,9 @@ impl Judgement {
             };
             return Ok(Judged::Outcome(PasskeyOutcome::Refused { gone }));
         };
+        if tx.is_stopped(&holder.subject).await? {
+            return Ok(Judged::Outcome(PasskeyOutcome::Locked(Locked::Stopped)));
+        }
         if let Some(locked) = self.figures.lock(&holder.count, self.now) {
             return Ok(Judged::Outcome(PasskeyOutcome::Locked(locked)));
         }

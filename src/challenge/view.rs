@@ -212,6 +212,8 @@ pub enum Locked {
     Until(UnixTime),
     /// Fifty in a row: only an administrator can help.
     Hard,
+    /// The person has said that something was not them: only an administrator can help.
+    Stopped,
 }
 
 /// One registered factor, for "My MFA settings".

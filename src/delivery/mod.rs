@@ -140,6 +140,14 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What has happened, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        mail::sentence(self)
+    }
+}
+
 /// An address that opens something to whoever has it: never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Opening(String);

@@ -110,7 +110,7 @@ fn not_passed(outcome: &Outcome, now: UnixTime) -> Response<Body> {
             "Too many wrong answers",
             Some(until.since(now).max(1)),
         ),
-        Outcome::Locked(Locked::Hard) => {
+        Outcome::Locked(Locked::Hard | Locked::Stopped) => {
             (StatusCode::TOO_MANY_REQUESTS, "locked", "Locked: an administrator can help", Some(3600))
         }
         Outcome::Malformed(_) => {

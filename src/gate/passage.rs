@@ -175,6 +175,9 @@ pub enum PassageError {
     Refused(&'static str),
     #[error(transparent)]
     BadReturn(#[from] BadReturn),
+    /// Nobody may sign in as this person.
+    #[error("sign-ins are stopped")]
+    Stopped,
 }
 
 /// One for each configuration; cheap to clone.

@@ -134,6 +134,7 @@ pub struct Metrics {
     pub message_seconds: Seconds,
     pub receipts: Family<ReceiptLabels, Counter>,
     pub sources: Family<SourceLabels, Counter>,
+    pub people_stopped: Counter,
 }
 
 /// The metrics of this process.
@@ -172,6 +173,7 @@ impl Metrics {
             message_seconds: Family::new_with_constructor(message_buckets),
             receipts: Family::default(),
             sources: Family::default(),
+            people_stopped: Counter::default(),
         };
         all.register();
         all
@@ -255,6 +257,11 @@ impl Metrics {
             self.message_seconds.clone(),
         );
         registry.register("receipts", "Delivery receipts of vendors by outcome", self.receipts.clone());
+        registry.register(
+            "people_stopped",
+            "People whose sign-ins were stopped by their \"This wasn't me\"",
+            self.people_stopped.clone(),
+        );
         registry.register(
             "certificate_last_reload_successful",
             "Whether the certificates on disk are the ones in use",

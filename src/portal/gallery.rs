@@ -15,7 +15,7 @@ use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row, SessionRow};
 use super::views::new_password::{Forgotten, NewPassword};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::sign_in::{AppSignIn, PasskeyForm, SignIn};
-use super::views::{Hidden, Link, Problem};
+use super::views::{Hidden, Link, Problem, Timed};
 use crate::ambient::UnixTime;
 use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::{Beginning, EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
@@ -339,6 +339,23 @@ fn remove(frame: &Frame) -> Page {
     frame.page(StatusCode::OK, &view)
 }
 
+fn not_me(frame: &Frame) -> Page {
+    let view = ConfirmAct {
+        shell: frame.shell(text::NOT_ME),
+        action: frame.url("not-me"),
+        hidden: hidden(),
+        lines: vec![
+            "\u{201c}Phone\u{201d} was added to your account.".into(),
+            Timed::new(NOW, text::happened_at).into(),
+            text::NOT_ME_TEXT.into(),
+        ],
+        button: text::STOP_SIGN_INS,
+        danger: true,
+        back: Some(Link::new(frame.url("my-mfa"), text::IT_WAS_ME)),
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
 fn rename(frame: &Frame) -> Page {
     let view = Rename {
         shell: frame.shell(text::rename_title("Phone")).of(Some(NAME)).failed(true),
@@ -420,8 +437,10 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("my-mfa", my_mfa(frame)),
         ("remove", remove(frame)),
         ("rename", rename(frame)),
+        ("not-me", not_me(frame)),
         ("not-allowed", pages::not_allowed(frame, Some(NAME), None, REFERENCE)),
         ("locked", pages::locked(frame, Some(NAME), Locked::Until(NOW.plus(60)), NOW, REFERENCE)),
+        ("stopped", pages::locked(frame, Some(NAME), Locked::Stopped, NOW, REFERENCE)),
         ("locked-hard", pages::locked(frame, Some(NAME), Locked::Hard, NOW, REFERENCE)),
         ("too-many-requests", pages::too_many_requests(frame, 30, NOW, REFERENCE)),
         ("unavailable", pages::unavailable(frame, REFERENCE)),

@@ -18,6 +18,7 @@ mod gallery;
 mod lint;
 mod my_mfa;
 mod new_password;
+mod not_me;
 mod onward;
 pub mod pages;
 mod qr;

@@ -34,6 +34,7 @@ pub fn locked(frame: &Frame, account: Option<&str>, locked: Locked, now: UnixTim
             lines.push(Timed::new(until, text::try_again_at).into());
             until.since(now).max(1)
         }
+        Locked::Stopped => return stopped(frame, account, reference),
         Locked::Hard => {
             lines.push(text::TOO_MANY_HARD.into());
             // No time will do; a day keeps clients that obey the header from asking in vain.
@@ -42,6 +43,13 @@ pub fn locked(frame: &Frame, account: Option<&str>, locked: Locked, now: UnixTim
     };
     lines.push(text::WHAT_STILL_WORKS.into());
     too_many(frame, account, lines, wait, reference)
+}
+
+/// This person has said that something was not them.
+fn stopped(frame: &Frame, account: Option<&str>, reference: &str) -> Page {
+    let lines = vec![text::STOPPED_TEXT.into(), text::STOPPED_HOW.into()];
+    let shell = frame.shell(text::STOPPED).of(account).reference(reference);
+    frame.page(StatusCode::FORBIDDEN, &Notice { shell, lines, links: Vec::new() })
 }
 
 /// P-11 for a client network that asks too often.

@@ -12,7 +12,7 @@ use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
 use super::{
-    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_password, pages, receipts, sign_in,
+    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_password, not_me, pages, receipts, sign_in,
     sign_in_with, sign_out_there, text,
 };
 use crate::api::{self, Entry, Failure};
@@ -46,6 +46,7 @@ fn pages_router() -> Router<Portal> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-in/forgotten", get(new_password::ask_link).post(new_password::send_link))
+        .route("/not-me", get(not_me::ask).post(not_me::stop))
         .route("/new-password", get(new_password::show).post(new_password::submit))
         .route("/sign-in/{source}", get(sign_in_with::leave))
         .route("/sign-in/{source}/callback", get(sign_in_with::come_back))

@@ -5,11 +5,13 @@
 
 mod countries;
 mod factors;
+mod not_me;
 mod passkeys;
 mod passwords;
 
 pub use countries::country;
 pub use factors::*;
+pub use not_me::*;
 pub use passkeys::*;
 pub use passwords::*;
 

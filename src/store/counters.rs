@@ -95,7 +95,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let subject = subject.clone();
         self.write(move |mut tx| async move {
-            let any = tx.clear_counters(&subject).await?;
+            let counted = tx.clear_counters(&subject).await?;
+            let any = tx.allow_again(&subject).await? || counted;
             tx.audit_if(audit).await?;
             tx.commit(any).await
         })

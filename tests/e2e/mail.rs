@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Setup, Upstream, peers_python, wait_until, write_private};
+use crate::support::{Browser, Form, Setup, Upstream, peers_python, wait_until, write_private};
 
 /// aiosmtpd, with a certificate for `localhost`; ends with the test.
 struct Server {
@@ -264,4 +264,72 @@ fn a_channel_without_a_sender_says_so() {
         .command(&["factors", "test", "sms", "--to", "+447700900123"], "")
         .expect(69);
     assert!(told.stderr.contains("no sender is configured for sms"), "{}", told.stderr);
+}
+
+/// "This wasn't me" (P-30): a program that reads mail and opens its links changes nothing; a person who presses the
+/// button ends everything that was open, and an administrator allows it again.
+#[test]
+fn a_notice_stops_sign_ins_by_one_button_and_nothing_less() {
+    let app = Upstream::start();
+    let routes =
+        format!("\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard }}\n", app.url());
+    let setup = Setup::new(&routes);
+    let mut server = Server::start(&setup, "none", None);
+    let gate = with(setup, server.port, "security: none")
+        .user("anna", &["--email", "anna@example.com"])
+        .user("ben", &[])
+        .start();
+    let (mut anna, mut authenticator) = gate.enrolled("anna");
+    let (mut ben, _) = gate.enrolled("ben");
+    let mail = server.next();
+    let plain = mail["plain"].as_str().unwrap();
+    let link = plain
+        .lines()
+        .find_map(|line| line.strip_prefix("This wasn't me: "))
+        .expect("the link")
+        .to_owned();
+    assert!(link.starts_with(&gate.portal("not-me?link=")), "{link}");
+    assert!(mail["html"].as_str().unwrap().contains(&link), "{mail}");
+    let visit = |browser: &mut Browser| browser.fetch("GET", &gate.url("localhost", "/x"), None).status;
+
+    let mut stranger = gate.browser();
+    for _ in 0..2 {
+        let page = stranger.go(&link).expect(200).text();
+        assert!(page.contains("“Phone” was added") && page.contains("Stop all sign-ins"), "{page}");
+        assert!(!page.contains("anna"), "{page}");
+    }
+    assert_eq!(visit(&mut anna), 200, "looking changes nothing");
+
+    let page = stranger.go(&link).expect(200).text();
+    let form = Form::with(&page, |field| field.name == "link").expect("a form");
+    let done = stranger.submit(&form).expect(200).text();
+    assert!(done.contains("Sign-ins are stopped"), "{done}");
+    wait_until("her session has ended", || (visit(&mut anna) == 401).then_some(()));
+    assert_eq!(visit(&mut ben), 200, "nobody else is touched");
+    let body = json!({ "username": "anna", "password": Setup::password("anna") });
+    let refused = gate.browser().fetch("POST", &gate.portal("api/v1/sign-in"), Some(&body));
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (403, Some("stopped")),
+        "{}",
+        refused.text()
+    );
+    let mut browser = gate.browser();
+    let page = browser.go(&gate.portal("sign-in")).text();
+    let form = Form::sign_in(&page)
+        .unwrap()
+        .fill("username", "anna")
+        .fill("password", &Setup::password("anna"));
+    let page = browser.submit(&form).expect(403).text();
+    assert!(page.contains("Sign-ins to this account are stopped"), "{page}");
+    assert!(stranger.go(&link).expect(410).text().contains("used already"), "one use");
+    let told = gate.audit("person.stopped");
+    assert_eq!((told.len(), told[0]["result"].as_str()), (1, Some("not_me")), "{told:?}");
+    assert!(gate.operations("/metrics").text().contains("stepgate_people_stopped_total 1"));
+    assert!(!gate.log().contains(link.rsplit('=').next().unwrap()), "the link is in no log");
+
+    gate.setup.command(&["users", "unlock", "anna"], "").expect(0);
+    let mut again = gate.signed_in("anna");
+    gate.step_up(&mut again, &mut authenticator);
+    assert_eq!(visit(&mut again), 200);
 }

@@ -100,3 +100,49 @@ async fn an_app_that_is_used_every_day_is_not_told_and_nobody_without_an_address
     assert!(world.challenges.remove(&nobody, &ben.id).await.unwrap());
     assert!(told(&world, &outbox).await.is_empty());
 }
+
+#[tokio::test]
+async fn who_says_that_it_was_not_them_stops_everything_once_until_an_administrator_allows_it() {
+    let (world, outbox) = world_with_mail().await;
+    let (codes_id, codes) = world.recovery_codes("anna").await;
+    let anna = with_address(caller("anna"));
+    let id = world.open(&anna).await;
+    let passed = world.challenges.answer(&anna, &id, &codes_id, code(&codes[0])).await;
+    assert!(matches!(passed.unwrap(), Some(Outcome::Passed { .. })));
+    world.challenges.end(Duration::from_secs(60)).await;
+    let link = outbox.take().into_iter().find_map(|message| match message.content {
+        Content::Notice(notice) => notice.not_me,
+        Content::Code(_) => None,
+    });
+    let link = link.expect("a mail has the link");
+    let token = link.address().rsplit("not-me?link=").next().unwrap().to_owned();
+
+    let reported = world.challenges.reported(&token).await.unwrap().expect("it counts");
+    assert_eq!(reported.what, "A recovery code was used. You have 9 left.");
+    let open = async || world.challenges.view(&anna, &world.open(&anna).await).await;
+    assert!(open().await.is_ok(), "looking at it stops nothing");
+    assert!(world.challenges.not_me(&token, anna.address, "Firefox").await.unwrap());
+    assert!(!world.challenges.not_me(&token, anna.address, "Firefox").await.unwrap(), "one use");
+    assert!(world.challenges.reported(&token).await.unwrap().is_none());
+
+    let stopped = world.challenges.lock(&anna).await.unwrap();
+    assert_eq!(stopped, Some(crate::challenge::view::Locked::Stopped));
+    let inline = world.challenges.verify_inline(&anna, FactorKind::RecoveryCode, &codes[1]).await;
+    assert!(matches!(inline.unwrap(), Some(Outcome::Locked(crate::challenge::view::Locked::Stopped))));
+    world.challenges.store.unlock_person(&anna.identity.key, None).await.unwrap();
+    let again = world.challenges.verify_inline(&anna, FactorKind::RecoveryCode, &codes[1]).await;
+    assert!(matches!(again.unwrap(), Some(Outcome::Passed { .. })), "nothing was taken away");
+}
+
+#[tokio::test]
+async fn a_row_of_wrong_answers_is_told_once_and_by_mail() {
+    let (world, outbox) = world_with_mail().await;
+    let app = world.app("anna").await;
+    let anna = with_address(caller("anna"));
+    for _ in 0..7 {
+        let answer = world.challenges.verify_inline(&anna, FactorKind::Totp, "000000").await;
+        assert!(matches!(answer.unwrap(), Some(Outcome::Wrong { .. } | Outcome::Locked(_))));
+    }
+    assert!(!app.code(world.now()).is_empty());
+    assert_eq!(told(&world, &outbox).await, to_anna(Event::Locked));
+}

@@ -162,6 +162,9 @@ impl Passage {
         let now = gate.now();
         let person = NewPerson { agent: visitor.agent.clone(), address: Some(visitor.address), ..person };
         let key = SubjectKey::new(&person.source, &person.subject);
+        if gate.shared.store.is_stopped(&key).await? {
+            return Err(PassageError::Stopped);
+        }
         let event = AuditEvent::new(now, "session.started", "ok")
             .who(key.as_str())
             .from(visitor.address);
