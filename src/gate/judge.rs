@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::{Gate, Judgement, activity, canonical, forwarded};
@@ -27,6 +27,9 @@ pub(super) const RESERVED: canonical::Refusal = canonical::Refusal {
     code: "reserved_ambiguous",
     why: "the path could be read as the reserved prefix",
 };
+
+/// The one path outside the reserved prefix that is ours, on one host, where origins are configured.
+const RELATED_ORIGINS: &str = "/.well-known/webauthn";
 
 /// What is known about who asks, while one request is judged.
 #[derive(Clone)]
@@ -69,6 +72,9 @@ impl Gate {
             }
             Reserved::Ambiguous => return Judgement::Answer(self.refused(parts, &RESERVED, Door::Proxy)),
         }
+        if self.tells_related_origins(&request) {
+            return Judgement::Portal;
+        }
         let Some(route) = self.policy.route_for(&request.host).cloned() else {
             return Box::pin(self.without_route(parts, request)).await;
         };
@@ -87,6 +93,17 @@ impl Gate {
         let server = &self.policy.settings().server;
         let rest = request.target.path().strip_prefix(&*server.prefix);
         *request.host == *server.public_url.host && !matches!(rest, Some("/callback" | "/jwks.json"))
+    }
+
+    /// Whether a browser asks which other origins may use our passkeys (WebAuthn L3 5.11.1). It asks the
+    /// host that they are made for, without a cookie, and whether or not an app is there.
+    fn tells_related_origins(&self, request: &CanonicalRequest) -> bool {
+        let settings = self.policy.settings();
+        let passkey = &settings.factors.passkey;
+        !passkey.related_origins.is_empty()
+            && request.target.as_str() == RELATED_ORIGINS
+            && (*request.host == *passkey.relying_party || *request.host == *settings.server.public_url.host)
+            && matches!(request.method, Method::GET | Method::HEAD)
     }
 
     /// A host without a route: the portal's own, or nobody's, which is denied.

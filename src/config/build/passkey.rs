@@ -29,6 +29,12 @@ pub(super) fn passkey(root: &Node, node: Option<&Node>, problems: &mut Problems)
     let related: Vec<PublicUrl> = values(node, "related_origins", address::public_url);
     let relying_party = relying_party(node, &portal, &related, problems);
     let related_origins: Vec<String> = related.iter().map(PublicUrl::origin).collect();
+    if let Some(span) = node.get("related_origins").map(|node| node.span)
+        && relying_party != portal.host
+        && !is_site(root, &relying_party)
+    {
+        problems.push(asked_elsewhere(&relying_party, &related_origins, span));
+    }
     let mut origins = vec![portal.origin()];
     origins.extend(related_origins.iter().filter(|one| **one != portal.origin()).cloned());
     let name = root.get("branding").and_then(|branding| branding.text_of("name"));
@@ -74,6 +80,29 @@ fn relying_party(node: &Node, portal: &PublicUrl, related: &[PublicUrl], problem
         );
     }
     domain
+}
+
+/// Whether a route has this host.
+fn is_site(root: &Node, host: &str) -> bool {
+    let routes = root.get("routes").map(Node::items).unwrap_or_default();
+    routes
+        .iter()
+        .flat_map(|route| route.texts_of("host"))
+        .any(|pattern| match pattern.strip_prefix('*') {
+            Some(rest) => host.ends_with(rest),
+            None => pattern.eq_ignore_ascii_case(host),
+        })
+}
+
+/// Browsers ask the relying party's host whether the origins are meant, and it is none of ours.
+fn asked_elsewhere(relying_party: &str, origins: &[String], span: Span) -> Diagnostic {
+    let told = serde_json::json!({ "origins": origins });
+    Diagnostic::warning(
+        Code::NoPasskeys,
+        format!("browsers ask https://{relying_party}/.well-known/webauthn, and no route here has that host"),
+    )
+    .at(span, "without that file no browser uses the passkeys at these origins")
+    .fix(format!("let that host answer `{told}` as application/json, or add a route for it"))
 }
 
 /// The makers' certificates, without which a make is only what an authenticator says of itself.

@@ -101,7 +101,7 @@ static PASSKEY: Map = Map::new(
         Key::new(
             "related_origins",
             Shape::Many(&Shape::Scalar(Scalar::PublicUrl)),
-            "Further origins whose pages may use these passkeys. The portal lists them at `/.well-known/webauthn`, where browsers look if the relying party is the portal's own host.",
+            "Further origins whose pages may use these passkeys. They are listed at `/.well-known/webauthn` of the relying party's host and the portal's, where these lead here.",
         ),
     ],
 );

@@ -40,7 +40,15 @@ fn the_domain_covers_the_portal() {
         assert_eq!(!codes(&text, &[]).contains(&"SG-C021"), fine, "{domain}");
     }
     let related = "relying_party: old.test, related_origins: [https://mfa.example.com]";
-    assert!(codes(&with("https://mfa.example.com", related), &[]).is_empty());
+    // Whom browsers ask is none of ours: then somebody else has to answer.
+    let elsewhere = with("https://mfa.example.com", related);
+    assert_eq!(codes(&elsewhere, &[]), ["SG-C037"]);
+    for (host, answers) in [("old.test", true), ("*.test", true), ("new.test", false)] {
+        let routes =
+            format!("routes: [{{ host: \"{host}\", upstream: \"http://127.0.0.1:1\", require: signed-in }}]");
+        let told = codes(&format!("{elsewhere}{routes}\n"), &[]);
+        assert_eq!(!told.contains(&"SG-C037"), answers, "{host}: {told:?}");
+    }
 }
 
 #[test]
