@@ -83,7 +83,10 @@ fn stopped(stop: &Stop) -> Problem {
 pub async fn begin_passkey(State(services): State<Services>, call: Call<Nothing>) -> Reply {
     services.passage.admit(call.visit.visitor.address)?;
     let (visitor, cookie) = services.passage.pre_session(call.visit.visitor);
-    let begun = services.passage.begin_passkey_sign_in(&visitor)?.ok_or(Failure::NotFound)?;
+    let begun = services
+        .passage
+        .begin_passkey_sign_in(&visitor, None)?
+        .ok_or(Failure::NotFound)?;
     let body = json!({
         "ceremony": begun.ceremony,
         "options": begun.options,

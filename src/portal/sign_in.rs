@@ -140,12 +140,13 @@ impl Told {
 async fn form(portal: &Portal, visitor: Visitor, onward: &Onward, told: Told) -> Reply {
     let Told { username, problem, forget } = told;
     let (visitor, cookie) = portal.services.passage.pre_session(visitor);
-    let ways = portal.services.passage.ways_in(portal.journey(onward).await?.as_ref());
+    let journey = portal.journey(onward).await?;
+    let ways = portal.services.passage.ways_in(journey.as_ref());
     let providers = ways.providers.iter().map(|provider| {
         let path = portal.frame.url(&format!("sign-in/{}", provider.source));
         Link::new(onward.on(&path), text::continue_with(&provider.label))
     });
-    let begun = portal.services.passage.begin_passkey_sign_in(&visitor)?;
+    let begun = portal.services.passage.begin_passkey_sign_in(&visitor, journey.as_ref())?;
     let passkey =
         begun.map(|begun| PasskeyForm { options: begun.options, ceremony: begun.ceremony, gone: forget });
     let status = if problem.is_some() {

@@ -4,7 +4,7 @@
 use http::HeaderValue;
 use secrecy::SecretString;
 
-use super::{Passage, PassageError, SignIn, Visitor};
+use super::{Journey, Passage, PassageError, SignIn, Visitor};
 use crate::challenge::view::Caller;
 use crate::challenge::{ChallengeError, PasskeyAnswer, PasskeyOutcome, PasskeySignIn, PasswordOutcome};
 use crate::factors::Answer;
@@ -63,12 +63,18 @@ impl Passage {
     }
 
     /// Begins a sign-in by passkey in this browser, which must have its cookie
-    /// ([`Passage::pre_session`]). `None` where there is none to be had.
+    /// ([`Passage::pre_session`]). `None` where there is none to be had, or local users do not count
+    /// where the journey leads.
     ///
     /// # Errors
     /// When nothing can be begun.
-    pub fn begin_passkey_sign_in(&self, visitor: &Visitor) -> Result<Option<PasskeySignIn>, PassageError> {
-        let Some(browser) = visitor.browser_cookie.as_deref().filter(|_| self.ways_in(None).passkey) else {
+    pub fn begin_passkey_sign_in(
+        &self,
+        visitor: &Visitor,
+        journey: Option<&Journey>,
+    ) -> Result<Option<PasskeySignIn>, PassageError> {
+        let offered = self.ways_in(journey).passkey;
+        let Some(browser) = visitor.browser_cookie.as_deref().filter(|_| offered) else {
             return Ok(None);
         };
         let begun = self.gate.challenges.begin_passkey_sign_in(browser);
