@@ -104,6 +104,21 @@ impl Problem {
                 "Somebody has enrolled this very thing already",
                 "Use another.",
             )),
+            Outcome::Unfit => Some(Self::new(
+                unprocessable,
+                "not_accepted",
+                "An authenticator of this kind is not accepted here",
+                "It was not counted. Use another one.",
+            )),
+            Outcome::Cloned { attempts_left } => Some(
+                Self::new(
+                    unprocessable,
+                    "copied",
+                    "There may be a copy of it, so it does not count",
+                    "It was counted, and recorded. Choose another way.",
+                )
+                .with("attempts_left", *attempts_left),
+            ),
             Outcome::Expired => Some(Self::new(
                 StatusCode::GONE,
                 "challenge_expired",

@@ -120,6 +120,7 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
         (Ok(Verdict::Again(started)), Some(hit)) => {
             asked_again(tx, &attempt, &question, hit, &started, count).await
         }
+        (Ok(Verdict::Unfit), _) => unfit(tx, &attempt, &question).await,
         (Ok(verdict), hit) => wrong(tx, &attempt, &question, &count, (&verdict, hit)).await,
         (Err(error), _) => unavailable(tx, &attempt, &question, count, &error).await,
     }
@@ -206,6 +207,8 @@ async fn passed(
     let left = attempt.factors.get(question.kind).and_then(|factor| factor.left(state));
     let told = attempt.notice(&mut tx, question.kind, &enrolment, left).await?;
     let waived = attempt.is_waived();
+    let event = attempt.event(if waived { "waived" } else { "passed" }, question);
+    let event = event.with("enrolment", &*enrolment.0);
     let proof = Proof { properties, waived, ..Proof::new(question.kind, enrolment, attempt.now) };
     let proof = (!question.saved).then_some(proof);
     let ended = match (&attempt.target, &proof) {
@@ -224,8 +227,7 @@ async fn passed(
     if let Some(id) = attempt.target.question() {
         tx.drop_started(subject, id, None).await?;
     }
-    tx.audit(attempt.event(if waived { "waived" } else { "passed" }, question))
-        .await?;
+    tx.audit(event).await?;
     let Some(proof) = proof else {
         return tell(tx.commit(Judged::Outcome(Outcome::Saved)).await, told);
     };
@@ -334,6 +336,12 @@ async fn silent(mut tx: Tx, attempt: &Attempt, question: &Question, why: &str) -
     tx.commit(Judged::Outcome(Outcome::Unavailable)).await
 }
 
+/// Nothing was guessed: somebody holds what the operator does not accept.
+async fn unfit(mut tx: Tx, attempt: &Attempt, question: &Question) -> Result<Judged, StoreError> {
+    tx.audit(attempt.event("unfit", question)).await?;
+    tx.commit(Judged::Outcome(Outcome::Unfit)).await
+}
+
 /// Nobody could judge it: nothing is counted, and nothing passes.
 async fn unavailable(
     mut tx: Tx,
@@ -399,7 +407,12 @@ async fn wrong(
         tx.set_counter(&count.key, next).await?;
         next
     };
-    tx.audit(attempt.event(result_of(verdict), question)).await?;
+    let event = attempt.event(result_of(verdict), question);
+    tx.audit(match hit.and_then(|hit| hit.enrolment.as_ref()) {
+        Some(enrolment) => event.with("enrolment", &*enrolment.0),
+        None => event,
+    })
+    .await?;
     // A ceremony, and an answer of another site, is good for one look.
     // So is what a service asked besides: its no ends that exchange (RFC 2865 4.4).
     let once = !matches!(attempt.answer, Answer::Code(_)) || question.was_asked_besides(&attempt.factors);
@@ -425,6 +438,7 @@ async fn wrong(
     let outcome = Judged::Outcome(match (locked, verdict) {
         (Some(locked), _) => Outcome::Locked(locked),
         (None, Verdict::Used) => Outcome::Used { attempts_left },
+        (None, Verdict::Cloned) => Outcome::Cloned { attempts_left },
         (None, Verdict::Denied) => Outcome::Denied { fraud: false, attempts_left },
         (None, Verdict::Fraud) => Outcome::Denied { fraud: true, attempts_left },
         (None, _) => Outcome::Wrong { attempts_left },

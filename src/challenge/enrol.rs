@@ -12,7 +12,7 @@ use super::start::started_view;
 use super::view::{Addable, Caller, Change, EnrolmentView, Outcome, PendingEnrolment};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
-use crate::config::{FactorKind, FactorSet};
+use crate::config::{FactorKind, FactorSet, Properties};
 use crate::delivery::Event;
 use crate::factors::{Answer, Enrolling, Factor, Material};
 use crate::policy::EnrolmentId;
@@ -84,7 +84,7 @@ impl Challenges {
             subject: caller.identity.key.clone(),
             binding: caller.identity.binding,
             factor: kind,
-            name: free_name(factor, &material, &enrolled),
+            name: free_name(factor, &material, &caller.agent, &enrolled),
             material,
             setup: SecretSlice::from(json),
             created: now,
@@ -177,7 +177,7 @@ impl Challenges {
             let (material, _) = factor.begin(&self.enrolling(caller, &none, &[]))?;
             let new = NewEnrolment {
                 factor: factor.kind(),
-                name: free_name(factor, &material, &enrolled),
+                name: free_name(factor, &material, &caller.agent, &enrolled),
                 material,
             };
             let audit = self.event(caller, "enrolment.automatic").with("factor", factor.kind().name());
@@ -253,6 +253,7 @@ impl Challenges {
     fn enrolment_view(&self, one: EnrolmentRecord) -> EnrolmentView {
         EnrolmentView {
             left: self.factors.get(one.factor).and_then(|factor| factor.left(one.state)),
+            stays: one.about.properties.covers(Properties::DEVICE_BOUND),
             id: one.id,
             factor: one.factor,
             name: one.name,
@@ -342,8 +343,13 @@ fn checked_name(name: &str) -> Result<String, ChallengeError> {
 }
 
 /// "Phone", or "Phone 2" where there is one.
-pub(super) fn free_name(factor: &dyn Factor, material: &Material, enrolled: &[EnrolmentRecord]) -> String {
-    let plain = factor.default_name(material);
+pub(super) fn free_name(
+    factor: &dyn Factor,
+    material: &Material,
+    agent: &str,
+    enrolled: &[EnrolmentRecord],
+) -> String {
+    let plain = factor.name_where(material, agent);
     let taken = |name: &str| enrolled.iter().any(|one| one.name == name);
     if factor.replaces_others() || !taken(&plain) {
         return plain;

@@ -56,7 +56,7 @@ async fn confirm(
     let name = question
         .name
         .clone()
-        .unwrap_or_else(|| free_name(factor, &material, &question.enrolled));
+        .unwrap_or_else(|| free_name(factor, &material, &attempt.caller.agent, &question.enrolled));
     let enrolment = NewEnrolment { factor: question.kind, name, material };
     tx.insert_enrolment(subject, &enrolment, attempt.now).await.map(Ok)
 }

@@ -273,7 +273,8 @@ impl Judgement {
         if count != forgiven {
             tx.set_counter(&key, forgiven).await?;
         }
-        tx.audit(self.event(&subject, "passed")).await?;
+        tx.audit(self.event(&subject, "passed").with("enrolment", &*enrolment.0))
+            .await?;
         let properties = right.properties;
         let proof = Proof { properties, ..Proof::new(FactorKind::Passkey, enrolment, self.now) };
         tx.commit(Judged::Right { subject, proof: Box::new(proof), browser: fresh })
@@ -282,7 +283,8 @@ impl Judgement {
 
     /// Told, and not counted: a signature cannot be guessed, and a stranger must not lock anybody (E08).
     async fn wrong(&self, mut tx: Tx, holder: &Holder, result: &str) -> Result<Judged, StoreError> {
-        tx.audit(self.event(&holder.subject, result)).await?;
+        let event = self.event(&holder.subject, result);
+        tx.audit(event.with("enrolment", &*holder.enrolment.0)).await?;
         tx.commit(Judged::Outcome(PasskeyOutcome::Refused { gone: None })).await
     }
 

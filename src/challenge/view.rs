@@ -196,6 +196,12 @@ pub enum Outcome {
     Unavailable,
     /// Somebody has enrolled this very thing already.
     Taken,
+    /// It is of a kind that the operator does not accept. Not counted.
+    Unfit,
+    /// Right, by something that there may be a copy of; counted as wrong.
+    Cloned {
+        attempts_left: u32,
+    },
     /// Right once, used already; counted as wrong.
     Used {
         attempts_left: u32,
@@ -226,6 +232,9 @@ pub struct EnrolmentView {
     pub hint: Option<String>,
     /// What it is: a model, a serial number.
     pub note: Option<String>,
+    /// Whether it stays on one device and cannot be copied to another.
+    #[serde(skip)]
+    pub stays: bool,
     pub added: UnixTime,
     pub last_used: Option<UnixTime>,
     /// "Firefox on Linux".

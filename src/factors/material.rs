@@ -78,6 +78,8 @@ pub enum Verdict {
     Used,
     /// Right, by something that is not the only one of its kind any more: it does not count, and is told.
     Cloned,
+    /// Well made, by something of a kind that the operator does not accept. No guess, so not counted.
+    Unfit,
     /// The person, or the service for them, said no.
     Denied,
     /// The person said that it was not them.

@@ -158,6 +158,12 @@ pub trait Factor: Send + Sync {
     /// What an enrolment is called unless the person names it.
     fn default_name(&self, material: &Material) -> String;
 
+    /// As [`default_name`](Self::default_name), where the browser it is enrolled in is known
+    /// ("Firefox on Linux").
+    fn name_where(&self, material: &Material, _agent: &str) -> String {
+        self.default_name(material)
+    }
+
     /// What to ask for when this factor is challenged.
     fn prompt(&self) -> Prompt;
 

@@ -15,11 +15,11 @@ use super::fields::{Fields, Posted};
 use super::onward::{Onward, Params};
 use super::qr::Qr;
 use super::state::Portal;
-use super::text;
 use super::told::{self, Told};
 use super::views::enrol::{Choose, Confirm, Country, Details, Offer, RecoveryCodes, Totp};
 use super::views::notice::{ConfirmAct, Notice};
 use super::views::{Hidden, Link, Problem};
+use super::{new_passkey, text};
 use crate::api::{Failure, Visit};
 use crate::challenge::ChallengeError;
 use crate::challenge::view::{Beginning, Caller, Change, ChangePermission, Outcome, PendingEnrolment, Start};
@@ -283,6 +283,10 @@ async fn after_confirming(
                 .passage
                 .arrive(&visit.visitor, Some(proof.clone()), browser, None)
                 .await?;
+            if proof.factor == FactorKind::Passkey {
+                let named = portal.frame.url(&new_passkey::place(&proof.enrolment));
+                return Ok(see_other(&onward.journey_only().on(&named), arrival.cookies));
+            }
             let caller = Caller { proofs: [caller.proofs.as_slice(), &[proof]].concat(), ..caller.clone() };
             Ok(see_other(&next(portal, &caller, onward).await?, arrival.cookies))
         }
@@ -317,7 +321,10 @@ async fn pending_named(
 }
 
 /// After a first way: codes for the day the phone is gone. Else where the person was going.
-async fn next(portal: &Portal, caller: &Caller, onward: &Onward) -> Result<String, Failure> {
+///
+/// # Errors
+/// When the store cannot be asked.
+pub async fn next(portal: &Portal, caller: &Caller, onward: &Onward) -> Result<String, Failure> {
     if portal.services.lacks_recovery_codes(caller).await? {
         let codes = portal
             .services
@@ -432,6 +439,11 @@ fn pending_page(
                 }
                 _ => (String::new(), None),
             };
+            // Where the browser cannot make one, what is needed is the list of the others.
+            let back = match &setup {
+                Setup::Passkey { .. } => onward.journey_only().on(&portal.frame.url("enrol")),
+                _ => portal.frame.url("my-mfa"),
+            };
             let view = Confirm {
                 shell: shell(text::adding(pending.factor)),
                 title: text::adding(pending.factor),
@@ -446,7 +458,7 @@ fn pending_page(
                 started: pending.started,
                 said: told.status,
                 value: told.value,
-                back: portal.frame.url("my-mfa"),
+                back,
                 others,
                 problem: told.problem,
             };

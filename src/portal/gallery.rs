@@ -10,7 +10,7 @@ use super::pages::{self, SignedOut};
 use super::qr::Qr;
 use super::text;
 use super::views::challenge::{Challenge, Confirmed, Ways};
-use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
+use super::views::enrol::{Choose, Confirm, NewPasskey, Offer, RecoveryCodes, Totp};
 use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row, SessionRow};
 use super::views::new_password::{Forgotten, NewPassword};
 use super::views::notice::{ConfirmAct, Notice};
@@ -115,6 +115,18 @@ fn enrol_passkey(frame: &Frame) -> Page {
         back: frame.url("my-mfa"),
         others: None,
         problem: None,
+    };
+    frame.page(StatusCode::OK, &view)
+}
+
+fn new_passkey(frame: &Frame, stays: bool, problem: Option<Problem>) -> Page {
+    let view = NewPasskey {
+        shell: frame.shell(text::PASSKEY_ADDED).of(Some(NAME)).failed(problem.is_some()),
+        action: frame.url("my-mfa/new-passkey/e1"),
+        hidden: hidden(),
+        stays,
+        name: "Firefox on Linux".to_owned(),
+        problem,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -279,6 +291,7 @@ fn my_mfa(frame: &Frame) -> Page {
         name: name.to_owned(),
         hint: None,
         note: None,
+        stays: false,
         added: NOW.plus(-8_640_000),
         last_used: used.map(|ago| NOW.plus(-ago)),
         last_used_by: used.map(|_| "Firefox on Linux".to_owned()),
@@ -425,6 +438,12 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
             challenge(frame, passkey(), wrong("code", text::wrong(FactorKind::Passkey)), ""),
         ),
         ("enrol-passkey", enrol_passkey(frame)),
+        ("new-passkey-synced", new_passkey(frame, false, None)),
+        ("new-passkey-bound", new_passkey(frame, true, None)),
+        (
+            "new-passkey-unnamed",
+            new_passkey(frame, true, Some(Problem::new("name", text::NAME_EMPTY))),
+        ),
         ("ways", ways(frame)),
         ("confirmed", confirmed(frame, None)),
         ("confirmed-few-codes", confirmed(frame, Some(2))),

@@ -17,6 +17,7 @@ mod gallery;
 #[cfg(test)]
 mod lint;
 mod my_mfa;
+mod new_passkey;
 mod new_password;
 mod not_me;
 mod onward;

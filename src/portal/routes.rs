@@ -12,8 +12,8 @@ use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
 use super::{
-    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_password, not_me, pages, receipts, sign_in,
-    sign_in_with, sign_out_there, text,
+    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_passkey, new_password, not_me, pages,
+    receipts, sign_in, sign_in_with, sign_out_there, text,
 };
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
@@ -66,6 +66,7 @@ fn pages_router() -> Router<Portal> {
         .route("/enrol/{id}/recovery-codes.txt", get(enrol::download))
         .route("/my-mfa", get(my_mfa::show))
         .route("/my-mfa/rename/{id}", get(my_mfa::ask_rename).post(my_mfa::rename))
+        .route("/my-mfa/new-passkey/{id}", get(new_passkey::show).post(new_passkey::submit))
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
         .route("/my-mfa/forget/{id}", axum::routing::post(my_mfa::forget))
         .route("/my-mfa/app-sign-in/{route}/forget", axum::routing::post(app_sign_in::forget))

@@ -55,6 +55,12 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
         }
         Some(Outcome::Waiting) => Told::status(text::STILL_WAITING),
         Some(Outcome::Again) => Told::default(),
+        Some(Outcome::Cloned { .. }) => problem(text::PASSKEY_COPIED),
+        Some(Outcome::Unfit) => problem(text::PASSKEY_NOT_ACCEPTED),
+        // What the browser asks is begun by showing the page: this one was open for too long.
+        Some(Outcome::NotBegun | Outcome::Expired) if factor == FactorKind::Passkey => {
+            problem(text::PASSKEY_STALE)
+        }
         Some(Outcome::NotBegun) => problem(text::NOT_BEGUN),
         Some(Outcome::Unavailable) => problem(text::SERVICE_AWAY),
         Some(Outcome::Taken) => problem(text::TAKEN),

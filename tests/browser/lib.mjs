@@ -1,10 +1,11 @@
-// What the browser scripts share: the system's Chromium, codes by oathtool, QR codes by zbarimg, and the
-// things every page must keep to (no foreign request, no violated policy, no sideways scrolling).
+// What the browser scripts share: the system's Chromium or (BROWSER=firefox) its Firefox, codes by oathtool, QR
+// codes by zbarimg, and the things every page must keep to (no foreign request, no violated policy, no sideways
+// scrolling).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
 const PATIENCE = 20_000;
 
@@ -12,16 +13,23 @@ export function assert(holds, message) {
   if (!holds) throw new Error(message);
 }
 
-export async function launch() {
+export const isFirefox = process.env.BROWSER === 'firefox';
+
+export async function launch({ args = [], preferences = {} } = {}) {
+  if (isFirefox) {
+    // Debian's own as it is, over WebDriver BiDi.
+    const executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
+    return firefox.launch({ channel: 'moz-firefox', executablePath, firefoxUserPrefs: preferences });
+  }
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', ...args],
   });
 }
 
 // One profile whose every console message and request is watched.
-export async function profile(browser, { script = true, origins }) {
-  const context = await browser.newContext({ javaScriptEnabled: script, reducedMotion: 'reduce' });
+export async function profile(browser, { script = true, origins, ...more }) {
+  const context = await browser.newContext({ javaScriptEnabled: script, reducedMotion: 'reduce', ...more });
   context.setDefaultTimeout(PATIENCE);
   const faults = [];
   context.on('console', (message) => {
@@ -70,11 +78,13 @@ const seen = new Set();
 export async function look(page, name) {
   const directory = process.env.SCREENSHOTS;
   if (!directory || seen.has(name)) return;
+  if (isFirefox) name = `firefox-${name}`;
   seen.add(name);
   mkdirSync(directory, { recursive: true });
   const before = page.viewportSize();
   for (const [width, height] of [[320, 640], [1280, 800]]) {
-    for (const colorScheme of ['light', 'dark']) {
+    // Firefox has the one that it was started with.
+    for (const colorScheme of isFirefox ? ['light'] : ['light', 'dark']) {
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme });
       await page.screenshot({ path: join(directory, `${name}-${width}-${colorScheme}.png`), fullPage: true });
@@ -99,6 +109,8 @@ export async function keeps(page, name) {
 
 // On paper: one page with all codes, whose they are and where they work, and nothing to press.
 export async function printable(page) {
+  // Firefox is not told by its driver to draw as on paper.
+  if (isFirefox) return;
   await page.emulateMedia({ media: 'print' });
   const paper = await page.locator('body').innerText();
   const codes = await page.locator('#codes code').allTextContents();
@@ -132,8 +144,8 @@ export async function untilAt(page, url) {
 }
 
 // Runs a script's steps, and fails with the page that was shown when it went wrong.
-export async function main(steps) {
-  const browser = await launch();
+export async function main(steps, options) {
+  const browser = await launch(options);
   let current;
   try {
     await steps(browser, (page) => { current = page; });

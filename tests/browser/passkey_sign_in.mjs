@@ -7,8 +7,9 @@ const { PAGE, PORTAL, USERNAME, PASSWORD } = process.env;
 const origins = [new URL(PAGE).origin, new URL(PORTAL).origin];
 const start = '[data-start]';
 
-async function newcomer(browser, watch) {
+async function newcomer(browser, watch, prepare) {
   const fresh = await profile(browser, { origins });
+  if (prepare) await fresh.context.addInitScript(prepare);
   const page = await fresh.context.newPage();
   watch(page);
   return { page, context: fresh.context };
@@ -36,21 +37,53 @@ await main(async (browser, watch) => {
 
   // By the button, with nobody verified: one text for every failure. The browser's own offer waits for a
   // person, who is not there.
-  const { page: asked, context: third } = await newcomer(browser, watch);
-  const key = await authenticator(asked, { transport: 'internal', automaticPresenceSimulation: false });
-  await asked.goto(PAGE);
-  await asked.waitForSelector(`${start}:visible`);
-  await look(asked, 'sign-in-passkey');
+  const { page: third, context: another } = await newcomer(browser, watch);
+  const key = await authenticator(third, { transport: 'internal', automaticPresenceSimulation: false });
+  await third.goto(PAGE);
+  await third.waitForSelector(`${start}:visible`);
+  await look(third, 'sign-in-passkey');
   await key.carry([after]);
   await key.lies({ isBadUV: true });
   await key.present(true);
-  await Promise.all([asked.waitForNavigation(), asked.click(start)]);
+  await Promise.all([third.waitForNavigation(), third.click(start)]);
   await key.present(false);
-  assert(/That passkey didn't work here/.test(await asked.locator('.summary').innerText()), 'it counted');
-  await keeps(asked, 'sign-in-passkey-failed');
+  assert(/That passkey didn't work here/.test(await third.locator('.summary').innerText()), 'it counted');
+  await keeps(third, 'sign-in-passkey-failed');
   const [counted] = await key.all();
   assert(counted.signCount > after.signCount, 'it was never asked');
-  await third.close();
+  await another.close();
+
+  // A browser that offers nothing by itself: the button does. What the virtual authenticator keeps is the newest.
+  const plain = () => { delete window.PublicKeyCredential.isConditionalMediationAvailable; };
+  const { page: simple, context: fifth } = await newcomer(browser, watch, plain);
+  const again = await authenticator(simple, { transport: 'internal' });
+  await again.carry([{ ...counted, signCount: counted.signCount + 10 }]);
+  await simple.goto(PAGE);
+  await keeps(simple, 'sign-in-button-alone');
+  await simple.click(start);
+  await untilAt(simple, PAGE);
+  const [latest] = await again.all();
+  await fifth.close();
+
+  // Who cancels is told so, and the browser goes on offering.
+  const fickle = () => {
+    window.asked = [];
+    navigator.credentials.get = async (request) => {
+      window.asked.push(request.mediation ?? 'at once');
+      if (request.mediation) return new Promise(() => {});
+      throw new DOMException('', 'NotAllowedError');
+    };
+  };
+  const { page: unsure, context: sixth } = await newcomer(browser, watch, fickle);
+  await unsure.goto(PAGE);
+  await unsure.waitForFunction(() => window.asked.length === 1);
+  await unsure.click(start);
+  await unsure.waitForFunction(() => window.asked.length === 3);
+  const asked = await unsure.evaluate(() => window.asked.join(', '));
+  assert(asked === 'conditional, at once, conditional', asked);
+  assert(await unsure.locator('[data-says=NotAllowedError]').first().isVisible(), 'it is not said');
+  await look(unsure, 'sign-in-passkey-cancelled');
+  await sixth.close();
 
   // Removed in the settings: no use any more, and the browser is told to forget it.
   await settings.goto(`${PORTAL}/my-mfa`);
@@ -60,7 +93,7 @@ await main(async (browser, watch) => {
   await context.close();
   const { page: late, context: fourth } = await newcomer(browser, watch);
   const old = await authenticator(late, { transport: 'internal' });
-  await old.carry([counted]);
+  await old.carry([latest]);
   await late.goto(PAGE);
   await late.locator('[data-gone]').waitFor({ state: 'attached' });
   assert(/That passkey didn't work here/.test(await late.locator('.summary').innerText()), 'it counted');

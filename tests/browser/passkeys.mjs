@@ -1,7 +1,7 @@
-// Passkeys as people use them: made, used, a second one, one that is there already; and everything that must not
-// count: no passkey, nobody verified, a wrong signature, a copy.
+// Passkeys as people use them: made, named, used, a second one, one that is there already; and everything that
+// must not count: no passkey, nobody verified, a wrong signature, a copy.
 import { authenticator } from './authenticator.mjs';
-import { assert, keeps, look, main, profile, signIn, untilAt } from './lib.mjs';
+import { assert, keeps, look, main, profile, signIn, submit, untilAt } from './lib.mjs';
 
 const { PAGE, VAULT, PORTAL, USERNAME, PASSWORD } = process.env;
 const origins = [new URL(PAGE).origin, new URL(VAULT).origin, new URL(PORTAL).origin];
@@ -12,18 +12,28 @@ const press = (page) => Promise.all([page.waitForNavigation(), page.click(start)
 // What the page says after the browser refused.
 async function refused(page, name) {
   await page.click(start);
-  const said = page.locator('[data-says]:visible');
+  const said = page.locator('[data-says]:visible').first();
   await said.waitFor();
   assert((await said.getAttribute('data-says')) === name, `not ${name}: ${await said.innerText()}`);
-  assert((await page.locator('a[href*="challenge/ways"], main a.button.quiet').count()) > 0, 'no other way is offered');
+  assert((await page.locator('.other a', { hasText: 'Choose another way' }).count()) === 1, 'no other way is offered');
 }
 
 // What the page says after the server refused.
-async function wrong(page) {
+async function wrong(page, says = /didn't work/) {
   await press(page);
   assert((await page.title()).startsWith('Error:'), 'it counted');
   const summary = await page.locator('.summary').innerText();
-  assert(/didn't work/.test(summary), summary);
+  assert(says.test(summary), summary);
+}
+
+// After it was made: a name is proposed, it is said how it is kept, and nobody is held up.
+async function name(page, { proposed, says, called = proposed }) {
+  const value = await page.inputValue('input[name=name]');
+  assert(value === proposed, `called ${value}`);
+  const text = await page.locator('main').innerText();
+  assert(says.test(text), text);
+  await page.fill('input[name=name]', called);
+  await submit(page, 'input[name=name]');
 }
 
 async function add(page) {
@@ -59,6 +69,13 @@ await main(async (browser, watch) => {
   await look(page, 'enrol-passkey-cancelled');
   await phone.verified(true);
   await press(page);
+  await keeps(page, 'new-passkey-synced');
+  await page.$eval('input[name=name]', (field) => { field.required = false; });
+  await page.fill('input[name=name]', ' ');
+  await submit(page, 'input[name=name]');
+  assert(/Enter a name/.test(await page.locator('.summary').innerText()), 'a name of nothing');
+  await page.fill('input[name=name]', 'Chrome on Linux');
+  await name(page, { proposed: 'Chrome on Linux', says: /synced/, called: 'Laptop' });
   await skipCodes(page);
   await untilAt(page, PAGE);
   const [synced] = await phone.all();
@@ -74,11 +91,14 @@ await main(async (browser, watch) => {
   const key = await authenticator(page);
   await add(page);
   await press(page);
+  await keeps(page, 'new-passkey-bound');
+  await name(page, { proposed: 'Security key', says: /stays on this one device/ });
+  assert(/Added\./.test(await page.locator('.done').innerText()), 'it is not said that it is there');
   const [bound] = await key.all();
   await page.goto(`${PORTAL}/my-mfa`);
   await keeps(page, 'my-mfa-passkeys');
   const list = await page.locator('.rows').first().innerText();
-  assert(/synced/i.test(list) && /Security key/.test(list), list);
+  assert(/Laptop\s+Passkey · synced/.test(list) && /Security key/.test(list), list);
   assert(faults.length === 0, faults.join('\n'));
   await context.close();
 
@@ -111,7 +131,8 @@ await main(async (browser, watch) => {
   await third.goto(PAGE);
   await signIn(third, USERNAME, PASSWORD);
   await copy.carry([{ ...used, signCount: 1 }]);
-  await wrong(third);
+  await wrong(third, /may be a copy of this passkey/);
+  await keeps(third, 'challenge-passkey-copied');
   assert(last.length === 0, last.join('\n'));
   await another.close();
 
@@ -125,10 +146,10 @@ await main(async (browser, watch) => {
   await untilAt(vault, PAGE);
   await vault.goto(VAULT);
   assert(/Security key/.test(await vault.locator('main').innerText()), 'the key is not asked for');
-  assert(!/This device/.test(await vault.locator('main').innerText()), 'the synced one is asked for');
+  assert(!/Laptop/.test(await vault.locator('main').innerText()), 'the synced one is asked for');
   await refused(vault, 'NotAllowedError');
   await Promise.all([vault.waitForNavigation(), vault.click('a[href*="challenge/ways"]')]);
-  const other = vault.locator('.ways button:disabled', { hasText: 'This device' });
+  const other = vault.locator('.ways button:disabled', { hasText: 'Laptop' });
   assert((await other.count()) === 1, 'the synced one is not shown as one that does not count');
   await keeps(vault, 'ways-device-bound');
   await vault.goBack();

@@ -1,11 +1,13 @@
-//! A real browser: Chromium driven by the scripts in `tests/browser`, with script and without.
+//! Real browsers driven by the scripts in `tests/browser`: Chromium, with script and without, and Firefox for the
+//! pages that need no passkey.
 //!
 //! Screenshots go to `target/screenshots` (or where `CARGO_TARGET_DIR` points), for people to look at.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Gate, Setup, Upstream, run};
+use crate::passkeys;
+use crate::support::{Gate, Maker, Setup, SoftPasskey, Upstream, run, write_private};
 
 fn screenshots() -> PathBuf {
     // The binary lies in target/debug.
@@ -35,6 +37,7 @@ fn gate(upstream: &Upstream) -> Gate {
         upstream.url()
     ))
     .user("anna", &["--name", "Anna Ångström"])
+    .user("ben", &[])
     .start()
 }
 
@@ -49,30 +52,65 @@ fn upstream() -> Upstream {
     })
 }
 
-fn journey(javascript: &str) {
+/// What every script wants to know: where to go, and as whom.
+fn anna(gate: &Gate, more: &[(&'static str, String)]) -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("PAGE", gate.url("payroll.localhost", "/report?month=11")),
+        ("PORTAL", gate.url("localhost", "/.stepgate")),
+        ("USERNAME", "anna".to_owned()),
+        ("PASSWORD", Setup::password("anna")),
+    ];
+    all.extend_from_slice(more);
+    all
+}
+
+#[track_caller]
+fn script_for(name: &str, gate: &Gate, more: &[(&'static str, String)]) {
+    let all = anna(gate, more);
+    let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    script(name, &all);
+}
+
+fn journey(javascript: &str, browser: &str) {
     let upstream = upstream();
-    let gate = gate(&upstream);
-    let portal = gate.url("localhost", "/.stepgate");
-    script(
-        "journey.mjs",
-        &[
-            ("PAGE", &gate.url("payroll.localhost", "/report?month=11")),
-            ("PORTAL", &portal),
-            ("USERNAME", "anna"),
-            ("PASSWORD", &Setup::password("anna")),
-            ("SCRIPT", javascript),
-        ],
-    );
+    let how = [("SCRIPT", javascript.to_owned()), ("BROWSER", browser.to_owned())];
+    script_for("journey.mjs", &gate(&upstream), &how);
 }
 
 #[test]
 fn sign_in_scan_the_code_confirm_and_arrive() {
-    journey("on");
+    journey("on", "chromium");
 }
 
 #[test]
 fn the_same_with_scripts_off() {
-    journey("off");
+    journey("off", "chromium");
+}
+
+#[test]
+fn the_same_in_firefox() {
+    journey("on", "firefox");
+}
+
+#[test]
+fn a_firefox_without_script_gets_there_too() {
+    let upstream = upstream();
+    script_for("firefox_plain.mjs", &gate(&upstream), &[("BROWSER", "firefox".to_owned())]);
+}
+
+#[test]
+fn somebody_with_a_passkey_takes_another_way_in_a_firefox_that_knows_none() {
+    let upstream = upstream();
+    let gate = gate(&upstream);
+    let (mut browser, authenticator) = gate.enrolled("anna");
+    passkeys::enrol(&gate, &mut browser, &mut SoftPasskey::new(1)).expect(200);
+    let more = [
+        ("BROWSER", "firefox".to_owned()),
+        ("NEWCOMER", "ben".to_owned()),
+        ("SECRET", authenticator.secret().to_owned()),
+        ("AFTER", authenticator.last_step().to_string()),
+    ];
+    script_for("firefox.mjs", &gate, &more);
 }
 
 #[test]
@@ -108,7 +146,7 @@ fn a_newcomer_tries_the_demo() {
 }
 
 /// A gate whose second app takes only passkeys that cannot be copied.
-fn passkeys(name: &str) {
+fn with_a_vault(name: &str) {
     let upstream = upstream();
     let url = upstream.url();
     let gate = Setup::new(&format!(
@@ -132,10 +170,93 @@ fn passkeys(name: &str) {
 
 #[test]
 fn e18_e19_passkeys_are_made_used_and_refused() {
-    passkeys("passkeys.mjs");
+    with_a_vault("passkeys.mjs");
 }
 
 #[test]
 fn a_passkey_alone_signs_in() {
-    passkeys("passkey_sign_in.mjs");
+    with_a_vault("passkey_sign_in.mjs");
+}
+
+#[test]
+fn p2_what_people_read_when_a_browser_makes_or_finds_no_passkey() {
+    let upstream = upstream();
+    script_for("passkey_errors.mjs", &gate(&upstream), &[]);
+}
+
+/// A gate with these settings of passkeys, and what a key meets there.
+fn kinds(passkey: &str, expected: &str, more: &[(&'static str, String)]) -> Gate {
+    let upstream = upstream();
+    let gate = Setup::new(&format!(
+        "\n  - {{ name: Payroll, host: payroll.localhost, upstream: \"{}\", require: standard }}\n",
+        upstream.url()
+    ))
+    .section(
+        "factors",
+        &format!("{{ passkey: {{ {passkey} }}, recovery_codes: {{ enabled: false }} }}"),
+    )
+    .user("anna", &[])
+    .start();
+    let more = [more, &[("EXPECTED", expected.to_owned())]].concat();
+    script_for("passkey_kinds.mjs", &gate, &more);
+    gate
+}
+
+#[test]
+fn e19_a_key_without_a_pin_will_do_only_where_that_is_said() {
+    kinds("user_verification: required", "required", &[]);
+    kinds("user_verification: preferred", "preferred", &[]);
+}
+
+/// The make of Chromium's virtual authenticator.
+const VIRTUAL: &str = "01020304-0506-0708-0102-030405060708";
+
+#[test]
+fn e19_only_makes_that_are_accepted_and_the_person_is_told() {
+    let gate = kinds("models: [ee882879-721c-4913-9775-3dfcce97072a]", "refused", &[]);
+    let results = gate.audit("enrolment.confirmed");
+    assert!(results.len() > 10 && results.iter().all(|one| one["result"] == "unfit"), "{results:?}");
+    kinds(&format!("models: [{VIRTUAL}]"), "accepted", &[]);
+}
+
+#[test]
+fn e19_a_make_is_proved_by_the_certificate_of_its_maker() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+    // What the key shows of itself, where any is accepted; then that certificate, and another, as the root.
+    kinds(&format!("models: [{VIRTUAL}]"), "accepted", &[("ATTESTED", file("shown.pem"))]);
+    let with_root = |root: &str, expected| {
+        kinds(&format!("models: [{VIRTUAL}], attestation_roots: \"{root}\""), expected, &[])
+    };
+    with_root(&file("shown.pem"), "accepted");
+    write_private(Path::new(&file("other.pem")), &Maker::new().certificate().pem());
+    with_root(&file("other.pem"), "refused");
+}
+
+#[test]
+fn passkeys_go_on_working_after_the_portal_has_moved_to_another_domain() {
+    let upstream = upstream();
+    let setup = Setup::new(&format!(
+        "\n  - {{ name: Old, host: old.test, upstream: \"{}\", require: standard }}\n",
+        upstream.url()
+    ))
+    .section(
+        "server",
+        "{ listen: \"127.0.0.1:$PORT\", public_url: \"https://new.test\", operations: \"127.0.0.1:0\" }",
+    )
+    .section("factors", "{ passkey: { relying_party: old.test, related_origins: [https://new.test] } }")
+    .tls(&["old.test", "new.test"])
+    .user("anna", &[]);
+    let certificate = setup.path("tls.crt").to_string_lossy().into_owned();
+    let gate = setup.start();
+    script_for(
+        "related_origins.mjs",
+        &gate,
+        &[
+            ("PAGE", "https://old.test/report".to_owned()),
+            ("PORTAL", "https://new.test/.stepgate".to_owned()),
+            ("ADDRESS", gate.address().to_string()),
+            ("CERTIFICATE", certificate),
+        ],
+    );
 }

@@ -64,6 +64,7 @@ mod operations;
 mod outward;
 mod packaging;
 mod pairing;
+mod passkey_sources;
 mod passkeys;
 mod passwords;
 mod proxies;

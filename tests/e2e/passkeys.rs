@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Gate, Reply, Setup, SoftPasskey, Upstream};
+use crate::support::{Browser, Gate, Maker, Reply, Setup, SoftPasskey, Upstream, write_private};
 
-fn gate() -> (Upstream, Gate) {
+pub(super) fn gate() -> (Upstream, Gate) {
     let upstream = Upstream::start();
     let routes = format!(
         "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard }}\n",
@@ -15,12 +15,12 @@ fn gate() -> (Upstream, Gate) {
     (upstream, setup.start())
 }
 
-fn origin(gate: &Gate) -> String {
+pub(super) fn origin(gate: &Gate) -> String {
     gate.url("localhost", "")
 }
 
 /// A new passkey of whoever is signed in here.
-fn enrol(gate: &Gate, browser: &mut Browser, key: &mut SoftPasskey) -> Reply {
+pub(super) fn enrol(gate: &Gate, browser: &mut Browser, key: &mut SoftPasskey) -> Reply {
     let begun = browser
         .fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "passkey" })))
         .expect(201)
@@ -32,7 +32,12 @@ fn enrol(gate: &Gate, browser: &mut Browser, key: &mut SoftPasskey) -> Reply {
 
 /// A challenge for the app, and the ceremony of the way that is chosen.
 fn challenge(gate: &Gate, browser: &mut Browser) -> (String, Value) {
-    let body = json!({ "return": gate.url("localhost", "/report") });
+    challenge_for(gate, browser, &gate.url("localhost", "/report"))
+}
+
+/// A challenge on the way to this page.
+pub(super) fn challenge_for(gate: &Gate, browser: &mut Browser, page: &str) -> (String, Value) {
+    let body = json!({ "return": page });
     let challenge = browser
         .fetch("POST", &gate.portal("api/v1/challenges"), Some(&body))
         .expect(201)
@@ -54,7 +59,7 @@ fn start(gate: &Gate, browser: &mut Browser, id: &str, enrolment: &Value) -> Val
     begun.expect(200).json()["started"]["options"].clone()
 }
 
-fn answer(gate: &Gate, browser: &mut Browser, id: &str, way: &Value, credential: &Value) -> Reply {
+pub(super) fn answer(gate: &Gate, browser: &mut Browser, id: &str, way: &Value, credential: &Value) -> Reply {
     let body = json!({ "enrolment": way["enrolment"], "credential": credential });
     browser.fetch("POST", &gate.portal(&format!("api/v1/challenges/{id}/answer")), Some(&body))
 }
@@ -124,13 +129,20 @@ fn a_copied_key_is_refused_and_recorded() {
     let (id, way) = challenge(&gate, &mut laptop);
     key.counter = 5;
     let copied = key.get(&way["options"], &origin(&gate));
-    assert_eq!(answer(&gate, &mut laptop, &id, &way, &copied).status, 422);
-    assert_eq!(gate.audit("challenge.answered").last().unwrap()["result"], "cloned");
+    let refused = answer(&gate, &mut laptop, &id, &way, &copied).expect(422);
+    assert_eq!(refused.json()["code"], "copied");
+    let record = gate.audit("challenge.answered").pop().unwrap();
+    assert_eq!(
+        (&record["result"], &record["detail"]["enrolment"]),
+        (&json!("cloned"), &way["enrolment"]),
+        "the officer has to know which"
+    );
     let begun = begin_sign_in(&gate, &mut laptop);
     let copied = key.get(&begun["options"], &origin(&gate));
     assert_eq!(sign_in(&gate, &mut gate.browser(), &begun, &copied).status, 401);
     assert_eq!(sign_in(&gate, &mut laptop, &begun, &copied).status, 401);
-    assert_eq!(gate.audit("sign_in.passkey").last().unwrap()["result"], "cloned");
+    let record = gate.audit("sign_in.passkey").pop().unwrap();
+    assert_eq!((&record["result"], &record["detail"]["enrolment"]), (&json!("cloned"), &way["enrolment"]));
 }
 
 #[test]
@@ -199,19 +211,68 @@ fn whoever_signs_in_with_what_is_not_theirs_is_refused_alike() {
 }
 
 #[test]
-fn browsers_find_out_which_other_origins_may_use_them() {
-    let upstream = Upstream::start();
+fn e19_a_make_that_is_not_accepted_is_told_from_a_wrong_answer_and_locks_nobody() {
+    let (upstream, maker, make) = (Upstream::start(), Maker::new(), [3; 16]);
     let routes = format!(
-        "\n  - {{ name: app, host: app.localhost, upstream: \"{}\", require: standard }}\n",
+        "\n  - {{ name: app, host: localhost, upstream: \"{}\", require: standard }}\n",
         upstream.url()
     );
-    let asked = |setup: Setup| {
-        let gate = setup.start();
-        gate.browser().visit(&gate.url("localhost", "/.well-known/webauthn"))
+    let factors =
+        "{ passkey: { models: [03030303-0303-0303-0303-030303030303], attestation_roots: $DIR/maker.pem } }";
+    let setup = Setup::new(&routes).section("factors", factors);
+    write_private(&setup.path("maker.pem"), &maker.certificate().pem());
+    let gate = setup.user("anna", &[]).start();
+    let mut anna = gate.signed_in("anna");
+    let mut foreign = SoftPasskey {
+        aaguid: make,
+        attestation: Some(Maker::new().certify(make)),
+        ..SoftPasskey::new(1)
     };
-    assert_eq!(asked(Setup::new(&routes)).status, 404);
+    // More than five wrong answers would lock.
+    for _ in 0..7 {
+        let refused = enrol(&gate, &mut anna, &mut foreign).expect(422);
+        assert_eq!(refused.json()["code"], "not_accepted");
+    }
+    assert!(gate.audit("enrolment.confirmed").iter().all(|one| one["result"] == "unfit"));
+    assert!(gate.audit("person.locked").is_empty());
+    let mut ours =
+        SoftPasskey { aaguid: make, attestation: Some(maker.certify(make)), ..SoftPasskey::new(2) };
+    enrol(&gate, &mut anna, &mut ours).expect(200);
+}
+
+#[test]
+fn browsers_find_out_which_other_origins_may_use_them() {
+    let upstream = Upstream::start();
+    let (asked, url) = (
+        |gate: &Gate, host: &str, path: &str| gate.browser().visit(&gate.url(host, path)),
+        upstream.url(),
+    );
+    let routes =
+        |host: &str| format!("\n  - {{ name: app, host: {host}, upstream: \"{url}\", require: standard }}\n");
+    let file = "/.well-known/webauthn";
+    let none = Setup::new(&routes("app.localhost")).start();
+    assert_eq!(asked(&none, "localhost", file).status, 404);
     let related = " { passkey: { related_origins: [https://old.example.com] } }";
-    let reply = asked(Setup::new(&routes).section("factors", related)).expect(200);
-    assert_eq!(reply.header("content-type"), Some("application/json"));
-    assert_eq!(reply.json(), json!({ "origins": ["https://old.example.com"] }));
+    // Whether the portal has a host of its own, or an app is there, which is not asked and need not be public.
+    for app in ["app.localhost", "localhost"] {
+        let gate = Setup::new(&routes(app)).section("factors", related).start();
+        let reply = asked(&gate, "localhost", file).expect(200);
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        assert_eq!(reply.json(), json!({ "origins": ["https://old.example.com"] }));
+        let beside = asked(&gate, "localhost", "/.well-known/webauthn/x").status;
+        assert!(beside == 404 || beside == 303, "{app}: {beside}");
+    }
+    // The portal has moved; browsers ask the host that the passkeys were made for, which has an app of its own.
+    let moved =
+        " { passkey: { relying_party: old.localhost, related_origins: [\"http://localhost:$PORT\"] } }";
+    let gate = Setup::new(&routes("old.localhost")).section("factors", moved).start();
+    let reply = asked(&gate, "old.localhost", file).expect(200);
+    assert_eq!(reply.json(), json!({ "origins": [gate.url("localhost", "")] }));
+    assert_eq!(
+        asked(&gate, "old.localhost", "/.stepgate/my-mfa").status,
+        404,
+        "and nothing else of the portal"
+    );
+    assert_eq!(asked(&gate, "old.localhost", "/.well-known/webauthn?x=1").status, 303);
+    assert!(upstream.requests().is_empty());
 }

@@ -119,8 +119,12 @@ impl Factor for Passkeys {
     }
 
     fn default_name(&self, material: &Material) -> String {
+        self.name_where(material, "")
+    }
+
+    fn name_where(&self, material: &Material, agent: &str) -> String {
         Kept::enrolled(&material.secret)
-            .map_or("Passkey", |enrolled| models::name(&enrolled))
+            .map_or("Passkey", |enrolled| models::name(&enrolled, agent))
             .to_owned()
     }
 
@@ -164,14 +168,16 @@ impl Factor for Passkeys {
         };
         match judged {
             Ok(right) => Verdict::Right(right),
+            Err(Refusal::Another) => Verdict::Wrong,
+            Err(refusal @ Refusal::Cloned) => {
+                tracing::warn!(why = %refusal, "A passkey did not count: there may be a copy of it.");
+                Verdict::Cloned
+            }
             Err(refusal) => {
-                if !matches!(refusal, Refusal::Another) {
-                    tracing::info!(why = %refusal, "A passkey did not count.");
-                }
-                if matches!(refusal, Refusal::Cloned) {
-                    Verdict::Cloned
-                } else {
-                    Verdict::Wrong
+                tracing::info!(why = %refusal, "A passkey did not count.");
+                match refusal {
+                    Refusal::Unfit(_) => Verdict::Unfit,
+                    _ => Verdict::Wrong,
                 }
             }
         }

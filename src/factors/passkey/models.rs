@@ -1,5 +1,6 @@
 //! What a passkey is called before its owner names it: by the make of its authenticator where that
-//! is known, else by how it is reached. It must never decide what is accepted.
+//! is known, else by how it is reached, and for a device's own by the browser it was made in. It must
+//! never decide what is accepted.
 
 use uuid::Uuid;
 
@@ -8,13 +9,18 @@ use super::kept::Enrolled;
 /// One make a line, sorted: AAGUID, space, name.
 const MODELS: &str = include_str!("models.txt");
 
-/// A name to propose.
-pub(super) fn name(passkey: &Enrolled) -> &'static str {
+/// A name to propose; `agent` is the browser, "Firefox on Linux", or empty.
+pub(super) fn name<'a>(passkey: &Enrolled, agent: &'a str) -> &'a str {
     let reached = |transport: &str| passkey.transports.iter().any(|one| one == transport);
     if let Some(model) = model(&passkey.aaguid) {
         model
     } else if reached("internal") {
-        "This device"
+        // "This device" would be wrong on every other one.
+        if agent.contains(" on ") {
+            agent
+        } else {
+            "This device"
+        }
     } else if reached("hybrid") {
         "Phone or tablet"
     } else if reached("usb") || reached("nfc") || reached("ble") || reached("smart-card") {

@@ -48,6 +48,9 @@ pub(super) enum Refusal {
     /// The answer is not by this passkey.
     #[error("it is another passkey")]
     Another,
+    /// The authenticator is none of those that are accepted, or does not prove that it is.
+    #[error("the authenticator is not accepted: {0}")]
+    Unfit(String),
     #[error(transparent)]
     Library(WebauthnError),
     #[error("{0}")]
@@ -137,6 +140,15 @@ impl RelyingParty {
             selection["residentKey"] = json!("preferred");
         }
         public_key.remove("hints");
+        // Whether the user was verified is judged here each time; the policy is one more lock for those keys that
+        // know it. Browsers refuse all others where it is enforced, and everything where it asks for more than
+        // is asked for besides.
+        if let Some(extensions) = public_key.get_mut("extensions").and_then(Value::as_object_mut) {
+            extensions.remove("enforceCredentialProtectionPolicy");
+            if !self.wishes.verified {
+                extensions.remove("credentialProtectionPolicy");
+            }
+        }
         if self.roots.is_none() && !self.wishes.models.is_empty() {
             // Some browsers hide the make unless an attestation is asked for.
             public_key.insert("attestation".to_owned(), json!("direct"));
@@ -152,20 +164,22 @@ impl RelyingParty {
         json: &str,
     ) -> Result<Enrolled, Refusal> {
         let answer = answer::registered(json).ok_or(Refusal::Ours("it is no registration"))?;
-        let mut credential: Credential = match registration {
+        let judged: Result<Credential, WebauthnError> = match registration {
             Registration::Verified(state) => {
-                self.webauthn.finish_passkey_registration(&answer, state)?.into()
+                self.webauthn.finish_passkey_registration(&answer, state).map(Into::into)
             }
             Registration::Present(state) => {
-                self.webauthn.finish_securitykey_registration(&answer, state)?.into()
+                self.webauthn.finish_securitykey_registration(&answer, state).map(Into::into)
             }
-            Registration::Attested(state) => {
-                self.webauthn.finish_attested_passkey_registration(&answer, state)?.into()
-            }
+            Registration::Attested(state) => self
+                .webauthn
+                .finish_attested_passkey_registration(&answer, state)
+                .map(Into::into),
         };
+        let mut credential = judged.map_err(unproved)?;
         let aaguid = answer::aaguid(&answer);
         if !self.wishes.models.is_empty() && !self.wishes.models.contains(&aaguid) {
-            return Err(Refusal::Ours("its make is not one that is accepted"));
+            return Err(Refusal::Unfit(format!("its make is {aaguid}")));
         }
         // Judged, and of no use any more: certificates would fill the row.
         credential.attestation = webauthn_rs::prelude::ParsedAttestation::default();
@@ -244,6 +258,21 @@ impl RelyingParty {
         };
         let updated = updated(enrolled, &result)?;
         Ok((updated, result.user_verified()))
+    }
+}
+
+/// Tells an authenticator that is not what the operator wants from a registration that is not right.
+fn unproved(error: WebauthnError) -> Refusal {
+    match error {
+        WebauthnError::AttestationChainNotTrusted(_)
+        | WebauthnError::AttestationNotVerifiable
+        | WebauthnError::AttestationNotSupported
+        | WebauthnError::AttestationTrustFailure
+        | WebauthnError::AttestationUntrustedAaguid
+        | WebauthnError::AttestationFormatMissingAaguid
+        | WebauthnError::AttestationCertificateRequirementsNotMet
+        | WebauthnError::CredentialMayNotBeHardwareBound => Refusal::Unfit(error.to_string()),
+        other => other.into(),
     }
 }
 

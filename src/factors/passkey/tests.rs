@@ -12,7 +12,7 @@ use super::{answer, models};
 
 #[path = "../../../tests/e2e/support/soft_passkey.rs"]
 pub(super) mod soft_passkey;
-use soft_passkey::SoftPasskey;
+use soft_passkey::{Maker, SoftPasskey};
 
 const ORIGIN: &str = "https://mfa.example.com";
 const ANNA: Uuid = Uuid::from_bytes([7; 16]);
@@ -50,7 +50,10 @@ fn prove(
 fn a_passkey_is_made_and_used_and_its_counter_kept() {
     let (party, mut key) = (party(true, &[]), SoftPasskey::new(1));
     let enrolled = enrol(&party, &mut key).unwrap();
-    assert_eq!((enrolled.credential.counter, models::name(&enrolled)), (1, "Security key"));
+    assert_eq!(
+        (enrolled.credential.counter, models::name(&enrolled, "Firefox on Linux")),
+        (1, "Security key")
+    );
     assert_eq!(enrolled.transports, ["nfc", "usb"]);
     let (enrolled, verified) = prove(&party, &enrolled, &mut key).unwrap();
     assert_eq!((enrolled.credential.counter, verified), (2, true));
@@ -147,7 +150,83 @@ fn e19_only_makes_that_are_accepted() {
     assert_eq!(options["publicKey"]["attestation"], "direct");
     assert!(enrol(&party, &mut SoftPasskey { aaguid: ours, ..SoftPasskey::new(1) }).is_ok());
     let refused = enrol(&party, &mut SoftPasskey { aaguid: other, ..SoftPasskey::new(2) });
-    assert!(matches!(refused, Err(Refusal::Ours(_))));
+    assert!(matches!(refused, Err(Refusal::Unfit(_))));
+}
+
+/// An authenticator of this make, with a certificate that its maker signed.
+fn attested(maker: &Maker, aaguid: [u8; 16], seed: u8) -> SoftPasskey {
+    SoftPasskey { aaguid, attestation: Some(maker.certify(aaguid)), ..SoftPasskey::new(seed) }
+}
+
+#[test]
+fn e19_where_roots_are_given_a_make_is_what_its_maker_has_signed() {
+    let (ours, other) = ([3; 16], [4; 16]);
+    let (maker, stranger) = (Maker::new(), Maker::new());
+    for verified in [true, false] {
+        let wishes = Wishes {
+            verified,
+            models: [Uuid::from_bytes(ours)].into(),
+            roots: vec![maker.certificate().der().to_vec()],
+        };
+        let origin = Url::parse(ORIGIN).unwrap();
+        let party = RelyingParty::new("Example", "example.com", &origin, &[], wishes).unwrap();
+        let (options, _) = party.register(&anna(), Vec::new()).unwrap();
+        // Browsers would refuse keys that know no such policy, and one that contradicts the rest.
+        let extensions = &options["publicKey"]["extensions"];
+        assert!(extensions.get("enforceCredentialProtectionPolicy").is_none(), "{extensions}");
+        assert_eq!(extensions.get("credentialProtectionPolicy").is_some(), verified, "{extensions}");
+        let mut good = attested(&maker, ours, 1);
+        let enrolled = enrol(&party, &mut good).unwrap();
+        assert_eq!(enrolled.aaguid.as_bytes(), &ours);
+        assert!(prove(&party, &enrolled, &mut good).is_ok());
+        for (mut key, why) in [
+            (attested(&stranger, ours, 2), "somebody else's certificate"),
+            (attested(&maker, other, 3), "another make"),
+            (SoftPasskey { aaguid: ours, ..SoftPasskey::new(4) }, "nothing but its word"),
+        ] {
+            let refused = enrol(&party, &mut key);
+            assert!(matches!(refused, Err(Refusal::Unfit(_))), "{why}: {:?}", refused.err());
+        }
+        // A certificate of another make in the hand of one that calls itself ours.
+        let mut liar = SoftPasskey { attestation: Some(maker.certify(other)), ..attested(&maker, ours, 5) };
+        assert!(enrol(&party, &mut liar).is_err());
+        let mut forger = SoftPasskey { bogus: true, ..attested(&maker, ours, 6) };
+        assert!(enrol(&party, &mut forger).is_err(), "another signature");
+    }
+}
+
+#[test]
+fn e19_a_synced_passkey_is_none_of_a_certified_make() {
+    let (ours, maker) = ([3; 16], Maker::new());
+    let wishes = Wishes {
+        verified: true,
+        models: [Uuid::from_bytes(ours)].into(),
+        roots: vec![maker.certificate().der().to_vec()],
+    };
+    let origin = Url::parse(ORIGIN).unwrap();
+    let party = RelyingParty::new("Example", "example.com", &origin, &[], wishes).unwrap();
+    let mut synced = SoftPasskey { synced: true, ..attested(&maker, ours, 1) };
+    let refused = enrol(&party, &mut synced);
+    assert!(matches!(refused, Err(Refusal::Unfit(_))), "{:?}", refused.err());
+}
+
+#[test]
+fn a_device_is_called_by_the_browser_that_it_was_made_in() {
+    let (party, mut key) = (party(true, &[]), SoftPasskey::new(1));
+    let enrolled = enrol(&party, &mut key).unwrap();
+    let reached = |by: &str| Enrolled { transports: vec![by.to_owned()], ..enrolled.clone() };
+    for (transport, agent, name) in [
+        ("internal", "Firefox on Linux", "Firefox on Linux"),
+        ("internal", "another program", "This device"),
+        ("hybrid", "Firefox on Linux", "Phone or tablet"),
+        ("usb", "Firefox on Linux", "Security key"),
+        ("", "Firefox on Linux", "Passkey"),
+    ] {
+        assert_eq!(models::name(&reached(transport), agent), name, "{transport}");
+    }
+    let known = Uuid::try_parse("bada5566-a7aa-401f-bd96-45619a55120d").unwrap();
+    let known = Enrolled { aaguid: known, ..reached("internal") };
+    assert_eq!(models::name(&known, "Firefox on Linux"), "1Password");
 }
 
 #[test]

@@ -37,7 +37,10 @@
     const button = box.querySelector("[data-start]");
     let pending = null;
 
-    // The texts stand in the page, hidden; at most one is shown.
+    const shown = Date.now();
+    const life = asked.publicKey.timeout || 300000;
+
+    // The texts stand in the page, hidden; those of one name are shown.
     const say = (name) => {
       for (const text of box.querySelectorAll("[data-says]")) text.hidden = text.dataset.says !== name;
     };
@@ -46,7 +49,7 @@
       if (pending) pending.abort();
       const mine = (pending = new AbortController());
       const began = Date.now();
-      say();
+      if (!quiet) say();
       try {
         const parse = create ? Credential.parseCreationOptionsFromJSON : Credential.parseRequestOptionsFromJSON;
         const publicKey = parse ? parse.call(Credential, asked.publicKey) : opened(asked.publicKey);
@@ -58,10 +61,17 @@
         if (mine !== pending) return;
         pending = null;
         if (quiet || error.name === "AbortError") return;
-        const late = Date.now() - began >= (asked.publicKey.timeout || 300000) - 1000;
+        const late = Date.now() - began >= life - 1000;
         say(error.name === "NotAllowedError" && late ? "TimeoutError" : error.name);
         if (![...box.querySelectorAll("[data-says]")].some((text) => !text.hidden)) say("Error");
+        offer();
       }
+    };
+
+    // The browser's own offer, in the field of the user name.
+    const offer = async () => {
+      if (kind !== "sign-in" || !Credential.isConditionalMediationAvailable) return;
+      if (await Credential.isConditionalMediationAvailable() && !pending) run(true);
     };
 
     if (!Credential || !navigator.credentials) {
@@ -69,14 +79,16 @@
       continue;
     }
     button.hidden = false;
-    button.addEventListener("click", () => run(false));
+    button.addEventListener("click", () => {
+      // What was begun with the page runs out with it: nobody is to put a finger there in vain.
+      if (kind === "get" && Date.now() - shown > life * 0.9) window.location.replace(form.action);
+      else run(false);
+    });
     // Lets the browser forget what the server has forgotten.
     if (gone && Credential.signalUnknownCredential) {
       Credential.signalUnknownCredential({ rpId: asked.publicKey.rpId, credentialId: gone }).catch(() => {});
     }
-    if (kind === "sign-in" && Credential.isConditionalMediationAvailable) {
-      Credential.isConditionalMediationAvailable().then((can) => { if (can && !pending) run(true); });
-    }
+    offer();
     // Whoever leaves is not asked any more; whoever comes back may be.
     window.addEventListener("pagehide", () => { if (pending) pending.abort(); });
   }

@@ -160,6 +160,19 @@ impl Confirm {
     }
 }
 
+/// A passkey that was just made: how it is kept, and a name for it (ux.md P-22).
+#[derive(Template)]
+#[template(path = "new_passkey.html")]
+pub struct NewPasskey {
+    pub shell: Shell,
+    pub action: String,
+    pub hidden: Hidden,
+    /// Whether it stays on one device; else it is synced.
+    pub stays: bool,
+    pub name: String,
+    pub problem: Option<Problem>,
+}
+
 /// Key and QR code, and the first code back.
 #[derive(Template)]
 #[template(path = "totp.html")]

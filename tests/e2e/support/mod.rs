@@ -41,7 +41,7 @@ pub use provider::Provider;
 pub use proxy::{Kind, Proxy, Reserved, tool};
 pub use raw::Raw;
 pub use slapd::Slapd;
-pub use soft_passkey::SoftPasskey;
+pub use soft_passkey::{Maker, SoftPasskey};
 pub use tools::{Finished, peers_python, pipe_into, python, run, stepgate};
 pub use upstream::{Recorded, Upstream, ok};
 pub use vendors::{Vendors, peer, post, vendors_python};

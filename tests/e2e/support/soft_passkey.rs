@@ -28,6 +28,14 @@ pub struct SoftPasskey {
     pub cross_origin: bool,
     /// Signs something else than what it sends.
     pub bogus: bool,
+    /// What its maker gave it to show, where it is asked to.
+    pub attestation: Option<Attestation>,
+}
+
+/// A certificate of the make and its key (L3 8.2: `packed`).
+pub struct Attestation {
+    certificate: Vec<u8>,
+    key: EcdsaKeyPair,
 }
 
 impl SoftPasskey {
@@ -44,6 +52,7 @@ impl SoftPasskey {
             synced: false,
             cross_origin: false,
             bogus: false,
+            attestation: None,
         }
     }
 
@@ -56,16 +65,38 @@ impl SoftPasskey {
         data.extend_from_slice(&u16::try_from(self.id.len()).unwrap().to_be_bytes());
         data.extend_from_slice(&self.id);
         data.extend(self.public_key());
-        let mut object = vec![0xa3, 0x63];
-        object.extend_from_slice(b"fmt\x64none\x67attStmt\xa0\x68authData\x59");
+        let client_data = self.client_data("webauthn.create", options, origin);
+        let mut object = vec![0xa3];
+        object.extend(self.statement(&data, &client_data));
+        object.extend_from_slice(b"\x68authData\x59");
         object.extend_from_slice(&u16::try_from(data.len()).unwrap().to_be_bytes());
         object.extend(data);
         let response = json!({
-            "clientDataJSON": encoded(&self.client_data("webauthn.create", options, origin)),
+            "clientDataJSON": encoded(&client_data),
             "attestationObject": encoded(&object),
             "transports": ["usb", "nfc", "nonsense"],
         });
         self.credential(&response)
+    }
+
+    /// `fmt` and `attStmt`.
+    fn statement(&self, data: &[u8], client_data: &[u8]) -> Vec<u8> {
+        let Some(attestation) = &self.attestation else {
+            return b"\x63fmt\x64none\x67attStmt\xa0".to_vec();
+        };
+        let mut signed = data.to_vec();
+        signed.extend_from_slice(digest::digest(&digest::SHA256, client_data).as_ref());
+        if self.bogus {
+            signed.push(0);
+        }
+        let signature = attestation.key.sign(&SystemRandom::new(), &signed).unwrap();
+        let mut statement = b"\x63fmt\x66packed\x67attStmt\xa3\x63alg\x26\x63sig\x58".to_vec();
+        statement.push(u8::try_from(signature.as_ref().len()).unwrap());
+        statement.extend_from_slice(signature.as_ref());
+        statement.extend_from_slice(b"\x63x5c\x81\x59");
+        statement.extend_from_slice(&u16::try_from(attestation.certificate.len()).unwrap().to_be_bytes());
+        statement.extend_from_slice(&attestation.certificate);
+        statement
     }
 
     /// The answer to `navigator.credentials.get(options)` on a page of `origin`.
@@ -142,4 +173,50 @@ fn encoded(bytes: &[u8]) -> String {
 
 fn decoded(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// Who makes authenticators: signs what they show of themselves.
+pub struct Maker {
+    root: rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+}
+
+impl Maker {
+    pub fn new() -> Self {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+        parameters.distinguished_name = named("Maker Root");
+        let key = rcgen::KeyPair::generate().unwrap();
+        Self { root: rcgen::CertifiedIssuer::self_signed(parameters, key).unwrap() }
+    }
+
+    pub fn certificate(&self) -> &rcgen::Certificate {
+        self.root.as_ref()
+    }
+
+    /// A certificate for authenticators of this make (L3 8.2.1).
+    pub fn certify(&self, aaguid: [u8; 16]) -> Attestation {
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::ExplicitNoCa;
+        parameters.distinguished_name = named("Attestation");
+        let content = [&[0x04, 0x10], aaguid.as_slice()].concat();
+        let id_fido_gen_ce_aaguid = [1, 3, 6, 1, 4, 1, 45724, 1, 1, 4];
+        parameters.custom_extensions = vec![rcgen::CustomExtension::from_oid_content(
+            &id_fido_gen_ce_aaguid,
+            content,
+        )];
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.root).unwrap().der().to_vec();
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).unwrap();
+        Attestation { certificate, key }
+    }
+}
+
+fn named(common: &str) -> rcgen::DistinguishedName {
+    let mut name = rcgen::DistinguishedName::new();
+    name.push(rcgen::DnType::CountryName, "SE");
+    name.push(rcgen::DnType::OrganizationName, "Maker AB");
+    name.push(rcgen::DnType::OrganizationalUnitName, "Authenticator Attestation");
+    name.push(rcgen::DnType::CommonName, common);
+    name
 }
