@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 use crate::store::StoreError;
 
-/// How long an answer waits for the one before it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer waits for the one before it: longer than any question to a service takes, or who presses
+/// the button twice during a push would see a failure and not what came of it.
+const PATIENCE: Duration = Duration::from_secs(80);
 
 /// The questions that are being answered.
 #[derive(Clone, Default)]

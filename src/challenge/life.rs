@@ -11,7 +11,7 @@ use super::ways::{Taste, chosen, ways};
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::FactorKind;
-use crate::factors::{Answer, Asking, Unavailable, Verdict};
+use crate::factors::{Answer, Asking, Verdict};
 use crate::policy::{Accepted, EnrolmentId};
 use crate::store::{ChallengeRecord, Lane, NewChallenge, Stage, StoreError};
 
@@ -189,7 +189,8 @@ impl Challenges {
                 now: attempt.now,
             };
             let asked = tokio::time::timeout(LONGEST_ASK, factor.ask(asking)).await;
-            let verdict = asked.unwrap_or_else(|_| Err(Unavailable("it took too long".to_owned())));
+            // It was asked, so it may have judged.
+            let verdict = asked.unwrap_or_else(|_| Ok(Verdict::Silent("it took too long".to_owned())));
             given = Given { verdict, of: candidate.enrolment.clone(), ..given };
             if !matches!(given.verdict, Ok(Verdict::Wrong)) {
                 break;

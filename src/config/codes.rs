@@ -46,6 +46,7 @@ pub enum Code {
     Certificate,
     FailsOpen,
     OneMailbox,
+    Unprotected,
     UnknownVariable,
     Unreadable,
     Internal,
@@ -53,7 +54,7 @@ pub enum Code {
 
 impl Code {
     /// Every code: id and one line of explanation, in the order of the ids.
-    pub const ALL: [(Self, &'static str, &'static str); 44] = [
+    pub const ALL: [(Self, &'static str, &'static str); 45] = [
         (Self::Syntax, "SG-C000", "The file is not well-formed YAML."),
         (Self::UnknownKey, "SG-C001", "A key that does not exist at this place."),
         (
@@ -174,6 +175,11 @@ impl Code {
             Self::LooseSession,
             "SG-C054",
             "Warning: a session of an app counts that could become somebody else's, or that never ends.",
+        ),
+        (
+            Self::Unprotected,
+            "SG-C055",
+            "Warning: replies of a RADIUS server count that anybody on the way can change.",
         ),
         (Self::UnknownVariable, "SG-C060", "A `STEPGATE__…` variable that names no setting."),
         (

@@ -8,6 +8,7 @@ mod asked;
 mod check;
 mod ext_authz;
 mod log_in;
+mod own_body;
 mod reverse_proxy;
 
 use std::convert::Infallible;

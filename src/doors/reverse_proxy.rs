@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tower::{Service, ServiceExt as _};
 
 use super::Handler;
+use super::own_body::OwnBody;
 use crate::gate::{Judgement, LogIn, Onlookers};
 use crate::policy::Permit;
 use crate::upstream::{Body, Extended, Forwarder, Outgoing, Payload, Peer, Rules, Side, UpstreamError};
@@ -31,8 +32,9 @@ const MAX_OWN_BODY: usize = 64 * 1024;
 const DRAIN_FOR: Duration = Duration::from_secs(2);
 /// Requests in the portal at once, over all workers; more are told to come back.
 const MAX_IN_PORTAL: usize = 1024;
-/// How long the portal may take for one answer, its body aside.
-const PORTAL_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the portal may take for one answer, its body aside: longer than the longest question to a service
+/// that waits for a person with a phone in their hand.
+const PORTAL_DEADLINE: Duration = Duration::from_secs(90);
 
 /// Whoever judges requests: the gate. A trait so that the door can be tried with another.
 pub trait Judge: Send + Sync + 'static {
@@ -84,19 +86,19 @@ where
         let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
             return plain(StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once; try again.\n");
         };
-        let body = match body {
-            Some(body) if body.size_hint().lower() > MAX_OWN_BODY as u64 => {
-                return plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n");
-            }
-            Some(body) if !body.is_end_stream() => Body::boxed(Limited::new(body, MAX_OWN_BODY)),
-            _ => Body::Empty,
-        };
-        let mut request = Request::from_parts(parts, body);
-        request.extensions_mut().insert(peer);
+        if body.as_ref().is_some_and(|body| body.size_hint().lower() > MAX_OWN_BODY as u64) {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.\n");
+        }
         let service = self.service.clone();
         // Spawned, so that a client that leaves cannot cut a step of a challenge in half.
         let answered = self.control.spawn(async move {
             let _place = place;
+            let body = match body {
+                Some(body) if !body.is_end_stream() => Body::boxed(OwnBody::new(body, MAX_OWN_BODY)),
+                _ => Body::Empty,
+            };
+            let mut request = Request::from_parts(parts, body);
+            request.extensions_mut().insert(peer);
             timeout(PORTAL_DEADLINE, service.oneshot(request)).await
         });
         match answered.await {
@@ -270,4 +272,27 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_portal_may_wait_a_minute_for_a_person_and_not_for_ever() {
+        let answered = async |seconds: u64| {
+            let service = tower::service_fn(move |_: Request<Body>| async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok::<_, Infallible>(Response::new(Body::Empty))
+            });
+            let (parts, ()) = Request::new(()).into_parts();
+            let peer = Peer { address: ([127, 0, 0, 1], 1).into(), tls: true };
+            PortalDoor::new(service, Handle::current())
+                .answer(parts, None, peer)
+                .await
+                .status()
+        };
+        assert_eq!(answered(75).await, StatusCode::OK, "a push, and what is written after it");
+        assert_eq!(answered(3600).await, StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

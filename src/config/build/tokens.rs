@@ -43,15 +43,19 @@ pub(super) fn radius(root: &Node, problems: &mut Problems) -> Radius {
             Diagnostic::error(Code::Bound, "a person cannot be kept waiting so long").at(at, "1s to 60s"),
         );
     }
+    let message_authenticator = match node.text_of("message_authenticator") {
+        Some("server-is-old") => MessageAuthenticator::ServerIsOld,
+        _ => MessageAuthenticator::Required,
+    };
+    if message_authenticator == MessageAuthenticator::ServerIsOld {
+        problems.push(unprotected(node));
+    }
     let servers = node.get("servers").map(Node::items).unwrap_or_default();
     let host = || Some(value(root.get("server")?, "public_url", address::public_url)?.host);
     Radius {
         label: node.text_of("label").unwrap_or_default().to_owned(),
         servers: servers.iter().filter_map(|server| radius_server(server, problems)).collect(),
-        message_authenticator: match node.text_of("message_authenticator") {
-            Some("server-is-old") => MessageAuthenticator::ServerIsOld,
-            _ => MessageAuthenticator::Required,
-        },
+        message_authenticator,
         nas_identifier: node
             .text_of("nas_identifier")
             .map(str::to_owned)
@@ -59,6 +63,13 @@ pub(super) fn radius(root: &Node, problems: &mut Problems) -> Radius {
             .unwrap_or_default(),
         timeout,
     }
+}
+
+fn unprotected(node: &Node) -> Diagnostic {
+    let at = node.get("message_authenticator").map_or(node.span, |value| value.span);
+    Diagnostic::warning(Code::Unprotected, "a no of the RADIUS server can be made a yes on its way")
+        .at(at, "CVE-2024-3596: whoever can change packets between the two passes with any code")
+        .fix("let the server send Message-Authenticator, and leave this out")
 }
 
 fn radius_server(node: &Node, problems: &mut Problems) -> Option<RadiusServer> {

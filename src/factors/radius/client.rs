@@ -30,6 +30,8 @@ const AGAIN_AFTER: [Duration; 3] = [
 const AT_ONCE: usize = 256;
 /// Seconds that a silent server is asked last.
 const REST: i64 = 60;
+/// For all servers together: a person waits, and who asks for us waits no longer than this either.
+const ALTOGETHER: Duration = Duration::from_secs(70);
 
 /// The servers in the order they are configured.
 pub(super) struct Client {
@@ -105,8 +107,18 @@ impl Client {
             .try_acquire()
             .map_err(|_| Unheard::NotAsked("too many questions are under way".to_owned()))?;
         let (mut why, mut asked) = (Vec::new(), false);
-        for server in self.order(question.challenged_by.map(|(server, _)| server), now) {
-            match self.ask_one(server, question).await {
+        let until = Instant::now() + ALTOGETHER;
+        let servers = self.order(question.challenged_by.map(|(server, _)| server), now);
+        if servers.is_empty() {
+            return Err(Unheard::NotAsked("the server that asked is not configured any more".to_owned()));
+        }
+        for server in servers {
+            let patience = self.deadline.min(until.saturating_duration_since(Instant::now()));
+            if patience.is_zero() {
+                why.push(format!("{}: no time was left for it", server.address));
+                continue;
+            }
+            match self.ask_one(server, question, patience).await {
                 Ok(reply) => {
                     server.rests_until.store(i64::MIN, Ordering::Relaxed);
                     return Ok(Said { server: &server.address, reply });
@@ -137,8 +149,7 @@ impl Client {
             let request = Request::status(id(), random_bytes(), &server.secret, &self.nas_identifier);
             let outcome = match request {
                 // Old servers protect answers to this question least of all.
-                Ok(request) => self
-                    .exchange(server, &request, MessageAuthenticator::ServerIsOld)
+                Ok(request) => exchange(server, &request, MessageAuthenticator::ServerIsOld, self.deadline)
                     .await
                     .map(|_| ()),
                 Err(error) => Err(Silence::Impossible(error.to_string())),
@@ -169,7 +180,12 @@ impl Client {
         servers
     }
 
-    async fn ask_one(&self, server: &Server, question: &Question<'_>) -> Result<Reply, Silence> {
+    async fn ask_one(
+        &self,
+        server: &Server,
+        question: &Question<'_>,
+        patience: Duration,
+    ) -> Result<Reply, Silence> {
         let ask = Ask {
             user: question.user,
             password: question.password,
@@ -179,34 +195,40 @@ impl Client {
         };
         let request = Request::access(id(), random_bytes(), &server.secret, &ask)
             .map_err(|error| Silence::Impossible(error.to_string()))?;
-        self.exchange(server, &request, self.rule).await
+        exchange(server, &request, self.rule, patience).await
     }
+}
 
-    async fn exchange(
-        &self,
-        server: &Server,
-        request: &Request,
-        rule: MessageAuthenticator,
-    ) -> Result<Reply, Silence> {
-        let mut refused = None;
-        let wait = async {
-            let socket = connect(&server.address).await?;
-            let mut pauses = AGAIN_AFTER.into_iter();
-            loop {
-                socket.send(&request.bytes).await.map_err(said)?;
-                let until = pauses.next().map(|pause| Instant::now() + pause);
-                if let Some(reply) = receive(&socket, server, request, rule, until, &mut refused).await? {
-                    return Ok(reply);
-                }
+/// Sends the request, again and again, until the reply is there or patience ends.
+async fn exchange(
+    server: &Server,
+    request: &Request,
+    rule: MessageAuthenticator,
+    patience: Duration,
+) -> Result<Reply, Silence> {
+    let (mut refused, mut sent) = (None, 0_u32);
+    let wait = async {
+        let socket = connect(&server.address).await?;
+        let mut pauses = AGAIN_AFTER.into_iter();
+        loop {
+            socket.send(&request.bytes).await.map_err(said)?;
+            sent += 1;
+            let until = pauses.next().map(|pause| Instant::now() + pause);
+            if let Some(reply) = receive(&socket, server, request, rule, until, &mut refused).await? {
+                return Ok(reply);
             }
-        };
-        match timeout(self.deadline, wait).await {
-            Ok(outcome) => outcome.map_err(Silence::Nothing),
-            Err(_) => Err(Silence::Waited(match refused {
-                Some(refused) => refused.to_string(),
-                None => "no answer; a wrong shared secret looks the same".to_owned(),
-            })),
         }
+    };
+    match timeout(patience, wait).await {
+        Ok(Ok(reply)) => Ok(reply),
+        // Nobody is there, and says so at once. Later it may have gone after it had judged.
+        Ok(Err(reason)) if sent <= 1 => Err(Silence::Nothing(reason)),
+        Ok(Err(reason)) => Err(Silence::Waited(reason)),
+        Err(_) if sent == 0 => Err(Silence::Nothing("its name was not resolved in time".to_owned())),
+        Err(_) => Err(Silence::Waited(match refused {
+            Some(refused) => refused.to_string(),
+            None => "no answer; a wrong shared secret looks the same".to_owned(),
+        })),
     }
 }
 

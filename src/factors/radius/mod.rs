@@ -63,7 +63,14 @@ impl Radius {
         };
         match reply {
             Reply::Accept => Ok(Verdict::Right(Right::once_more(asking.material))),
-            Reply::Reject => Ok(Verdict::Wrong),
+            Reply::Reject { message } => {
+                if let Some(says) = presentable(&message) {
+                    // A server may repeat what it was sent.
+                    let says = says.replace(asking.answer.0.expose_secret(), "…");
+                    tracing::info!(server, %says, "the RADIUS server refused");
+                }
+                Ok(Verdict::Wrong)
+            }
             Reply::Challenge { state, message } => again(server, state, &message),
         }
     }

@@ -59,8 +59,14 @@ pub(super) struct Request {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     Accept,
-    Reject,
-    Challenge { state: Vec<u8>, message: String },
+    /// With the server's own words, which say more to the operator than to the person.
+    Reject {
+        message: String,
+    },
+    Challenge {
+        state: Vec<u8>,
+        message: String,
+    },
 }
 
 /// Why a packet is not taken for the reply. It is dropped, and the wait goes on.
@@ -176,7 +182,7 @@ impl Request {
         }
         Ok(match code {
             ACCESS_ACCEPT => Reply::Accept,
-            ACCESS_REJECT => Reply::Reject,
+            ACCESS_REJECT => Reply::Reject { message: read.message },
             _ => Reply::Challenge { state: read.state, message: read.message },
         })
     }

@@ -134,6 +134,72 @@ async fn a_silent_server_gives_way_to_the_next_and_is_asked_last_for_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_push_is_waited_for_for_a_minute() {
+    let server = socket().await;
+    let radius = radius(&[&server], Duration::from_secs(60));
+    let serve = async {
+        let (packet, from) = receive(&server).await;
+        tokio::time::sleep(Duration::from_secs(58)).await;
+        let answer = testing::reply_to(&packet, ACCEPT, &SecretString::from(SECRET), b"", true);
+        server.send_to(&answer, from).await.unwrap();
+    };
+    let (verdict, ()) = tokio::join!(ask(&radius, None), serve);
+    assert!(matches!(verdict.unwrap(), Verdict::Right(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_servers_keep_nobody_longer_than_the_page_waits() {
+    let servers = [socket().await, socket().await, socket().await];
+    let radius = radius(&servers.each_ref(), Duration::from_secs(60));
+    let began = tokio::time::Instant::now();
+    let Ok(Verdict::Silent(why)) = ask(&radius, None).await else {
+        panic!("they were asked")
+    };
+    assert!(began.elapsed() <= Duration::from_secs(71), "{:?}", began.elapsed());
+    assert!(why.contains("no time was left for it"), "{why}");
+}
+
+#[tokio::test]
+async fn a_reply_from_elsewhere_is_none() {
+    let (server, elsewhere) = (socket().await, socket().await);
+    let radius = radius(&[&server], PATIENT);
+    let serve = async {
+        let (packet, from) = receive(&server).await;
+        let accept = testing::reply_to(&packet, ACCEPT, &SecretString::from(SECRET), b"", true);
+        elsewhere.send_to(&accept, from).await.unwrap();
+        let reject = testing::reply_to(&packet, REJECT, &SecretString::from(SECRET), b"", true);
+        server.send_to(&reject, from).await.unwrap();
+    };
+    let (verdict, ()) = tokio::join!(ask(&radius, None), serve);
+    assert!(matches!(verdict.unwrap(), Verdict::Wrong), "only the server that was asked may answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_goes_after_it_was_asked_may_have_judged() {
+    let server = socket().await;
+    let radius = radius(&[&server], PATIENT);
+    let goes = async move {
+        receive(&server).await;
+        drop(server);
+    };
+    let (verdict, ()) = tokio::join!(ask(&radius, None), goes);
+    assert!(matches!(verdict, Ok(Verdict::Silent(_))), "so its silence is counted");
+}
+
+#[tokio::test]
+async fn a_challenge_of_a_server_that_is_not_configured_any_more_asks_nobody() {
+    let server = socket().await;
+    let radius = radius(&[&server], PATIENT);
+    let challenged = Challenged { server: "192.0.2.1:1812".to_owned(), state: b"state".to_vec() };
+    let begun = SecretSlice::from(serde_json::to_vec(&challenged).unwrap());
+    let Err(Unavailable(why)) = ask(&radius, Some(&begun)).await else {
+        panic!("nobody was asked")
+    };
+    assert!(why.contains("not configured any more"), "{why}");
+    assert!(server.try_recv_from(&mut [0; 4096]).is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn silence_is_never_an_answer_and_the_log_learns_why() {
     let silent = socket().await;
     let Ok(Verdict::Silent(none)) = ask(&radius(&[&silent], Duration::from_secs(3)), None).await else {

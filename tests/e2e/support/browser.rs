@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::html::{self, Form};
 use super::http::{Reply, read_reply};
@@ -30,6 +31,8 @@ pub struct Browser {
     pub extra_on: BTreeMap<String, Vec<(String, String)>>,
     /// Local address to connect from (loopback has 16 million of them).
     pub from: Option<std::net::IpAddr>,
+    /// How long it waits for an answer.
+    pub patience: Duration,
     /// `Set-Cookie` fields in the order seen, for tests about their attributes.
     pub seen_cookies: Vec<String>,
 }
@@ -53,6 +56,7 @@ impl Browser {
             extra: Vec::new(),
             extra_on: BTreeMap::new(),
             from: None,
+            patience: PATIENCE,
             seen_cookies: Vec::new(),
         }
     }
@@ -261,7 +265,7 @@ impl Browser {
                 socket.into()
             }
         };
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_read_timeout(Some(self.patience)).expect("a timeout can be set");
         stream
     }
 
