@@ -5,12 +5,13 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use super::files::Files;
 use super::{REFUSED, UNREACHABLE};
 use crate::ambient::{Clock, UnixTime};
 use crate::config::Settings;
+use crate::identity::grammar;
 use crate::policy::SubjectKey;
 use crate::store::{AuditEvent, OpenError, Store, canonical_user_name};
 
@@ -97,15 +98,22 @@ impl Records {
         Ok(subject)
     }
 
+    /// As the source itself spells it: else what is given to `Anna` would never be found when she comes.
     fn foreign(&self, source: &str, name: &str) -> anyhow::Result<Subject> {
-        let known: Vec<&str> = self.settings.identity.iter().map(|source| source.name.as_str()).collect();
-        if !known.contains(&source) {
-            bail!("there is no identity source `{source}`; the configuration has: {}", known.join(", "));
-        }
-        if name.is_empty() || name.chars().any(char::is_control) {
-            bail!("`{source}:` must be followed by the subject as that source spells it");
-        }
-        Ok(Subject { key: SubjectKey::new(source, name), local: None })
+        let sources = &self.settings.identity;
+        let Some(known) = sources.iter().find(|known| known.name == source) else {
+            let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+            bail!("there is no identity source `{source}`; the configuration has: {}", names.join(", "));
+        };
+        let name = if known.kind.ignores_case() {
+            grammar::fold(name)
+        } else {
+            name.to_owned()
+        };
+        let subject = grammar::value(&name).map_err(|why| {
+            anyhow!("`{source}:` must be followed by the subject as that source spells it: {why}")
+        })?;
+        Ok(Subject { key: SubjectKey::new(source, subject), local: None })
     }
 }
 
@@ -138,6 +146,8 @@ pub(super) mod tests {
             let text = format!(
                 "version: 1\nserver: {{ listen: \":8080\", public_url: \"http://localhost:8080\" }}\n\
                  storage: {{ database: \"{0}/stepgate.db\", state_directory: \"{0}\" }}\n\
+                 identity: [{{ name: local, type: local }}, {{ name: front, type: trusted-header, from: [127.0.0.1], \
+                 attributes: {{ user: X-User }} }}]\n\
                  routes:\n  - {{ name: app, host: localhost, upstream: \"http://127.0.0.1:8000\" }}\n",
                 state.display()
             );
@@ -204,6 +214,12 @@ pub(super) mod tests {
         let records = place.records().await;
         for text in ["anna", "ANNA", "local:Anna"] {
             assert_eq!(records.subject(text).await.unwrap().key.as_str(), "local:anna");
+        }
+        for text in ["front:Anna@Example.com", "front:ANNA@example.com"] {
+            assert_eq!(records.subject(text).await.unwrap().key.as_str(), "front:anna@example.com");
+        }
+        for odd in ["front:", "front: anna", "front:a@b@c"] {
+            assert!(records.subject(odd).await.is_err(), "nobody can come by that name: {odd}");
         }
     }
 }

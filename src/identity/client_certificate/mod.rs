@@ -128,21 +128,19 @@ impl Certificates {
             [one] if !one.is_empty() => Some(one.clone()),
             _ => None,
         };
-        // Directories ignore case, and so do mail addresses in practice (security.md B08); URIs and
-        // workloads are exact.
-        let (name, folds) = match self.user {
-            CertificateName::CommonName => (only(&names.common_names), true),
-            CertificateName::Email => (only(&names.emails), true),
-            CertificateName::PrincipalName => (only(&names.principals), true),
-            CertificateName::Host => (only(&names.hosts), true),
-            CertificateName::Uri => (only(&names.uris), false),
-            CertificateName::Subject => (Some(names.subject.clone()), false),
-            CertificateName::Spiffe => (spiffe::id(names, &self.trust_domains).map(str::to_owned), false),
+        let name = match self.user {
+            CertificateName::CommonName => only(&names.common_names),
+            CertificateName::Email => only(&names.emails),
+            CertificateName::PrincipalName => only(&names.principals),
+            CertificateName::Host => only(&names.hosts),
+            CertificateName::Uri => only(&names.uris),
+            CertificateName::Subject => Some(names.subject.clone()),
+            CertificateName::Spiffe => spiffe::id(names, &self.trust_domains).map(str::to_owned),
         };
         let Some(name) = name.filter(|name| !name.is_empty()) else {
             return Ok(None);
         };
-        let name = if folds {
+        let name = if self.user.ignores_case() {
             grammar::fold(grammar::value(&name)?)
         } else {
             name

@@ -24,6 +24,18 @@ pub enum CertificateName {
     Subject,
 }
 
+impl CertificateName {
+    /// Whether `Anna` and `anna` are one person. Directories ignore case, and so do mail addresses in practice
+    /// (security.md B08); URIs, workloads and whole subjects are exact.
+    #[must_use]
+    pub const fn ignores_case(self) -> bool {
+        match self {
+            Self::CommonName | Self::Email | Self::PrincipalName | Self::Host => true,
+            Self::Uri | Self::Spiffe | Self::Subject => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum CertificateOrigin {
     /// Our own TLS. `except`: a proxy's certificate is its own, and names none of its clients.

@@ -52,6 +52,17 @@ impl IdentityKind {
         }
     }
 
+    /// Whether `Anna` and `anna` are one person to it. Then it knows people by the folded name (security.md B08).
+    #[must_use]
+    pub fn ignores_case(&self) -> bool {
+        match self {
+            Self::Local | Self::TrustedHeader(_) | Self::Ldap(_) => true,
+            Self::AppSession(app) => app.ignores_case,
+            Self::ClientCertificate(certificate) => certificate.user.ignores_case(),
+            Self::Jwt(_) | Self::Introspection(_) | Self::Oidc(_) => false,
+        }
+    }
+
     /// Whether people sign in to it on our own pages, so that a session of ours says who they are.
     #[must_use]
     pub const fn signs_in(&self) -> bool {
