@@ -27,7 +27,10 @@ pub(super) fn digits(typed: &str, digits: u8) -> Result<NormalForm, Malformed> {
 /// A code with one of these numbers of digits; the first is the one that messages name.
 pub(super) fn either(typed: &str, lengths: &[u8]) -> Result<NormalForm, Malformed> {
     let expected = lengths.first().copied().unwrap_or_default();
-    let kept = without_separators(typed, expected)?;
+    let kept = without_separators(typed, expected).map_err(|why| match why {
+        Malformed::Empty => Malformed::Length { expected, got: 0 },
+        other => other,
+    })?;
     let ascii: Option<String> = kept.chars().map(ascii_digit).collect();
     let ascii = ascii.ok_or(Malformed::NotDigits)?;
     let fits = lengths.iter().copied().find(|length| usize::from(*length) == ascii.len());
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_the_shape() {
-        assert_eq!(six(" - "), Err(Malformed::Empty));
+        assert_eq!(six(" - "), Err(Malformed::Length { expected: 6, got: 0 }));
         assert_eq!(six("01234"), Err(Malformed::Length { expected: 6, got: 5 }));
         assert_eq!(six(&"0".repeat(300)), Err(Malformed::Length { expected: 6, got: 300 }));
         for typed in ["01234x", "01234.", "+12345", "01234²", "01234Ⅴ"] {

@@ -102,6 +102,7 @@ pub enum Setup {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     Empty,
+    /// `got`: 0 where nothing was typed.
     Length {
         expected: u8,
         got: usize,

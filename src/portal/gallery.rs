@@ -97,16 +97,32 @@ fn passkey() -> Way {
     }
 }
 
+/// What is judged by its own device or elsewhere; `says`: the words of the server that asks something more.
+fn token(factor: FactorKind, name: &str, says: Option<&str>) -> Way {
+    let shows = |says: &str| Shows::Question { says: Some(says.to_owned()) };
+    let started =
+        |says| StartedView { shows: shows(says), at: NOW, again_at: None, expires_at: NOW.plus(300) };
+    let prompt = match factor {
+        FactorKind::Hotp => Prompt::Code { digits: 6 },
+        _ => Prompt::OneTimePassword,
+    };
+    Way { prompt, started: says.map(started), ..way(factor, name) }
+}
+
 fn enrol_passkey(frame: &Frame) -> Page {
+    enrol(frame, FactorKind::Passkey, Setup::Passkey { options: ceremony() }, Prompt::Passkey)
+}
+
+fn enrol(frame: &Frame, kind: FactorKind, setup: Setup, prompt: Prompt) -> Page {
     let view = Confirm {
-        shell: frame.shell(text::adding(FactorKind::Passkey)).of(Some(NAME)),
-        title: text::adding(FactorKind::Passkey),
-        kind: FactorKind::Passkey,
+        shell: frame.shell(text::adding(kind)).of(Some(NAME)),
+        title: text::adding(kind),
+        kind,
         action: frame.url("enrol/e1"),
         start: frame.url("enrol/e1/start"),
         hidden: hidden(),
-        setup: Setup::Passkey { options: ceremony() },
-        prompt: Prompt::Passkey,
+        setup,
+        prompt,
         started: None,
         resend: false,
         to: String::new(),
@@ -409,7 +425,11 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ],
         ..Problem::new("code", text::wrong(FactorKind::Totp))
     };
-    let phone = || way(FactorKind::Totp, "Phone");
+    let mut ahead = Problem::new("code", text::wrong(FactorKind::Hotp));
+    ahead.more.push(text::wrong_advice(FactorKind::Hotp).unwrap().to_owned());
+    let typed = Prompt::OneTimePassword;
+    let fob = || token(FactorKind::Hotp, "Key fob A-17", None);
+    let phone = || Way { hint: Some("Example".to_owned()), ..way(FactorKind::Totp, "Phone") };
     let mut pages = vec![
         ("sign-in", sign_in(frame, None)),
         ("sign-in-failed", sign_in(frame, wrong("username", text::SIGN_IN_FAILED))),
@@ -444,6 +464,22 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
             "new-passkey-unnamed",
             new_passkey(frame, true, Some(Problem::new("name", text::NAME_EMPTY))),
         ),
+        ("challenge-fob", challenge(frame, fob(), None, "")),
+        ("challenge-fob-ahead", challenge(frame, fob(), Some(ahead), "")),
+        (
+            "challenge-yubikey",
+            challenge(frame, token(FactorKind::Yubikey, "YubiKey", None), None, ""),
+        ),
+        (
+            "challenge-company",
+            challenge(frame, token(FactorKind::Radius, "Company code", None), None, ""),
+        ),
+        (
+            "challenge-company-asks",
+            challenge(frame, token(FactorKind::Radius, "Company code", Some("Now the PIN")), None, ""),
+        ),
+        ("enrol-yubikey", enrol(frame, FactorKind::Yubikey, Setup::OneTimePassword, typed.clone())),
+        ("enrol-company", enrol(frame, FactorKind::Radius, Setup::OneTimePassword, typed)),
         ("ways", ways(frame)),
         ("confirmed", confirmed(frame, None)),
         ("confirmed-few-codes", confirmed(frame, Some(2))),

@@ -134,14 +134,9 @@ pub const RECOVERY_CODE: &str = "Recovery code";
 pub const RECOVERY_HINT: &str =
     "One of the codes you saved. Each code works once. Dashes and capitals don't matter.";
 pub const ANOTHER_WAY: &str = "Choose another way";
-pub const RAN_OUT: &str = "That took a little too long, so nothing was checked. Enter the newest code";
 
 pub fn app_asks(app: &str) -> String {
     format!("{app} asks you to confirm it's you.")
-}
-
-pub fn open_app(name: &str) -> String {
-    format!("Open your authenticator app and enter the code it shows for {name}.")
 }
 
 pub fn digits(count: u8) -> String {

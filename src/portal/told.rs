@@ -36,17 +36,18 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
     let problem = |text: &str| Told::wrong(Problem::new("code", text));
     match outcome {
         Some(Outcome::Malformed(why)) => {
-            let again = matches!(why, Malformed::Length { .. });
+            let again = matches!(why, Malformed::Length { got, .. } if *got > 0);
             let value = if again { code.to_owned() } else { String::new() };
             let problem = Some(Problem::new("code", text::malformed(factor, why)));
             Told { problem, value, status: None }
         }
         Some(Outcome::Wrong { attempts_left }) => {
             let mut problem = Problem::new("code", text::wrong(factor));
-            if *attempts_left <= TELL_ATTEMPTS {
-                problem.more.push(text::attempts_left(*attempts_left));
-                problem.more.extend(text::wrong_advice(factor).map(str::to_owned));
-            }
+            let few = *attempts_left <= TELL_ATTEMPTS;
+            problem.more.extend(few.then(|| text::attempts_left(*attempts_left)));
+            // A fob that has run ahead stays wrong until two codes are typed: nobody need lose tries first.
+            let advice = text::wrong_advice(factor).filter(|_| few || factor == FactorKind::Hotp);
+            problem.more.extend(advice.map(str::to_owned));
             Told::wrong(problem)
         }
         Some(Outcome::Used { .. }) => problem(text::used(factor)),
@@ -64,7 +65,7 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
         Some(Outcome::NotBegun) => problem(text::NOT_BEGUN),
         Some(Outcome::Unavailable) => problem(text::SERVICE_AWAY),
         Some(Outcome::Taken) => problem(text::TAKEN),
-        _ => problem(text::RAN_OUT),
+        _ => problem(text::ran_out(factor)),
     }
 }
 
@@ -80,6 +81,6 @@ pub fn not_begun(factor: FactorKind, beginning: &Beginning) -> Told {
         }
         Beginning::Refused(reason) => Told::wrong(Problem::new("start", text::refused(factor, *reason))),
         Beginning::Unknown => Told::wrong(Problem::new("start", text::unknown_to_service(factor))),
-        _ => Told::wrong(Problem::new("start", text::RAN_OUT)),
+        _ => Told::wrong(Problem::new("start", text::ran_out(factor))),
     }
 }

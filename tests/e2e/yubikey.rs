@@ -130,6 +130,12 @@ fn a_key_proves_once_per_touch_and_belongs_to_one_person() {
     assert_eq!(gate.answer(&mut again, &challenge, "yubikey", &typed).status, 200);
     assert!(served(&gate, &mut again));
 
+    let mut page = gate.signed_in("anna");
+    let shown = page.go(&gate.url("localhost", "/x")).text();
+    assert!(shown.contains("Put the cursor in the field and touch “YubiKey”."), "{shown}");
+    let settings = again.go(&gate.portal("my-mfa")).text();
+    assert!(settings.contains("serial 18"), "the number on the key: {settings}");
+
     let mut ben = gate.signed_in("ben");
     let (status, taken) = enrol(&gate, &mut ben, &touch(ONE, 3, 0));
     assert_eq!((status, taken["code"].as_str()), (409, Some("taken")), "{taken}");
@@ -139,8 +145,16 @@ fn a_key_proves_once_per_touch_and_belongs_to_one_person() {
 #[test]
 fn the_first_server_that_decides_decides_and_no_forgery_does() {
     let server = Server::start();
-    let (_upstream, gate) = server.gate(&["silent", "broken", "behind", "verify"]);
+    let (_upstream, gate) = server.gate(&["forged", "echo", "silent", "broken", "behind", "verify"]);
     let mut anna = gate.signed_in("anna");
+    let mut wrong = touch(ONE, 1, 1);
+    wrong.replace_range(43.., if wrong.ends_with('c') { "b" } else { "c" });
+    let (status, refused) = enrol(&gate, &mut anna, &wrong);
+    assert_eq!(
+        (status, refused["code"].as_str()),
+        (422, Some("code_wrong")),
+        "two say yes, and lie: {refused}"
+    );
     assert_eq!(enrol(&gate, &mut anna, &touch(ONE, 1, 1)).0, 200);
 
     let (_upstream, forged) = server.gate(&["forged", "echo", "broken"]);

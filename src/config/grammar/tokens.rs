@@ -9,7 +9,12 @@ pub(super) static RADIUS: Map = Map::new(
     &[
         ENABLED,
         STANDALONE,
-        Key::default("label", Scalar::Text, "Token", "What people call it; the name of new enrolments."),
+        Key::default(
+            "label",
+            Scalar::Text,
+            "Company code",
+            "What people call it; the name of new enrolments.",
+        ),
         Key::new(
             "servers",
             Shape::List(&Shape::Map(&RADIUS_SERVER)),

@@ -388,7 +388,7 @@ fn tokens_that_organisations_bring_along() {
     );
     let factors = &settings.factors;
     let radius = &factors.radius;
-    assert_eq!((radius.servers[0].address.as_str(), radius.label.as_str()), ("r:1812", "Token"));
+    assert_eq!((radius.servers[0].address.as_str(), radius.label.as_str()), ("r:1812", "Company code"));
     assert_eq!(radius.message_authenticator, MessageAuthenticator::Required);
     assert_eq!(
         (radius.nas_identifier.as_str(), radius.timeout),

@@ -17,8 +17,9 @@ use crate::config::{FactorKind, settings};
 
 /// Digits of a code, unless the token says otherwise.
 const DIGITS: u8 = 6;
-/// Counters in which two codes in a row are looked for. Two make a chance of 1 in 10^10 in all.
-const RESYNCHRONISATION: u64 = 100;
+/// Counters in which two codes in a row are looked for: more presses than a year in a pocket makes. Two codes
+/// make it a chance of one in 10^9, less than that of one code within the window.
+const RESYNCHRONISATION: u64 = 1000;
 
 /// The factor `hotp`.
 pub(super) struct Hotp {
@@ -72,11 +73,15 @@ impl Factor for Hotp {
     }
 
     fn default_name(&self, _material: &Material) -> String {
-        "Token".to_owned()
+        "Key fob".to_owned()
     }
 
     fn prompt(&self) -> Prompt {
-        Prompt::OneTimePassword
+        Prompt::Code { digits: DIGITS }
+    }
+
+    fn prompt_for(&self, about: &About) -> Prompt {
+        Prompt::Code { digits: about.digits.unwrap_or(DIGITS) }
     }
 
     fn can_be_enrolled(&self) -> bool {
@@ -173,8 +178,8 @@ mod tests {
         assert_eq!(check(&at(9), &format!("{}{}", CODES[0], CODES[1])), Err(false), "never back");
         let token = Token::read(&at(0).secret).unwrap();
         let pair = |first: u64| format!("{} {}", *token.code(first), *token.code(first + 1));
-        assert_eq!(check(&at(0), &pair(99)), Ok(101));
-        assert_eq!(check(&at(0), &pair(100)), Err(false), "too far");
+        assert_eq!(check(&at(0), &pair(999)), Ok(1001));
+        assert_eq!(check(&at(0), &pair(1000)), Err(false), "too far");
     }
 
     #[test]

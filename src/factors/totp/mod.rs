@@ -69,7 +69,10 @@ impl Factor for Totp {
             .build()
             .and_then(|totp| totp.to_url())
             .map_err(|error| EnrolError::Account(error.to_string()))?;
-        Ok((Material::new(bytes.to_vec(), 0), Setup::Totp { key, uri }))
+        // Under this the app shows its codes.
+        let about = About { hint: Some(self.issuer.clone()), ..About::default() };
+        let material = Material { about, ..Material::new(bytes.to_vec(), 0) };
+        Ok((material, Setup::Totp { key, uri }))
     }
 
     fn prompt_for(&self, about: &About) -> Prompt {
@@ -190,6 +193,7 @@ mod tests {
     fn the_uri_is_one_that_every_app_reads() {
         let (material, setup) = factor().begin(&enrolling("alice:x@example.test")).unwrap();
         assert_eq!(material.secret.expose_secret().len(), 20);
+        assert_eq!(material.about.hint.as_deref(), Some("ACME_ Co"), "what the page says to look for");
         let Setup::Totp { key, uri } = setup else {
             panic!("not an authenticator app")
         };

@@ -84,8 +84,7 @@ impl Yubikey {
 /// What is known of the key that typed this.
 fn about(otp: &Otp) -> About {
     About {
-        hint: otp.serial().map(|serial| format!("serial {serial}")),
-        note: Some("YubiKey".to_owned()),
+        note: otp.serial().map(|serial| format!("serial {serial}")),
         properties: Properties::DEVICE_BOUND,
         handle: Some(format!("yubikey:{}", otp.public_id())),
         ..About::default()

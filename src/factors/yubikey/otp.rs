@@ -60,12 +60,14 @@ impl Otp {
         self.0.get(..PUBLIC_ID).unwrap_or_default()
     }
 
-    /// The number on the key, where it was delivered with its own id.
-    pub(super) fn serial(&self) -> Option<u64> {
-        self.public_id().bytes().try_fold(0_u64, |number, byte| {
+    /// The number on the key, where it still has the id it was delivered with: ids that people programme
+    /// begin otherwise, and say nothing.
+    pub(super) fn serial(&self) -> Option<u32> {
+        let number = self.public_id().bytes().try_fold(0_u64, |number, byte| {
             let half = MODHEX.iter().position(|one| *one == byte)?;
             Some((number << 4) | u64::try_from(half).ok()?)
-        })
+        });
+        number.and_then(|number| u32::try_from(number).ok())
     }
 }
 
@@ -100,6 +102,7 @@ mod tests {
         // "cccccc" is zero; the rest is base 16: c=0 b=1 d=2.
         let otp = Otp::read(&format!("ccccccccccbd{}", "c".repeat(32))).unwrap();
         assert_eq!(otp.serial(), Some(0x12));
+        assert_eq!(Otp::read(TYPED).unwrap().serial(), None, "an id of somebody's own making");
     }
 
     #[test]

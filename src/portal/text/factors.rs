@@ -63,17 +63,57 @@ pub fn remove_effect(factor: FactorKind) -> &'static str {
     }
 }
 
+/// Where the code is to be found that nobody sends: on what the person calls `name`. `entry`: under what an
+/// app shows it.
+pub fn where_it_is(factor: FactorKind, name: &str, entry: Option<&str>) -> String {
+    match (factor, entry) {
+        (FactorKind::Totp, Some(entry)) => {
+            format!("Open your authenticator app (“{name}”) and enter the code it shows for {entry}.")
+        }
+        (FactorKind::Hotp, _) => format!("Press the button of “{name}” and enter the code it shows."),
+        (FactorKind::Yubikey, _) => {
+            format!("Put the cursor in the field and touch “{name}”. It types the code for you.")
+        }
+        (FactorKind::Radius, _) => format!("Enter the code of “{name}”."),
+        _ => format!("Enter the code that “{name}” shows."),
+    }
+}
+
+/// The same for what is being added.
+pub fn where_the_first_is(factor: FactorKind) -> Option<&'static str> {
+    match factor {
+        FactorKind::Yubikey => {
+            Some("Put the cursor in the field and touch your YubiKey. It types a code for you.")
+        }
+        FactorKind::Radius => Some("Enter one code of the device or app that your company gave you."),
+        _ => None,
+    }
+}
+
+/// The line below the label of a field that takes what a token shows or types.
+pub fn token_hint(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Yubikey => "44 letters, typed by the key",
+        _ => "Whatever your device or app shows",
+    }
+}
+
 /// What to say when an answer is not even the right shape.
 pub fn malformed(factor: FactorKind, why: &Malformed) -> String {
     match (factor, why) {
-        (FactorKind::Totp, Malformed::Empty) => "Enter the 6 digits from your app".to_owned(),
+        (FactorKind::Totp, Malformed::Length { expected, got: 0 }) => {
+            format!("Enter the {expected} digits from your app")
+        }
+        (FactorKind::Hotp, Malformed::Length { expected, got: 0 }) => {
+            format!("Enter the {expected} digits that it shows")
+        }
         (FactorKind::RecoveryCode, Malformed::Empty) => "Enter one of your recovery codes".to_owned(),
         (FactorKind::RecoveryCode, _) => "Enter one whole code from your list".to_owned(),
         (FactorKind::Passkey, _) => "Nothing was confirmed. Try again or choose another way".to_owned(),
         (FactorKind::TemporaryCode, _) => "Enter the whole code you were given".to_owned(),
         (FactorKind::Yubikey, _) => "Touch your YubiKey while the cursor is in the field".to_owned(),
-        (_, Malformed::Empty) => "Enter the code".to_owned(),
-        (FactorKind::Radius, _) => "That can't be a code of your token".to_owned(),
+        (_, Malformed::Empty | Malformed::Length { got: 0, .. }) => "Enter the code".to_owned(),
+        (FactorKind::Radius, _) => "That can't be a code of yours".to_owned(),
         (_, Malformed::Length { expected, got }) => {
             format!("The code has {expected} digits. You entered {got}")
         }
@@ -96,10 +136,23 @@ pub fn wrong(factor: FactorKind) -> &'static str {
 pub fn wrong_advice(factor: FactorKind) -> Option<&'static str> {
     match factor {
         FactorKind::Totp => Some("Check that your phone sets its time automatically."),
-        FactorKind::Hotp => {
-            Some("If its button was pressed often, type two codes in a row, one after the other.")
-        }
+        FactorKind::Hotp => Some(
+            "If its button was pressed many times, press it twice more and enter both codes, one after the other.",
+        ),
         _ => None,
+    }
+}
+
+/// The page was open for too long.
+pub fn ran_out(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::RecoveryCode | FactorKind::TemporaryCode => {
+            "That took a little too long, so nothing was checked. Enter the code again"
+        }
+        FactorKind::Passkey | FactorKind::Duo => {
+            "That took a little too long, so nothing was checked. Try again"
+        }
+        _ => "That took a little too long, so nothing was checked. Enter the newest code",
     }
 }
 
@@ -151,7 +204,7 @@ pub fn choice(name: &str) -> &'static str {
 /// Before the ways within a way.
 pub const CHOICES_LEAD: &str = "How do you want to confirm?";
 pub const PASSCODE: &str = "Or a passcode";
-pub const PASSCODE_HINT: &str = "From the app, a text or your token";
+pub const PASSCODE_HINT: &str = "From the app, a text or your key fob";
 
 /// Where a code may have gone: the service took it and did not say so.
 pub fn perhaps_sent(factor: FactorKind, to: &str) -> String {
@@ -261,7 +314,6 @@ pub const LEAVING_BUTTON: &str = "Continue";
 pub const CHECK_NOW: &str = "Check now";
 pub const APPROVE_LEAD: &str = "Confirm it on your phone. This page goes on by itself.";
 pub const APPROVE_NUMBER: &str = "Type this number there:";
-pub const TOKEN_HINT: &str = "Whatever your device or app shows";
 pub const ANOTHER_CODE: &str = "Send another";
 
 pub fn again_from(when: &str) -> String {

@@ -48,6 +48,19 @@ impl Challenge {
         }
     }
 
+    fn where_it_is(&self) -> String {
+        text::where_it_is(self.way.factor, &self.way.name, self.way.hint.as_deref())
+    }
+
+    fn token_hint(&self) -> &'static str {
+        text::token_hint(self.way.factor)
+    }
+
+    /// Whether two codes in a row are an answer, too, which want more room.
+    fn may_be_two(&self) -> bool {
+        self.way.factor == FactorKind::Hotp
+    }
+
     /// Whether what was begun is answered by typing, where another device would do as well.
     fn is_texted(&self) -> bool {
         matches!(self.shows(), Some(Shows::Sent { .. }))

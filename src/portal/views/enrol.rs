@@ -114,6 +114,15 @@ impl Confirm {
         text::start_lead(self.kind, &self.to)
     }
 
+    fn token_hint(&self) -> &'static str {
+        text::token_hint(self.kind)
+    }
+
+    /// Where the code is, unless the service asks something more by now.
+    fn lead(&self) -> Option<&'static str> {
+        text::where_the_first_is(self.kind).filter(|_| self.started.is_none())
+    }
+
     fn start_button(&self) -> &'static str {
         text::start_button(self.kind)
     }
