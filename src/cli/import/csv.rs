@@ -20,6 +20,24 @@ const COLUMNS: [&str; 10] = [
     "serial",
     "issuer",
 ];
+/// What others call them: Authelia, Microsoft's table of hardware tokens, privacyIDEA and LinOTP.
+const ALSO: [(&str, &str); 13] = [
+    ("username", "subject"),
+    ("user", "subject"),
+    ("account", "subject"),
+    ("upn", "subject"),
+    ("secret_key", "secret"),
+    ("otpkey", "secret_hex"),
+    ("type", "kind"),
+    ("tokentype", "kind"),
+    ("otplen", "digits"),
+    ("time_interval", "period"),
+    ("timestep", "period"),
+    ("hashlib", "algorithm"),
+    ("serial_number", "serial"),
+];
+/// What is of no use here.
+const UNUSED: [&str; 4] = ["manufacturer", "model", "description", "realm"];
 
 /// Reads the table.
 pub(super) fn read(text: &str) -> Rows {
@@ -27,6 +45,7 @@ pub(super) fn read(text: &str) -> Rows {
     // So that every row ends with one counted line.
     let text = Zeroizing::new(format!("{}\n", text.replace("\r\n", "\n")));
     let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter(&text))
         .trim(csv::Trim::All)
         .comment(Some(b'#'))
         .flexible(false)
@@ -35,11 +54,12 @@ pub(super) fn read(text: &str) -> Rows {
         return wrong(rows, 1, "the heading cannot be read");
     };
     // By its place, not by its text: without a heading that would be a secret.
-    if let Some(at) = heading.iter().position(|name| !COLUMNS.contains(&name.as_str())) {
+    let known = |name: &str| COLUMNS.contains(&name) || UNUSED.contains(&name);
+    if let Some(at) = heading.iter().position(|name| !known(name)) {
         let known = COLUMNS.join(", ");
         return wrong(rows, 1, &format!("the name of column {} is not one of: {known}", at + 1));
     }
-    for name in &heading {
+    for name in heading.iter().filter(|name| COLUMNS.contains(&name.as_str())) {
         if heading.iter().filter(|other| *other == name).count() > 1 {
             return wrong(rows, 1, &format!("the column `{name}` is there twice"));
         }
@@ -67,8 +87,25 @@ pub(super) fn read(text: &str) -> Rows {
     }
 }
 
+/// What stands between the columns: spreadsheets of half the world write semicolons.
+fn delimiter(text: &str) -> u8 {
+    let heading = text.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+    match heading {
+        _ if heading.contains(',') => b',',
+        _ if heading.contains(';') => b';',
+        _ if heading.contains('\t') => b'\t',
+        _ => b',',
+    }
+}
+
+/// The names as they are called here.
 fn clean(heading: &csv::StringRecord) -> Vec<String> {
-    heading.iter().map(|name| name.trim().to_ascii_lowercase()).collect()
+    let plain = |name: &str| name.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+    let ours = |name: String| match ALSO.iter().find(|(other, _)| *other == name) {
+        Some((_, ours)) => (*ours).to_owned(),
+        None => name,
+    };
+    heading.iter().map(|name| ours(plain(name))).collect()
 }
 
 fn wrong(mut rows: Rows, line: usize, what: &str) -> Rows {
@@ -136,6 +173,34 @@ mod tests {
     }
 
     #[test]
+    fn tables_of_others_are_taken_as_they_are() {
+        // `authelia storage user totp export csv`.
+        let authelia = "issuer,username,algorithm,digits,period,secret\n\
+                        Authelia,anna,SHA256,8,60,GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n";
+        // learn.microsoft.com, "OATH tokens": what vendors of tokens give to their customers.
+        let microsoft = "upn,serial number,secret key,time interval,manufacturer,model\n\
+                         anna@contoso.com,1234567,gezdgnbvgy3tqojqgezdgnbvgy3tqojq,60,Contoso,HardwareKey\n";
+        // A spreadsheet in German.
+        let semicolons = "User;Type;OTPkey;OTPlen;Counter\nanna;HOTP;31323334353637383930;8;3\n";
+        let described = [authelia, microsoft, semicolons].map(|text| {
+            let rows = read(text);
+            assert_eq!(rows.wrong, []);
+            let [row] = rows.taken.as_slice() else {
+                panic!("one row")
+            };
+            format!("{} of {}: {}", row.subject, row.issuer.as_deref().unwrap_or("?"), row.describe())
+        });
+        assert_eq!(
+            described,
+            [
+                "anna of Authelia: totp, SHA-256, 8 digits, every 60 s",
+                "anna@contoso.com of ?: totp, SHA-1, 6 digits, every 60 s, serial 1234567",
+                "anna of ?: hotp, SHA-1, 8 digits, from counter 3",
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_wrong_is_named_by_line() {
         let at = |text: &str| {
             let rows = read(text);
@@ -143,6 +208,7 @@ mod tests {
         };
         assert!(at("subject,sekret\n")[0].1.starts_with("the name of column 2 is not one of: "));
         assert_eq!(at("subject,secret,secret\n")[0], (1, "the column `secret` is there twice".into()));
+        assert_eq!(at("user,secret,subject\n")[0], (1, "the column `subject` is there twice".into()));
         assert_eq!(
             at("subject,secret,kind\nanna,GEZDGNBV\nbob,,\n,GEZDGNBV,\ncarl,GEZDGNBV,hotp\n"),
             [

@@ -12,7 +12,7 @@ mod rows;
 mod uris;
 pub mod users;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,6 +35,8 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 const MAX_ROWS: usize = 20_000;
 /// Enrolments of one person, as for people themselves.
 const MAX_EACH: usize = 20;
+/// Characters of a name, likewise.
+const MAX_NAME: usize = 64;
 /// For the whole write.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Reasons that are printed; the rest is counted.
@@ -66,8 +68,8 @@ enum Format {
     OtpauthMigration,
     /// `otpauth://…` lines
     OtpauthUris,
-    /// Columns `subject`, `secret` (base32) or `secret_hex`, and `kind`, `digits`, `period`,
-    /// `algorithm`, `counter`, `serial`
+    /// A table with a heading: `subject`, `secret` (base32) or `secret_hex`, and `kind`, `digits`, `period`,
+    /// `algorithm`, `counter`, `serial`, `issuer`; tables of Authelia and of Microsoft's tokens as they are
     Csv,
 }
 
@@ -112,8 +114,8 @@ impl Records {
 
     fn imported(&self, one: &Planned) -> AuditEvent {
         let event = self.event("enrolment.imported", &one.key).with("factor", one.new.factor.name());
-        match &one.new.material.about.hint {
-            Some(hint) => event.with("token", hint.as_str()),
+        match &one.new.material.about.note {
+            Some(note) => event.with("token", note.as_str()),
             None => event,
         }
     }
@@ -171,8 +173,8 @@ impl Records {
             match material(&row) {
                 Ok(material) => {
                     let says = format!("{key}  {}", row.describe());
-                    let new =
-                        NewEnrolment { factor: row.kind, name: factor.default_name(&material), material };
+                    let name = name_of(&row).unwrap_or_else(|| factor.default_name(&material));
+                    let new = NewEnrolment { factor: row.kind, name, material };
                     planned.push(Planned { line, key, new, says });
                 }
                 Err(bad) => refuse(bad.to_string()),
@@ -201,25 +203,48 @@ fn material(row: &Row) -> Result<Material, factors::BadToken> {
         FactorKind::Hotp => i64::try_from(row.counter).unwrap_or(i64::MAX),
         _ => 0,
     };
-    let hint = row.serial.as_ref().map(|serial| format!("serial {serial}"));
+    let note = row.serial.as_ref().map(|serial| format!("serial {serial}"));
+    // A token of hardware names no issuer on its display, an app does.
+    let hint = row
+        .issuer
+        .clone()
+        .filter(|_| row.kind == FactorKind::Totp && row.serial.is_none());
     let digits = Some(row.parameters.digits).filter(|digits| *digits != Parameters::default().digits);
-    Ok(Material { secret, state, about: About { hint, digits, ..About::default() } })
+    Ok(Material { secret, state, about: About { hint, note, digits, ..About::default() } })
+}
+
+/// What a token with a number is called, so that its owner finds it among others.
+fn name_of(row: &Row) -> Option<String> {
+    let serial = row.serial.as_ref()?;
+    Some(format!("Key fob {serial}").chars().take(MAX_NAME).collect())
+}
+
+/// "Phone", or "Phone 2" where there is one.
+fn numbered(name: String, taken: &HashSet<String>) -> String {
+    let others = (2..=MAX_EACH + 1).map(|n| format!("{name} {n}"));
+    let free = std::iter::once(name.clone()).chain(others).find(|name| !taken.contains(name));
+    free.unwrap_or(name)
 }
 
 /// Looks for what is there already, and writes everything when nothing is and it is wanted.
 async fn write(
     mut tx: Tx,
-    planned: Vec<Planned>,
+    mut planned: Vec<Planned>,
     events: Vec<AuditEvent>,
     now: crate::ambient::UnixTime,
     yes: bool,
 ) -> Result<Vec<Wrong>, StoreError> {
     let mut clashes = Vec::new();
-    let mut counts: HashMap<SubjectKey, usize> = HashMap::new();
-    for one in &planned {
+    // Of each person, what there is and what is to come.
+    let mut names: HashMap<SubjectKey, (usize, HashSet<String>)> = HashMap::new();
+    for one in &mut planned {
         let enrolled = tx.enrolments(&one.key).await?;
-        let count = counts.entry(one.key.clone()).or_insert(enrolled.len());
+        let (count, taken) = names
+            .entry(one.key.clone())
+            .or_insert_with(|| (enrolled.len(), enrolled.iter().map(|old| old.name.clone()).collect()));
         *count += 1;
+        one.new.name = numbered(std::mem::take(&mut one.new.name), taken);
+        taken.insert(one.new.name.clone());
         if *count > MAX_EACH {
             let what = format!("{} would have more than {MAX_EACH} factors", one.key);
             clashes.push(Wrong { line: one.line, what });
