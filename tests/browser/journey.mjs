@@ -1,6 +1,6 @@
 // Sign in, enrol an authenticator app by scanning the page's QR code, reach the app; then, in a fresh profile,
 // sign in again, answer the challenge, reach the app. With SCRIPT=off the same without script.
-import { assert, codes, keeps, main, printable, profile, scan, signIn, submit, untilAt } from './lib.mjs';
+import { assert, codes, keepable, keeps, main, printable, profile, scan, signIn, submit, untilAt } from './lib.mjs';
 
 const { PAGE, PORTAL, USERNAME, PASSWORD } = process.env;
 const script = process.env.SCRIPT !== 'off';
@@ -36,6 +36,7 @@ await main(async (browser, watch) => {
   if ((await page.locator('input[name=saved]').count()) > 0) {
     await keeps(page, 'recovery-codes');
     await printable(page);
+    await keepable(page, script);
     await page.check('input[name=saved]');
     await submit(page, 'input[name=saved]');
   }

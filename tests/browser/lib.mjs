@@ -2,7 +2,7 @@
 // codes by zbarimg, and the things every page must keep to (no foreign request, no violated policy, no sideways
 // scrolling).
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, firefox } from 'playwright-core';
@@ -122,6 +122,27 @@ export async function printable(page) {
   const sheets = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g).length;
   assert(sheets === 1, `the list takes ${sheets} sheets`);
   await page.emulateMedia({ media: null });
+}
+
+// In a file and, with script, in the clipboard: the same codes; and the word that they are saved is asked for.
+export async function keepable(page, script) {
+  const codes = await page.locator('#codes code').allTextContents();
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('a[download]')]);
+  const file = readFileSync(await download.path(), 'utf8');
+  assert(codes.every((code) => file.includes(code)), `not all codes are in the file: ${file}`);
+  const copy = page.locator('button[data-copy=codes]');
+  assert((await copy.isVisible()) === script, 'the button that copies is there with script and only then');
+  if (script) {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await copy.click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert(copied === codes.join('\n'), `other things were copied: ${copied}`);
+  }
+  await submit(page, 'input[name=saved]');
+  const told = await page.locator('main').innerText();
+  assert(/tick the box/.test(told), `nobody asked whether they are saved: ${told}`);
+  assert((await page.locator('#codes code').allTextContents()).join() === codes.join(), 'other codes are shown now');
 }
 
 export async function signIn(page, user, password) {

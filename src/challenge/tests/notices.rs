@@ -88,6 +88,19 @@ async fn a_recovery_code_that_was_used_is_told_and_a_wrong_one_not() {
 }
 
 #[tokio::test]
+async fn a_temporary_code_that_was_used_is_told() {
+    let (world, outbox) = world_with_mail().await;
+    let anna = with_address(caller("anna"));
+    let (material, issued) = crate::factors::temporary_code(Duration::from_hours(1), world.now());
+    let id = world.enrol("anna", FactorKind::TemporaryCode, material).await;
+    let challenge = world.open(&anna).await;
+    let answer = code(secrecy::ExposeSecret::expose_secret(&issued));
+    let passed = world.challenges.answer(&anna, &challenge, &id, answer).await.unwrap();
+    assert!(matches!(passed, Some(Outcome::Passed { .. })));
+    assert_eq!(told(&world, &outbox).await, to_anna(Event::TemporaryCodeUsed));
+}
+
+#[tokio::test]
 async fn an_app_that_is_used_every_day_is_not_told_and_nobody_without_an_address_is() {
     let (world, outbox) = world_with_mail().await;
     let app = world.app("anna").await;
