@@ -12,8 +12,8 @@ use super::state::Portal;
 use super::views::Link;
 use super::views::notice::Notice;
 use super::{
-    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_passkey, new_password, not_me, pages,
-    receipts, sign_in, sign_in_with, sign_out_there, text,
+    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_passkey, new_password, not_me, pages, receipts,
+    sign_in, sign_in_with, sign_out_there, text,
 };
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
