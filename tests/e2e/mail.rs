@@ -131,12 +131,13 @@ fn a_mail_server_that_is_slow_is_counted_as_slow() {
         .start();
     drop(app);
     let (mut anna, _) = gate.enrolled("anna");
-    let begun = anna
-        .fetch("POST", &gate.portal("api/v1/enrolments"), Some(&json!({ "factor": "email" })))
-        .json();
-    let start = gate.portal(&format!("api/v1/enrolments/{}/start", begun["id"].as_str().unwrap()));
-    let started = anna.fetch("POST", &start, Some(&json!({})));
-    assert!(started.status >= 400, "{} {}", started.status, started.text());
+    let begin = json!({ "factor": "email" });
+    let begun = anna.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&begin));
+    assert!(
+        !begun.text().contains("no answer"),
+        "the vendor's words are for the log: {}",
+        begun.text()
+    );
     let slow =
         r#"stepgate_messages_total{sender="mail",channel="email",outcome="slow",reason="unavailable"} "#;
     let metrics = gate.operations("/metrics").text();
