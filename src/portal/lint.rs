@@ -150,7 +150,7 @@ fn p1_code_fields_take_what_people_paste() {
 fn statuses_and_waits_are_those_of_the_catalogue() {
     for (name, page, html) in pages() {
         let expected = match name {
-            "invitation-needed" | "not-allowed" | "stale-form" => StatusCode::FORBIDDEN,
+            "invitation-needed" | "not-allowed" | "stale-form" | "stopped" => StatusCode::FORBIDDEN,
             "locked" | "locked-hard" | "too-many-requests" => StatusCode::TOO_MANY_REQUESTS,
             "unavailable" | "busy" => StatusCode::SERVICE_UNAVAILABLE,
             "bad-request" => StatusCode::BAD_REQUEST,

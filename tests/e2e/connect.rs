@@ -70,7 +70,7 @@ fn duo_of_both_kinds() {
         (duo.universal(""), "universal-secret-of-forty-characters-abc"),
         (duo.api(""), "authapi-secret-of-forty-characters-abcde"),
     ] {
-        let wrong = "0".repeat(40);
+        let wrong = "another-secret-of-forty-characters-xyzab".to_owned();
         let changes = [
             (secret, wrong.as_str(), ADMITTED),
             (authority.as_str(), other.as_str(), ": NOT believed: "),
@@ -133,7 +133,7 @@ fn who_is_asked_about_tokens() {
     ];
     table("identity", &asked, "identity sso", &changes);
     let keys = format!(
-        "\n  - {{ name: jwt, type: jwt, issuer: \"https://i.example\", audience: a, algorithm: EdDSA, jwks: \"{url}/keys\" }}\n"
+        "\n  - {{ name: jwt, type: jwt, header: x-jwt, issuer: \"https://i.example\", audience: a, algorithm: EdDSA, jwks: \"{url}/keys\" }}\n"
     );
     let changes = [
         ("/keys", "/page", "is no JWK Set"),
@@ -148,7 +148,7 @@ fn one_that_is_broken_hides_no_other_and_scripts_read_what_it_is() {
     let server = Upstream::answering(|_| ok("{\"keys\":[]}"));
     let identity = format!(
         "\n  - {{ name: dead, type: introspection, endpoint: \"http://127.0.0.1:1/\", client_id: gate, client_secret: s3cret }}\
-         \n  - {{ name: empty, type: jwt, issuer: \"https://i.example\", audience: a, algorithm: EdDSA, jwks: \"{}/keys\" }}\n",
+         \n  - {{ name: empty, type: jwt, header: x-jwt, issuer: \"https://i.example\", audience: a, algorithm: EdDSA, jwks: \"{}/keys\" }}\n",
         server.url()
     );
     let found = with("identity", &identity)

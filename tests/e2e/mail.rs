@@ -227,9 +227,9 @@ fn people_are_told_by_mail_what_happened_to_their_factors() {
     let plain = mail["plain"].as_str().unwrap();
     for part in [
         "“Phone” was added",
-        " UTC\n",
+        " UTC",
         "Browser: ",
-        "Address: 127.0.0.1\n",
+        "Address: 127.0.0.1",
         &gate.portal("my-mfa"),
     ] {
         assert!(plain.contains(part), "{part}\n{plain}");
