@@ -30,6 +30,7 @@ pub(super) fn passkey(root: &Node, node: Option<&Node>, problems: &mut Problems)
     let relying_party = relying_party(node, &portal, &related, problems);
     let related_origins: Vec<String> = related.iter().map(PublicUrl::origin).collect();
     if let Some(span) = node.get("related_origins").map(|node| node.span)
+        && !related_origins.is_empty()
         && relying_party != portal.host
         && !is_site(root, &relying_party)
     {
