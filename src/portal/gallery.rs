@@ -141,6 +141,7 @@ fn new_passkey(frame: &Frame, stays: bool, problem: Option<Problem>) -> Page {
         action: frame.url("my-mfa/new-passkey/e1"),
         hidden: hidden(),
         stays,
+        alone: true,
         name: "Firefox on Linux".to_owned(),
         problem,
     };

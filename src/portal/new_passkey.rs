@@ -33,9 +33,9 @@ pub async fn show(
     visit: Visit,
 ) -> Reply {
     let caller = portal.signed_in(&visit, &params.onward)?;
-    let passkey = own(&portal, caller, &id).await?;
-    let name = passkey.name.clone();
-    Ok(form(&portal, &visit, &params.onward, &passkey, name, None))
+    let new = own(&portal, caller, &id).await?;
+    let name = new.passkey.name.clone();
+    Ok(form(&portal, &visit, &params.onward, &new, name, None))
 }
 
 /// Another name, or the same; then on with what the passkey was made for.
@@ -48,7 +48,8 @@ pub async fn submit(
     let Posted { visit, fields } = posted;
     let onward = &params.onward;
     let caller = portal.signed_in(&visit, onward)?;
-    let passkey = own(&portal, caller, &id).await?;
+    let new = own(&portal, caller, &id).await?;
+    let passkey = &new.passkey;
     let name = fields.get("name").trim();
     if name != passkey.name {
         may_change(&portal, caller, onward, &place(&passkey.id)).await?;
@@ -61,7 +62,7 @@ pub async fn submit(
                     text::NAME_LONG
                 };
                 let problem = Some(Problem::new("name", why));
-                return Ok(form(&portal, &visit, onward, &passkey, name.to_owned(), problem));
+                return Ok(form(&portal, &visit, onward, &new, name.to_owned(), problem));
             }
             Err(error) => return Err(error.into()),
         }
@@ -69,19 +70,26 @@ pub async fn submit(
     Err(Detour::To(next(&portal, caller, onward).await?))
 }
 
-async fn own(portal: &Portal, caller: &Caller, id: &str) -> Result<EnrolmentView, Failure> {
+/// A passkey of the caller's, and whether it is all that they have for every day.
+struct New {
+    passkey: EnrolmentView,
+    alone: bool,
+}
+
+async fn own(portal: &Portal, caller: &Caller, id: &str) -> Result<New, Failure> {
     let enrolments = portal.services.challenges.enrolments(caller).await?;
+    let alone = enrolments.iter().filter(|one| !one.factor.is_spare()).count() == 1;
     let passkey = enrolments
         .into_iter()
         .find(|one| *one.id.0 == *id && one.factor == FactorKind::Passkey);
-    passkey.ok_or(Failure::NotFound)
+    Ok(New { passkey: passkey.ok_or(Failure::NotFound)?, alone })
 }
 
 fn form(
     portal: &Portal,
     visit: &Visit,
     onward: &Onward,
-    passkey: &EnrolmentView,
+    New { passkey, alone }: &New,
     name: String,
     problem: Option<Problem>,
 ) -> Response {
@@ -95,6 +103,7 @@ fn form(
         action: onward.journey_only().on(&portal.frame.url(&place(&passkey.id))),
         hidden: Hidden::token(portal.services.passage.csrf_token(&visit.visitor)),
         stays: passkey.stays,
+        alone: *alone,
         name,
         problem,
     };

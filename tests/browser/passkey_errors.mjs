@@ -7,6 +7,9 @@ const { PAGE, PORTAL, USERNAME, PASSWORD } = process.env;
 const origins = [new URL(PAGE).origin, new URL(PORTAL).origin];
 const start = '[data-start]';
 
+// The others look the same.
+const pictured = ['make-late', 'make-twice', 'make-full', 'use-none-here', 'use-elsewhere'];
+
 const texts = (page) => page.locator('[data-says]:visible').allInnerTexts();
 
 // Presses the button and waits for words; they, and the way out.
@@ -17,7 +20,7 @@ async function said(page, name, pattern) {
   assert(pattern.test(all), `${name}: ${all}`);
   assert(await page.locator('a', { hasText: 'Choose another way' }).isVisible(), `${name}: no other way`);
   assert(await page.locator(start).isVisible(), `${name}: it cannot be tried again`);
-  await look(page, name);
+  if (pictured.includes(name)) await look(page, name);
 }
 
 // The page as the server sent it, with another ceremony in it than it would have.
@@ -100,10 +103,15 @@ await main(async (browser, watch) => {
   await carried.verified(false);
   await said(next, 'use-unverified', /Nothing was confirmed/);
   await carried.verified(true);
-  await carried.present(false);
-  await altered(next, (asked) => { asked.timeout = 12_000; });
+  // As if nobody had touched it for five minutes.
+  await next.evaluate(() => {
+    const now = Date.now;
+    navigator.credentials.get = async () => {
+      Date.now = () => now() + 300_000;
+      throw new DOMException('', 'NotAllowedError');
+    };
+  });
   await said(next, 'use-late', /took too long/);
-  await carried.present(true);
   await altered(next, (asked) => { asked.rpId = 'example.com'; });
   await said(next, 'use-elsewhere', /don't work at this address/);
   await failing(next, 'OperationError');

@@ -1,10 +1,9 @@
 // Which authenticators will do: one that cannot make sure of its user, and one whose make the operator accepts or
-// does not. MAKE: what to do at this gate; ATTESTED: where to leave the certificate that the key shows.
-import { writeFileSync } from 'node:fs';
+// does not. EXPECTED: what a key meets at this gate.
 import { authenticator } from './authenticator.mjs';
 import { assert, keeps, main, profile, signIn, submit, untilAt } from './lib.mjs';
 
-const { PAGE, PORTAL, USERNAME, PASSWORD, EXPECTED, ATTESTED } = process.env;
+const { PAGE, PORTAL, USERNAME, PASSWORD, EXPECTED } = process.env;
 const origins = [new URL(PAGE).origin, new URL(PORTAL).origin];
 const start = '[data-start]';
 
@@ -70,12 +69,11 @@ const steps = {
     await context.close();
   },
 
-  // Only certain makes, and this is one of them; the certificate that it showed is kept.
+  // Only certain makes, and this is one of them.
   async accepted(browser, watch) {
     const { page, context } = await newcomer(browser, watch);
     const key = await authenticator(page);
     await Promise.all([page.waitForNavigation(), page.click('button[value=passkey]')]);
-    if (ATTESTED) await shown(page);
     await Promise.all([page.waitForNavigation(), page.click(start)]);
     assert((await page.locator('input[name=name]').count()) === 1, await page.locator('main').innerText());
     await submit(page, 'input[name=name]');
@@ -83,20 +81,5 @@ const steps = {
     await context.close();
   },
 };
-
-// The certificate in what the browser posts (x5c of a packed attestation).
-async function shown(page) {
-  page.on('request', (request) => {
-    const credential = new URLSearchParams(request.postData() ?? '').get('credential');
-    if (!credential) return;
-    const object = Buffer.from(JSON.parse(credential).response.attestationObject, 'base64url');
-    const at = object.indexOf(Buffer.from('x5c'));
-    if (at < 0) return;
-    // 'x5c', an array of one, a byte string of two bytes' length.
-    const length = object.readUInt16BE(at + 5);
-    const pem = object.subarray(at + 7, at + 7 + length).toString('base64').replace(/.{64}/g, '$&\n');
-    writeFileSync(ATTESTED, `-----BEGIN CERTIFICATE-----\n${pem}\n-----END CERTIFICATE-----\n`);
-  });
-}
 
 await main(async (browser, watch) => steps[EXPECTED](browser, watch));

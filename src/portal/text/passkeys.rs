@@ -40,4 +40,6 @@ pub fn your_passkeys(names: &[String]) -> String {
 pub const PASSKEY_ADDED: &str = "Your passkey is ready";
 pub const PASSKEY_SYNCED: &str =
     "It's synced: whoever keeps it for you copies it to your other devices, too.";
-pub const PASSKEY_STAYS: &str = "It stays on this one device or key. Add a second way to confirm, so that you aren't locked out on the day you don't have it.";
+pub const PASSKEY_STAYS: &str = "It stays on this one device or key.";
+pub const PASSKEY_ALONE: &str =
+    "Add a second way to confirm, so that you aren't locked out on the day you don't have it.";

@@ -178,6 +178,8 @@ pub struct NewPasskey {
     pub hidden: Hidden,
     /// Whether it stays on one device; else it is synced.
     pub stays: bool,
+    /// Whether it is all that the person has for every day.
+    pub alone: bool,
     pub name: String,
     pub problem: Option<Problem>,
 }
