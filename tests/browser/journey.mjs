@@ -23,6 +23,15 @@ await main(async (browser, watch) => {
   }
   await keeps(page, 'enrol');
   const uri = await scan(page);
+  // A camera needs dark on light, whatever colours the page has.
+  await page.emulateMedia({ colorScheme: 'dark' });
+  assert((await scan(page)) === uri, 'the code cannot be scanned on a dark page');
+  const ground = await page.$eval('svg[role=img] path', (path) => {
+    const { display, fill } = getComputedStyle(path);
+    return `${display} ${fill}`;
+  });
+  assert(ground === 'inline rgb(255, 255, 255)', `the code stands on ${ground}`);
+  await page.emulateMedia({ colorScheme: null });
   assert(uri.startsWith('otpauth://totp/'), `not an authenticator's address: ${uri.slice(0, 20)}`);
   const secret = new URL(uri).searchParams.get('secret');
   const code = codes(secret);

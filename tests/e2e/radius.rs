@@ -168,6 +168,7 @@ fn a_challenge_is_asked_again_on_the_page_with_the_servers_words() {
     let reply = page.submit(&Form::code(&reply.text()).unwrap().fill("code", "my PIN"));
     let reply = page.settle(reply);
     assert!(reply.text().contains("Enter the code we sent to your phone"), "{}", reply.text());
+    assert!(reply.text().contains("What is asked for above"), "{}", reply.text());
     let reply = page.submit(&Form::code(&reply.text()).unwrap().fill("code", "246810"));
     page.settle(reply);
     assert!(served(&gate, &mut page));

@@ -90,6 +90,10 @@ pub fn where_the_first_is(factor: FactorKind) -> Option<&'static str> {
     }
 }
 
+/// The label of a field for what a server asks besides, which need not be a code.
+pub const ANSWER: &str = "Answer";
+pub const ANSWER_HINT: &str = "What is asked for above";
+
 /// The line below the label of a field that takes what a token shows or types.
 pub fn token_hint(factor: FactorKind) -> &'static str {
     match factor {

@@ -52,8 +52,25 @@ impl Challenge {
         text::where_it_is(self.way.factor, &self.way.name, self.way.hint.as_deref())
     }
 
+    /// Whether a server asks something besides, which need not be a code.
+    fn is_asked_besides(&self) -> bool {
+        matches!(self.shows(), Some(Shows::Question { says: Some(_) }))
+    }
+
+    fn token_label(&self) -> &'static str {
+        if self.is_asked_besides() {
+            text::ANSWER
+        } else {
+            text::CODE
+        }
+    }
+
     fn token_hint(&self) -> &'static str {
-        text::token_hint(self.way.factor)
+        if self.is_asked_besides() {
+            text::ANSWER_HINT
+        } else {
+            text::token_hint(self.way.factor)
+        }
     }
 
     /// Whether two codes in a row are an answer, too, which want more room.

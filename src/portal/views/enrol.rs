@@ -114,8 +114,25 @@ impl Confirm {
         text::start_lead(self.kind, &self.to)
     }
 
+    /// Whether a server asks something besides, which need not be a code.
+    fn is_asked_besides(&self) -> bool {
+        matches!(self.shows(), Some(Shows::Question { says: Some(_) }))
+    }
+
+    fn token_label(&self) -> &'static str {
+        if self.is_asked_besides() {
+            text::ANSWER
+        } else {
+            text::CODE
+        }
+    }
+
     fn token_hint(&self) -> &'static str {
-        text::token_hint(self.kind)
+        if self.is_asked_besides() {
+            text::ANSWER_HINT
+        } else {
+            text::token_hint(self.kind)
+        }
     }
 
     /// Where the code is, unless the service asks something more by now.
