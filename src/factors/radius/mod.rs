@@ -64,9 +64,9 @@ impl Radius {
         match reply {
             Reply::Accept => Ok(Verdict::Right(Right::once_more(asking.material))),
             Reply::Reject { message } => {
+                // A server may repeat what it was sent.
+                let message = message.replace(asking.answer.0.expose_secret(), "…");
                 if let Some(says) = presentable(&message) {
-                    // A server may repeat what it was sent.
-                    let says = says.replace(asking.answer.0.expose_secret(), "…");
                     tracing::info!(server, %says, "the RADIUS server refused");
                 }
                 Ok(Verdict::Wrong)
