@@ -8,6 +8,7 @@
 //! [`Delivery::new`].
 
 pub mod addresses;
+pub mod digits;
 mod fallover;
 mod mail;
 pub mod notices;

@@ -11,8 +11,10 @@ use phonenumber::metadata::DATABASE;
 use phonenumber::{Mode, PhoneNumber, Type};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Characters looked at; E.164 has at most 15 digits, people add spaces and brackets.
-const MAX_TYPED: usize = 64;
+use super::digits::ascii_digit;
+
+/// Bytes looked at; E.164 has at most 15 digits, people add spaces and brackets.
+const MAX_TYPED: usize = 128;
 /// Digits at the end that a block of numbers shares the rest with: what is sold at once.
 const BLOCK_DIGITS: usize = 4;
 
@@ -164,8 +166,11 @@ fn plain(typed: &str) -> Result<String, BadNumber> {
     }
     let mut plain = String::with_capacity(typed.len());
     for c in typed.trim().nfkc() {
+        if let Some(digit) = ascii_digit(c) {
+            plain.push(digit);
+            continue;
+        }
         match c {
-            '0'..='9' => plain.push(c),
             '+' if plain.is_empty() => plain.push(c),
             '(' | ')' | '.' | '/' | '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
             c if c.is_whitespace()
@@ -231,6 +236,8 @@ mod tests {
             ("+44 7400 123456", Some("DE"), "+447400123456"),
             ("0044 7400 123456", Some("DE"), "+447400123456"),
             ("０７４００ １２３４５６", Some("GB"), "+447400123456"),
+            ("٠٧٤٠٠ ١٢٣٤٥٦", Some("GB"), "+447400123456"),
+            ("+४४ ७४०० १२३४५६", None, "+447400123456"),
             ("0151 23456789", Some("DE"), "+4915123456789"),
             ("0151/234.567-89", Some("DE"), "+4915123456789"),
             ("(201) 555-0123", Some("US"), "+12015550123"),
@@ -274,7 +281,7 @@ mod tests {
         ] {
             assert_eq!(text(typed, country), Err(expected), "{typed} {country:?}");
         }
-        assert_eq!(text(&"0".repeat(65), Some("GB")), Err(BadNumber::NotANumber));
+        assert_eq!(text(&"0".repeat(129), Some("GB")), Err(BadNumber::NotANumber));
     }
 
     #[test]
