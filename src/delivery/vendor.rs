@@ -32,6 +32,14 @@ pub(super) trait Vendor: Send + Sync {
     /// When this vendor cannot carry it.
     fn request(&self, message: &Message, now: UnixTime) -> Result<Request<Bytes>, NotSent>;
 
+    /// What has to be asked before it, if anything; the answer does not matter, only that there is one.
+    ///
+    /// # Errors
+    /// When the request cannot be made.
+    fn before(&self, _message: &Message) -> Result<Option<Request<Bytes>>, NotSent> {
+        Ok(None)
+    }
+
     /// What the answer means.
     ///
     /// # Errors
@@ -61,6 +69,11 @@ pub(super) struct OverHttp<V> {
 impl<V: Vendor> OverHttp<V> {
     async fn exchange(&self, message: &Message) -> Result<Accepted, NotSent> {
         let request = self.vendor.request(message, self.clock.now())?;
+        if let Some(first) = self.vendor.before(message)? {
+            let answered = self.client.call(first, PATIENCE).await;
+            // Nothing of the message itself has left.
+            answered.map_err(|error| NotSent { certain: true, ..unanswered(error) })?;
+        }
         let answer = self.client.call(request, PATIENCE).await.map_err(unanswered)?;
         self.vendor.judge(&answer)
     }

@@ -20,7 +20,7 @@ import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 # 1 500 555 0001 is the number that Twilio's test credentials call invalid; so do all of these.
 E164 = re.compile(r"\+(?!15005550001$)[1-9][0-9]{6,14}$")
@@ -92,8 +92,23 @@ def twilio_verify(request, service):
         raise Refused(400, {"code": 60200, "message": "Invalid parameter `To`", "status": 400})
     if not re.match(r"[0-9]{4,10}$", one(fields, "CustomCode") or ""):
         raise Refused(400, {"code": 60200, "message": "Invalid parameter `CustomCode`", "status": 400})
+    # A pending verification keeps its code: https://www.twilio.com/docs/verify/api/rate-limits-and-timeouts
+    with request.server.lock:
+        code = request.server.pending.setdefault(one(fields, "To"), one(fields, "CustomCode"))
+    request.body = urlencode({**{key: values[0] for key, values in fields.items()}, "CustomCode": code}).encode()
     return 201, {"sid": "VE" + uuid.uuid4().hex, "service_sid": service, "status": "pending", "valid": False,
                  "to": one(fields, "To"), "channel": one(fields, "Channel")}
+
+
+def twilio_verify_end(request, service, to):
+    """By number or SID; the fake knows numbers alone."""
+    twilio_login(request)
+    if one(form(request), "Status") not in ("canceled", "approved"):
+        raise Refused(400, {"code": 60200, "message": "Invalid parameter `Status`", "status": 400})
+    with request.server.lock:
+        if request.server.pending.pop(unquote(to), None) is None:
+            raise Refused(404, {"code": 20404, "message": "The requested resource was not found", "status": 404})
+    return 200, {"sid": "VE" + uuid.uuid4().hex, "service_sid": service, "status": "canceled", "valid": False}
 
 
 # Vonage: https://developer.vonage.com/en/api/sms and /en/api/verify.v2
@@ -243,6 +258,7 @@ def gateway(request):
 ROUTES = [
     ("POST", r"/2010-04-01/Accounts/(AC[0-9a-f]{32})/Messages\.json$", twilio_message),
     ("POST", r"/v2/Services/(VA[0-9a-f]{32})/Verifications$", twilio_verify),
+    ("POST", r"/v2/Services/(VA[0-9a-f]{32})/Verifications/([^/]+)$", twilio_verify_end),
     ("POST", r"/sms/json$", vonage_sms),
     ("POST", r"/v2/verify/?$", vonage_verify),
     ("POST", r"/v1/Account/([A-Z0-9]+)/Message/$", plivo_message),
@@ -337,7 +353,7 @@ class Vendors(BaseHTTPRequestHandler):
             return
         text = self.body.decode()
         fields = json.loads(text) if text.startswith("{") else dict(parse_qsl(text))
-        if fields.get("DryRun"):
+        if fields.get("DryRun") or "Status" in fields:
             return
         with self.server.lock:
             self.server.sent.append({"path": path, "fields": fields})
@@ -356,6 +372,7 @@ def serve(port):
     server = ThreadingHTTPServer(("127.0.0.1", port), Vendors)
     server.daemon_threads = True
     server.lock, server.sent, server.next, server.always = threading.Lock(), [], None, None
+    server.pending = {}
     return server
 
 

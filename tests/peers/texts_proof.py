@@ -45,6 +45,9 @@ def twilio():
     started = client.verify.v2.services(SERVICE).verifications.create(
         to="+15005550006", channel="sms", custom_code="123456")
     assert started.status == "pending" and started.sid.startswith("VE"), started
+    pending = client.verify.v2.services(SERVICE).verifications("+15005550006")
+    assert pending.update(status="canceled").status == "canceled"
+    assert fails(TwilioRestException, lambda: pending.update(status="canceled")).code == 20404
 
 
 def vonage():

@@ -1,10 +1,12 @@
 //! Twilio Verify v2 as a carrier of our own codes: `POST …/Verifications` with `CustomCode`.
 //!
 //! Twilio writes the text and chooses the sender; the code is judged here and never sent back to
-//! Twilio. Notices cannot be sent this way.
+//! Twilio. Notices cannot be sent this way. While a verification of a number is pending, Twilio's
+//! documents say, another request sends the same code once more; so the pending one is cancelled first.
 
 use bytes::Bytes;
 use http::{Request, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret as _;
 
 use super::super::vendor::{Vendor, basic, form, get, not_carried};
@@ -44,6 +46,12 @@ impl Vendor for TwilioVerify {
         form(&format!("{}/Verifications", self.service()), Some(basic(&self.settings.login)?), &fields)
     }
 
+    fn before(&self, message: &Message) -> Result<Option<Request<Bytes>>, NotSent> {
+        let to = utf8_percent_encode(&message.to, NON_ALPHANUMERIC);
+        let pending = format!("{}/Verifications/{to}", self.service());
+        form(&pending, Some(basic(&self.settings.login)?), &[("Status", "canceled")]).map(Some)
+    }
+
     fn judge(&self, answer: &Response<Bytes>) -> Result<Accepted, NotSent> {
         twilio::judge(answer)
     }
@@ -78,5 +86,8 @@ mod tests {
         let call = Message { channel: Channel::Voice, ..code() };
         assert_eq!(fields(&sender(true).request(&call, UnixTime(0)).unwrap())["Channel"], "call");
         assert!(sender(false).request(&notice(), UnixTime(0)).is_err());
+        let first = sender(false).before(&code()).unwrap().expect("what is pending ends first");
+        assert_eq!(first.uri(), "https://verify.twilio.com/v2/Services/VA1/Verifications/%2B15005550006");
+        assert_eq!(fields(&first)["Status"], "canceled");
     }
 }
