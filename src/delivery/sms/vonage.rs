@@ -84,11 +84,14 @@ impl Vendor for Vonage {
         }
         let states = parts
             .iter()
-            .map(|part| part.get("status").and_then(text_of).unwrap_or_default());
-        match states.into_iter().find(|status| status != "0").as_deref() {
+            .map(|part| (part.get("status").and_then(text_of).unwrap_or_default(), part));
+        match states.into_iter().find(|(status, _)| status != "0") {
             None => Ok(accepted(&document, "/messages/0/message-id")),
-            Some("5") => Err(NotSent::perhaps(says())),
-            Some(status) => Err(NotSent::surely(reason(status), says())),
+            Some((status, _)) if status == "5" => Err(NotSent::perhaps(says())),
+            Some((status, part)) => {
+                let why = part.get("error-text").and_then(Value::as_str).unwrap_or_default();
+                Err(NotSent::surely(reason(&status, why), says()))
+            }
         }
     }
 
@@ -118,8 +121,11 @@ pub(in super::super) fn sign(fields: &[(&str, &str)], secret: &str, method: Sign
     hex(hmac(algorithm, secret.as_bytes(), text.as_bytes()).as_ref())
 }
 
-fn reason(status: &str) -> Reason {
+/// 3 says only that a parameter is not valid; which one is in the words alone ("to address is not numeric").
+fn reason(status: &str, why: &str) -> Reason {
+    let names_the_number = || why.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "to");
     match status {
+        "3" if names_the_number() => Reason::InvalidDestination,
         "1" | "10" => Reason::Throttled,
         "6" | "22" | "33" => Reason::InvalidDestination,
         "7" => Reason::Blocked,
@@ -202,6 +208,14 @@ mod tests {
         for (status, reason, certain) in table {
             let body = format!(r#"{{"messages":[{{"status":"{status}","error-text":"no"}}]}}"#);
             assert_eq!(refused(sender.judge(&answer(200, &body))), (reason, certain), "{status}");
+        }
+        for (why, reason) in [
+            ("to address is not numeric", Reason::InvalidDestination),
+            ("Invalid value for to", Reason::InvalidDestination),
+            ("Invalid from param", Reason::Misconfigured),
+        ] {
+            let body = format!(r#"{{"messages":[{{"status":"3","error-text":"{why}"}}]}}"#);
+            assert_eq!(refused(sender.judge(&answer(200, &body))), (reason, true), "{why}");
         }
         assert_eq!(refused(sender.judge(&answer(200, "{}"))), (Reason::Unavailable, false));
     }
