@@ -47,9 +47,7 @@
   for (const shown of all("[data-example-of]")) {
     const select = document.getElementById(shown.dataset.exampleOf);
     const tell = () => { shown.textContent = select.selectedOptions[0].dataset.example || ""; };
-    if (!select) continue;
-    select.addEventListener("change", tell);
-    tell();
+    select?.addEventListener("change", tell);
   }
 
   // Back shows no stale code.

@@ -6,10 +6,11 @@ use crate::delivery::Reason;
 use crate::portal::told;
 use crate::portal::views::enrol::{Country, Details};
 
-fn country(code: &str, name: &str, number: &str) -> Country {
+fn country(code: &str, calling: u16, number: &str) -> Country {
+    let name = text::country(code);
     Country {
         code: code.to_owned(),
-        name: name.to_owned(),
+        name: format!("{name} (+{calling})"),
         example: Some(text::number_example(name, number)),
     }
 }
@@ -23,8 +24,8 @@ fn number(frame: &Frame, kind: FactorKind, problem: Option<Problem>) -> Page {
         hidden: hidden(),
         details: &[crate::factors::Detail::Number],
         countries: vec![
-            country("DE", "Germany (+49)", "01512 3456789"),
-            country("VC", "Saint Vincent and the Grenadines (+1)", "(784) 430-1234"),
+            country("DE", 49, "01512 3456789"),
+            country("VC", 1, "(784) 430-1234"),
         ],
         country: "DE".to_owned(),
         number: problem.as_ref().map(|_| "0900 1234567".to_owned()).unwrap_or_default(),

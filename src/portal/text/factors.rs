@@ -330,28 +330,30 @@ pub fn ask_from(when: &str) -> String {
 
 /// So many were sent that no more are for a while.
 pub fn capped(factor: FactorKind, cap: Cap) -> String {
-    let (many, ours) = match factor {
-        FactorKind::Sms => ("as many texts", "sent as many texts"),
-        FactorKind::Voice => ("as many calls", "made as many calls"),
-        FactorKind::Email => ("as many e-mails", "sent as many e-mails"),
-        _ => ("as many questions", "asked as many people"),
+    let what = match factor {
+        FactorKind::Sms => "texts",
+        FactorKind::Voice => "calls",
+        FactorKind::Email => "e-mails",
+        _ => "questions",
+    };
+    let place = if factor == FactorKind::Email {
+        "address"
+    } else {
+        "number"
     };
     match cap {
         Cap::Resend | Cap::Person => {
-            format!("You've had {many} as we send one person for now. Choose another way, or wait")
+            format!("You've had as many {what} as one person can have for now. Choose another way, or wait")
         }
-        Cap::Destination => match factor {
-            FactorKind::Email => {
-                format!("That address has had {many} as we send there for now. Choose another way, or wait")
-            }
-            _ => format!("That number has had {many} as it can have for now. Choose another way, or wait"),
-        },
+        Cap::Destination => {
+            format!("That {place} has had as many {what} as it can have for now. Choose another way, or wait")
+        }
         Cap::Declined => {
             "What we asked on your phone was declined or left unanswered twice, so we don't ask there for now. Choose another way, or wait"
                 .to_owned()
         }
         Cap::Prefix | Cap::Unanswered | Cap::Country | Cap::Network | Cap::Overall => format!(
-            "We've {ours} as we do in one go, and yours wasn't among them. It's nothing you did. Choose another way, or wait"
+            "Too many {what} are being asked for right now, so yours has to wait. It's nothing you did. Choose another way, or wait"
         ),
     }
 }

@@ -70,6 +70,10 @@ impl Details {
         text::offer(self.kind)
     }
 
+    fn asks_number(&self) -> bool {
+        !self.countries.is_empty()
+    }
+
     fn number_hint(&self) -> &'static str {
         text::number_hint(self.kind)
     }
