@@ -139,7 +139,8 @@ pub fn country(e164: &str) -> Option<String> {
     number.country().id().map(|id| id.as_ref().to_ascii_uppercase())
 }
 
-/// A number of that country as people there write it, which nobody need have: "07400 123456".
+/// A number of that country as people there write it, which nobody need have: "07400 123456". It would
+/// itself be taken.
 #[must_use]
 pub fn example(country: &str, what_for: Use) -> Option<String> {
     let id: Id = country.parse().ok()?;
@@ -147,9 +148,13 @@ pub fn example(country: &str, what_for: Use) -> Option<String> {
     let line = all.fixed_line().filter(|_| what_for == Use::Call);
     let number = line.or(all.mobile()).or(all.fixed_line())?.example()?;
     let parsed = phonenumber::parse(Some(id), number).ok()?;
-    // Some that share a calling code share their numbers as well: those would be taken for another's.
-    (parsed.country().id() == Some(id)).then_some(())?;
-    Some(parsed.format().mode(Mode::National).to_string())
+    let rules = NumberRules { countries: vec![country.to_owned()], ..NumberRules::default() };
+    // The parser does not understand every country's own way of writing.
+    [Mode::National, Mode::International].into_iter().find_map(|mode| {
+        let written = parsed.format().mode(mode).to_string();
+        let read = Number::parse(&written, Some(country), &rules, what_for).ok()?;
+        (read.country == country).then_some(written)
+    })
 }
 
 /// The calling code of a country, `44` for GB.
@@ -319,7 +324,7 @@ mod tests {
             letters().flat_map(|a| letters().map(move |b| format!("{}{}", char::from(a), char::from(b))));
         let mut known = 0;
         for code in codes.filter(|code| code.parse::<Id>().is_ok()) {
-            let rules = NumberRules { countries: vec![code.clone()], internet_telephony: false };
+            let rules = NumberRules { countries: vec![code.clone()], ..NumberRules::default() };
             for what_for in [Use::Text, Use::Call] {
                 let Some(typed) = example(&code, what_for) else {
                     continue;
