@@ -149,6 +149,36 @@ pub async fn confirm(State(services): State<Services>, Path(id): Path<String>, c
     }
 }
 
+/// `PATCH enrolments/{id}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    name: Option<String>,
+    /// To be asked for first; there is no way to ask for nothing first.
+    #[serde(default)]
+    is_default: bool,
+}
+
+/// Gives one another name, or makes it the one to be asked for first.
+pub async fn change(State(services): State<Services>, Path(id): Path<String>, call: Call<Changes>) -> Reply {
+    let Call { visit, body } = call;
+    let caller = visit.caller()?;
+    services.passage.admit(visit.visitor.address)?;
+    let id = EnrolmentId(id.into());
+    let mut found = body.name.is_some() || body.is_default;
+    if let Some(name) = &body.name {
+        found &= services.challenges.rename(caller, &id, name).await?;
+    }
+    if body.is_default {
+        found &= services.challenges.prefer(caller, &id).await?;
+    }
+    if found {
+        Ok(StatusCode::NO_CONTENT.into_response())
+    } else {
+        Err(Failure::NotFound.into())
+    }
+}
+
 /// Removes one; what was proved with it counts no more.
 pub async fn remove(State(services): State<Services>, Path(id): Path<String>, Bare(visit): Bare) -> Reply {
     let caller = visit.caller()?;

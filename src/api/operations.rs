@@ -2,7 +2,7 @@
 //! so neither can know an operation that the other does not.
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 
 use super::services::Services;
 use super::{browsers, challenges, enrolments, openapi, passwords, session, sessions};
@@ -25,7 +25,7 @@ pub struct Operation {
 }
 
 /// Every operation, in the order of the steps.
-pub const OPERATIONS: [Operation; 21] = [
+pub const OPERATIONS: [Operation; 22] = [
     Operation {
         method: "post",
         path: "/sign-in",
@@ -155,6 +155,16 @@ pub const OPERATIONS: [Operation; 21] = [
         answers: &[(200, "Enrolled")],
         problems: &[400, 401, 403, 404, 409, 410, 415, 422, 429, 503],
         handler: || post(enrolments::confirm),
+    },
+    Operation {
+        method: "patch",
+        path: "/enrolments/{id}",
+        id: "changeEnrolment",
+        summary: "Rename one of one's own factors, or have it asked for first",
+        body: Some("ChangeEnrolment"),
+        answers: &[(204, "")],
+        problems: &[400, 401, 403, 404, 415, 429, 503],
+        handler: || patch(enrolments::change),
     },
     Operation {
         method: "delete",

@@ -72,6 +72,8 @@ impl Services {
             app: app.to_owned(),
             reason: Some(reason.to_owned()),
             remember: None,
+            step: None,
+            done: Vec::new(),
         };
         let accepted = self.challenges.counting_for(caller, change).await?;
         Ok(self.challenges.open(caller, purpose, accepted, None).await?)

@@ -246,12 +246,17 @@ impl Challenges {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn enrolments(&self, caller: &Caller) -> Result<Vec<EnrolmentView>, ChallengeError> {
-        let enrolled = self.store.enrolments(&caller.identity.key).await?;
-        Ok(enrolled.into_iter().map(|one| self.enrolment_view(one)).collect())
+        let subject = &caller.identity.key;
+        let enrolled = self.store.enrolments(subject).await?;
+        let default = self.store.person(subject).await?.and_then(|person| person.default_enrolment);
+        let view = |one| self.enrolment_view(one, default.as_ref());
+        Ok(enrolled.into_iter().map(view).collect())
     }
 
-    fn enrolment_view(&self, one: EnrolmentRecord) -> EnrolmentView {
+    fn enrolment_view(&self, one: EnrolmentRecord, default: Option<&EnrolmentId>) -> EnrolmentView {
         EnrolmentView {
+            is_default: Some(&one.id) == default,
+            is_off: self.factors.get(one.factor).is_none(),
             left: self.factors.get(one.factor).and_then(|factor| factor.left(one.state)),
             stays: one.about.properties.covers(Properties::DEVICE_BOUND),
             id: one.id,
@@ -291,7 +296,8 @@ impl Challenges {
     /// [`ChallengeError::NotPermitted`] without a fresh proof.
     pub async fn prefer(&self, caller: &Caller, id: &EnrolmentId) -> Result<bool, ChallengeError> {
         self.require_permission(caller, Change::Other).await?;
-        Ok(self.store.set_default_enrolment(&caller.identity.key, id).await?)
+        let audit = self.event(caller, "enrolment.preferred").with("enrolment", &*id.0);
+        Ok(self.store.set_default_enrolment(&caller.identity.key, id, audit).await?)
     }
 
     /// Removes one of the caller's enrolments; its proofs count no more, in every process.

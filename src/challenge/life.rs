@@ -211,6 +211,7 @@ impl Challenges {
 
     async fn show(&self, caller: &Caller, record: ChallengeRecord) -> Result<ChallengeView, ChallengeError> {
         let now = self.clock.now();
+        let purpose = purpose(&record)?;
         let key = self.factor_counter(caller).await?;
         let count = self.store.counter(&key).await?;
         let enrolled = self.store.enrolments(&caller.identity.key).await?;
@@ -220,6 +221,7 @@ impl Challenges {
             companions: self.settings.factors.companions,
             browser: caller.browser.as_deref().filter(|_| key.lane == Lane::Known),
             default: default.as_ref(),
+            done: &purpose.done,
             now,
         };
         let mut ways = ways(enrolled, &self.factors, &taste);
@@ -233,7 +235,7 @@ impl Challenges {
         }
         let ended = record.stage != Stage::Open;
         Ok(ChallengeView {
-            purpose: purpose(&record)?,
+            purpose,
             id: record.id,
             chosen: chosen(&ways),
             ways,

@@ -20,6 +20,9 @@ use crate::store::{NewStarted, StartedRecord};
 
 /// Seconds that must be left for a person to answer what was begun before.
 const LEAST_LEFT: i64 = 120;
+/// What was sent late in the life of a challenge must not run out with it: so long may one live in all.
+/// Seconds (security.md 2.3).
+const LONGEST_CHALLENGE: i64 = 600;
 /// A service may be slow to begin.
 const LONGEST_START: Duration = Duration::from_secs(35);
 
@@ -266,6 +269,10 @@ impl Challenges {
             };
             if matches!(counted, Some(Reserved::Held { .. })) {
                 return Ok(counted);
+            }
+            if new.enrolment.is_some() {
+                tx.prolong_challenge(&new.subject, &new.question, new.expires, LONGEST_CHALLENGE)
+                    .await?;
             }
             tx.put_started(&new).await?;
             tx.audit(audit).await?;

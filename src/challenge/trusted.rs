@@ -26,6 +26,9 @@ const OVERLAP: i64 = 60;
 const LONGEST: i64 = 30 * 86_400;
 /// Proofs that one browser brings back, as many as a claim holds.
 const MOST_PROOFS: usize = 8;
+/// Where several proofs are asked for in a row, one tick is for all of them: for those that are no older than
+/// this. Seconds.
+const ROW: i64 = 600;
 
 /// A token for a trusted browser to keep.
 pub struct TrustToken {
@@ -159,7 +162,8 @@ impl Challenges {
     }
 
     /// Trusts the browser in which this proof of the caller was just made, if the challenge it was
-    /// for allows that. `browser` is its known-browser token.
+    /// for allows that; with it go those that were made just before in the same session. `browser` is its
+    /// known-browser token.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -179,6 +183,7 @@ impl Challenges {
         };
         let wish = Wish {
             proof: proof.clone(),
+            before: made_before(caller, proof),
             browser: browser.to_owned(),
             agent: caller.agent.clone(),
             until: proof.at.plus(seconds),
@@ -189,10 +194,13 @@ impl Challenges {
         let (teller, identity) = (self.teller(), std::sync::Arc::clone(&caller.identity));
         let origin = caller.origin();
         let made = self.store.write(move |mut tx| async move {
-            let still = tx.enrolments(&subject).await?.iter().any(|one| one.id == wish.proof.enrolment);
-            if !still {
+            let enrolled = tx.enrolments(&subject).await?;
+            let still = |proof: &Proof| enrolled.iter().any(|one| one.id == proof.enrolment);
+            if !still(&wish.proof) {
                 return Ok(None);
             }
+            let mut wish = wish;
+            wish.before.retain(still);
             let old = tx.trusted_browser_in(&subject, &wish.browser).await?;
             let is_new = old.is_none();
             let (trusted, token) = wish.granted(&tx, old);
@@ -255,9 +263,22 @@ fn proofs_of(trusted: &TrustedBrowser) -> Vec<Proof> {
     trusted.proofs.iter().map(marked).collect()
 }
 
+/// The caller's proofs of the same row: made here, by themselves, just before this one.
+fn made_before(caller: &Caller, last: &Proof) -> Vec<Proof> {
+    let counts = |proof: &&Proof| {
+        proof.enrolment != last.enrolment
+            && proof.remembered.is_none()
+            && !proof.waived
+            && !proof.factor.is_spare()
+            && (0..=ROW).contains(&last.at.since(proof.at))
+    };
+    caller.proofs.iter().filter(counts).cloned().collect()
+}
+
 /// What somebody who ticked the box wants.
 struct Wish {
     proof: Proof,
+    before: Vec<Proof>,
     browser: String,
     agent: String,
     until: UnixTime,
@@ -291,8 +312,10 @@ impl Wish {
         trusted.agent.clone_from(&self.agent);
         trusted.last_used = self.now;
         trusted.expires = trusted.expires.max(self.until);
-        trusted.proofs.retain(|proof| proof.enrolment != self.proof.enrolment);
-        trusted.proofs.push(self.proof.clone());
+        for made in self.before.iter().chain([&self.proof]) {
+            trusted.proofs.retain(|proof| proof.enrolment != made.enrolment);
+            trusted.proofs.push(made.clone());
+        }
         let surplus = trusted.proofs.len().saturating_sub(MOST_PROOFS);
         trusted.proofs.drain(..surplus);
         (trusted, token)

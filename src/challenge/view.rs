@@ -42,6 +42,20 @@ pub struct Purpose {
     /// For how many seconds a browser may be trusted with what is proved for this; `None`: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remember: Option<i64>,
+    /// Which of several proofs in a row this is; `None` where one is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// Kinds that have been proved already and count, beside what is still missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done: Vec<FactorKind>,
+}
+
+/// One of several proofs in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// From 1 on.
+    pub now: usize,
+    pub of: usize,
 }
 
 /// One challenge as the person sees it.
@@ -87,6 +101,14 @@ pub struct Way {
     pub left: Option<u32>,
 }
 
+impl Way {
+    /// Whether it has to be begun, by POST, before there is anything to answer.
+    #[must_use]
+    pub fn must_start(&self) -> bool {
+        self.starts == Starts::OnRequest && self.started.is_none()
+    }
+}
+
 /// Why an enrolment does not count for a challenge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
@@ -101,6 +123,10 @@ pub enum WhyNot {
     LastResort,
     /// No code is left.
     UsedUp,
+    /// It has been proved and counts already; another is missing beside it.
+    Done,
+    /// Its factor is switched off.
+    Off,
 }
 
 /// What was begun for a challenge or an enrolment.
@@ -241,6 +267,18 @@ pub struct EnrolmentView {
     pub last_used_by: Option<String>,
     /// Codes left, for recovery codes.
     pub left: Option<u32>,
+    /// Whether it is asked for first in browsers where nothing was used yet.
+    pub is_default: bool,
+    /// Whether its factor is switched off, so that it can't be used.
+    pub is_off: bool,
+}
+
+impl EnrolmentView {
+    /// Whether the person can confirm with it, on any day.
+    #[must_use]
+    pub const fn is_everyday(&self) -> bool {
+        !self.factor.is_spare() && !self.is_off
+    }
 }
 
 /// An enrolment that waits for its confirmation.

@@ -2,8 +2,8 @@
 
 use super::view::{Way, WhyNot};
 use crate::ambient::UnixTime;
-use crate::config::FactorSet;
-use crate::factors::{Answer, Factor, Factors, Prompt};
+use crate::config::{FactorKind, FactorSet};
+use crate::factors::{Answer, Factor, Factors, Prompt, Starts};
 use crate::policy::{Accepted, EnrolmentId};
 use crate::store::{EnrolmentRecord, TokenHash};
 
@@ -15,17 +15,20 @@ pub(super) struct Taste<'a> {
     /// The known browser the person is in, if it is one.
     pub(super) browser: Option<&'a str>,
     pub(super) default: Option<&'a EnrolmentId>,
+    /// Kinds that have been proved already and count.
+    pub(super) done: &'a [FactorKind],
     pub(super) now: UnixTime,
 }
 
-/// Every enrolment whose factor is on: last used in this browser, else the person's default, else
-/// the strongest, of these the latest used; what does not count here after what does, recovery codes last.
+/// Every enrolment: last used in this browser, else the person's default, else the strongest, of these the
+/// latest used; what does not count here after what does, then what is off; recovery codes last.
 pub(super) fn ways(mut enrolled: Vec<EnrolmentRecord>, factors: &Factors, taste: &Taste<'_>) -> Vec<Way> {
     let here = taste.browser.map(TokenHash::of);
     enrolled.sort_by_key(|one| {
         let used_here = here.is_some() && one.last_browser == here;
         (
             one.factor.is_spare(),
+            factors.get(one.factor).is_none(),
             !taste.accepted.contains(one.factor, one.properties()),
             !used_here,
             Some(&one.id) != taste.default,
@@ -55,7 +58,12 @@ pub(super) fn is_overshadowed(
 }
 
 fn way(one: EnrolmentRecord, all: &[EnrolmentRecord], factors: &Factors, taste: &Taste<'_>) -> Option<Way> {
-    let factor = factors.get(one.factor).filter(|factor| !factor.is_over(one.state, taste.now))?;
+    let Some(factor) = factors.get(one.factor) else {
+        return (!one.factor.is_spare()).then(|| switched_off(one));
+    };
+    if factor.is_over(one.state, taste.now) {
+        return None;
+    }
     let left = factor.left(one.state);
     let overshadowed = is_overshadowed(factor, all, factors, taste.accepted);
     let why_not = why_not(&one, left, taste).or(overshadowed.then_some(WhyNot::LastResort));
@@ -77,13 +85,34 @@ fn way(one: EnrolmentRecord, all: &[EnrolmentRecord], factors: &Factors, taste: 
     })
 }
 
+/// One that its person has and cannot use: shown, so that nobody looks for it in vain.
+fn switched_off(one: EnrolmentRecord) -> Way {
+    Way {
+        enrolment: one.id,
+        factor: one.factor,
+        name: one.name,
+        prompt: Prompt::OneTimePassword,
+        hint: one.about.hint,
+        starts: Starts::Never,
+        started: None,
+        last_used: one.last_used,
+        choices: &[],
+        takes_code_at_once: false,
+        accepted: false,
+        why_not: Some(WhyNot::Off),
+        left: None,
+    }
+}
+
 /// Why an enrolment does not count here; `None` if it does.
 fn why_not(one: &EnrolmentRecord, left: Option<u32>, taste: &Taste<'_>) -> Option<WhyNot> {
     if taste.accepted.contains(one.factor, one.properties()) {
         return (left == Some(0)).then_some(WhyNot::UsedUp);
     }
     let needed = taste.accepted.properties();
-    Some(if !one.properties().covers(needed) {
+    Some(if taste.done.contains(&one.factor) {
+        WhyNot::Done
+    } else if !one.properties().covers(needed) {
         WhyNot::Lacks { properties: needed.names().collect() }
     } else if taste.companions.contains(one.factor) {
         WhyNot::OnlyBeside
@@ -106,6 +135,12 @@ mod tests {
 
     fn factors() -> Factors {
         crate::factors::all(&crate::policy::tests_support::settings(Vec::new())).unwrap()
+    }
+
+    fn factors_of(kinds: &[FactorKind]) -> Factors {
+        let mut settings = crate::policy::tests_support::settings(Vec::new());
+        settings.factors.enabled = kinds.iter().copied().collect();
+        crate::factors::all(&settings).unwrap()
     }
 
     fn one(id: &str, factor: FactorKind, used: i64, browser: Option<&str>) -> EnrolmentRecord {
@@ -143,6 +178,7 @@ mod tests {
             companions: FactorSet::EMPTY,
             browser,
             default: Some(&default),
+            done: &[],
             now: UnixTime(0),
         };
         assert_eq!(
@@ -165,7 +201,36 @@ mod tests {
 
     fn taste_of(accepted: &Accepted) -> Taste<'_> {
         let companions = FactorSet::EMPTY.with(FactorKind::RecoveryCode);
-        Taste { accepted, companions, browser: None, default: None, now: UnixTime(0) }
+        Taste { accepted, companions, browser: None, default: None, done: &[], now: UnixTime(0) }
+    }
+
+    #[test]
+    fn without_any_use_or_wish_the_strongest_is_chosen() {
+        let enrolled = [
+            one("app", FactorKind::Totp, 9, None),
+            one("key", FactorKind::Passkey, 1, None),
+        ];
+        let all = Accepted::kinds_of(FactorKind::ALL.into_iter().collect());
+        let on = factors_of(&[FactorKind::Totp, FactorKind::Passkey]);
+        let ways = ways(enrolled.to_vec(), &on, &taste_of(&all));
+        assert_eq!(chosen(&ways).map(|id| id.0.to_string()), Some("key".to_owned()));
+    }
+
+    #[test]
+    fn what_is_switched_off_is_shown_as_such_and_never_chosen() {
+        let on = factors_of(&[FactorKind::Totp]);
+        let enrolled = [
+            one("texts", FactorKind::Sms, 9, Some("laptop")),
+            one("app", FactorKind::Totp, 1, None),
+        ];
+        let all = Accepted::kinds_of(FactorKind::ALL.into_iter().collect());
+        let taste = Taste { browser: Some("laptop"), ..taste_of(&all) };
+        let shown = ways(enrolled.to_vec(), &on, &taste);
+        assert_eq!(chosen(&shown).map(|id| id.0.to_string()), Some("app".to_owned()));
+        assert_eq!(
+            (&*shown[1].name, shown[1].accepted, &shown[1].why_not),
+            ("texts", false, &Some(WhyNot::Off))
+        );
     }
 
     #[test]
@@ -181,6 +246,9 @@ mod tests {
         let plain = Accepted::kinds_of(strong);
         assert_eq!(reason(FactorKind::Totp, 1, &plain), None);
         assert_eq!(reason(FactorKind::RecoveryCode, 10 << 56, &plain), Some(WhyNot::OnlyBeside));
+        let done = Taste { done: &[FactorKind::Totp], ..taste_of(&resistant) };
+        let shown = ways(vec![one("app", FactorKind::Totp, 1, None)], &factors(), &done).remove(0);
+        assert_eq!(shown.why_not, Some(WhyNot::Done));
         let only_passkey = Accepted::kinds_of(FactorSet::EMPTY.with(FactorKind::Passkey));
         assert_eq!(reason(FactorKind::Totp, 1, &only_passkey), Some(WhyNot::OtherKind));
     }

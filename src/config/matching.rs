@@ -30,14 +30,46 @@ pub fn fills(slots: &[FactorSet], kinds: FactorSet, companions: FactorSet) -> bo
     })
 }
 
-/// A bipartite matching by augmenting paths.
+/// How many kinds more, beside these, fill every slot at the least. For slots that nothing could fill it is all
+/// of them.
+#[must_use]
+pub fn lacking(slots: &[FactorSet], kinds: FactorSet, companions: FactorSet) -> usize {
+    let mut narrowed = slots.to_vec();
+    let every = slots.iter().fold(FactorSet::EMPTY, |all, slot| all.union(*slot));
+    // The slot that is filled by a kind that stands alone: wherever that is possible.
+    let each = (0..slots.len()).map(|at| {
+        let (Some(slot), Some(whole)) = (narrowed.get_mut(at), slots.get(at)) else {
+            return slots.len();
+        };
+        *slot = whole.without(companions);
+        let filled = if matching(&narrowed, every) {
+            seated(&narrowed, kinds)
+        } else {
+            0
+        };
+        if let Some(slot) = narrowed.get_mut(at) {
+            *slot = *whole;
+        }
+        slots.len() - filled
+    });
+    each.min().unwrap_or(0)
+}
+
+/// Whether a kind of its own can be found for every slot.
 fn matching(slots: &[FactorSet], kinds: FactorSet) -> bool {
+    seated(slots, kinds) == slots.len()
+}
+
+/// For how many slots at most: a bipartite matching by augmenting paths.
+fn seated(slots: &[FactorSet], kinds: FactorSet) -> usize {
     let kinds: Vec<_> = kinds.iter().collect();
     let mut holder: Vec<Option<usize>> = vec![None; kinds.len()];
-    (0..slots.len()).all(|slot| {
-        let mut tried = vec![false; kinds.len()];
-        seat(slot, slots, &kinds, &mut holder, &mut tried)
-    })
+    (0..slots.len())
+        .filter(|slot| {
+            let mut tried = vec![false; kinds.len()];
+            seat(*slot, slots, &kinds, &mut holder, &mut tried)
+        })
+        .count()
 }
 
 /// Finds a kind for `slot`, moving other slots to other kinds where that makes room.
@@ -90,6 +122,26 @@ mod tests {
         assert!(fills(&[either, either], set(&[EMAIL, TOTP]), weak));
         assert!(fills(&[set(&[EMAIL]), either], set(&[EMAIL, TOTP]), weak));
         assert!(!fills(&[set(&[EMAIL]), set(&[SMS])], set(&[EMAIL, SMS, TOTP]), weak));
+    }
+
+    #[test]
+    fn how_many_more_are_needed_counts_companions_beside_others_only() {
+        let (either, weak) = (set(&[TOTP, EMAIL, SMS]), set(&[EMAIL, SMS]));
+        let two = [either, either];
+        assert_eq!(lacking(&two, FactorSet::EMPTY, weak), 2);
+        assert_eq!(lacking(&two, set(&[TOTP]), weak), 1);
+        assert_eq!(lacking(&two, set(&[EMAIL]), weak), 1);
+        assert_eq!(lacking(&two, set(&[EMAIL, SMS]), weak), 1, "a strong one is missing still");
+        assert_eq!(lacking(&two, set(&[EMAIL, TOTP]), weak), 0);
+        assert_eq!(lacking(&[set(&[TOTP]), set(&[TOTP, SMS])], set(&[TOTP]), FactorSet::EMPTY), 1);
+        assert_eq!(lacking(&[], FactorSet::EMPTY, weak), 0);
+        let email_beside = [either, set(&[EMAIL])];
+        assert_eq!(
+            lacking(&email_beside, set(&[SMS]), weak),
+            2,
+            "a text fills neither: one is for a strong one"
+        );
+        assert_eq!(lacking(&email_beside, set(&[EMAIL]), weak), 1);
     }
 
     #[test]

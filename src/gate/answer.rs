@@ -13,8 +13,9 @@ use serde_json::json;
 use super::client;
 use super::pages::{Page, Pages};
 use crate::ambient::{self, UnixTime};
+use crate::config::settings::LevelId;
 use crate::config::{FactorKind, Settings};
-use crate::policy::{CanonicalRequest, LevelSet, Policy};
+use crate::policy::{Accepted, CanonicalRequest, LevelSet, Policy};
 use crate::upstream::Body;
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -148,21 +149,18 @@ impl Answers {
         response
     }
 
-    /// The 401 of RFC 9470: names exactly one unmet level (decision 11).
+    /// The 401 of RFC 9470: names exactly one unmet level (decision 11), and what still helps to meet it.
     #[must_use]
     pub fn insufficient(
         &self,
         policy: &Policy,
         request: &CanonicalRequest,
-        next: LevelSet,
+        (next, accepted): (LevelId, &Accepted),
         origin: &str,
     ) -> Response<Body> {
-        let level = policy.level_names(next).next().unwrap_or_default();
-        let settings = policy.settings();
-        let ids: Vec<_> = next.iter().collect();
-        let accepted = policy.accepted_for(next);
+        let level = policy.level_names(LevelSet::EMPTY.with(next)).next().unwrap_or_default();
         let factors: Vec<&str> = accepted.kinds().iter().map(FactorKind::name).collect();
-        let max_age = ids.first().and_then(|id| settings.level(*id)).and_then(|level| level.valid_for);
+        let max_age = policy.max_age(next);
         let mut problem = Problem::new(
             StatusCode::UNAUTHORIZED,
             "insufficient_user_authentication",
@@ -185,8 +183,8 @@ impl Answers {
         let mut challenge =
             format!("Bearer error=\"insufficient_user_authentication\", acr_values=\"{level}\"");
         if let Some(age) = max_age {
-            problem = problem.with("max_age", age.as_secs());
-            challenge.push_str(&format!(", max_age=\"{}\"", age.as_secs()));
+            problem = problem.with("max_age", age);
+            challenge.push_str(&format!(", max_age=\"{age}\""));
         }
         with_challenge(problem.response(&reference()), &challenge)
     }

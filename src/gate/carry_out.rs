@@ -16,7 +16,9 @@ use super::judge::Asker;
 use super::{Gate, Judgement, canonical, held};
 use crate::identity::IdentityError;
 use crate::observe::metrics;
-use crate::policy::{AllowReason, CanonicalRequest, Decision, Door, LevelSet, Missing, Permit, Route};
+use crate::policy::{
+    Accepted, AllowReason, CanonicalRequest, Decision, Door, LevelSet, Missing, Permit, Route,
+};
 use crate::store::AuditEvent;
 use crate::upstream::{Body, Outgoing};
 
@@ -51,8 +53,7 @@ impl Gate {
                     )
                     .with("levels", levels);
                 let event = with_person(event, asker);
-                let identity = asker.map(|asker| Arc::clone(&asker.established.identity));
-                self.ask(parts, body, request, route, event, identity.map(|who| (who, missing)))
+                self.ask(parts, body, request, route, event, asker.map(|asker| (asker, missing)))
                     .await
             }
             Decision::Deny(request, reason) => {
@@ -137,7 +138,7 @@ impl Gate {
         request: CanonicalRequest,
         route: &Arc<Route>,
         event: AuditEvent,
-        missing: Option<(Arc<crate::policy::Identity>, Missing)>,
+        missing: Option<(&Asker, Missing)>,
     ) -> Judgement {
         let decision = if missing.is_some() { "challenge" } else { "sign_in" };
         metrics().decided(&route.name, decision, request.door.name());
@@ -158,18 +159,28 @@ impl Gate {
             return Judgement::Answer(answer);
         }
         let mut answer = match (person, missing) {
-            (false, Some((_, missing))) => {
-                self.answers
-                    .insufficient(&self.policy, &request, LevelSet::EMPTY.with(missing.next), &origin)
+            (false, Some((asker, missing))) => {
+                let accepted = self.still_accepted(asker, LevelSet::EMPTY.with(missing.next));
+                let asked = (missing.next, &accepted);
+                self.answers.insufficient(&self.policy, &request, asked, &origin)
             }
             (false, None) => self.answers.unknown(&request, &origin, self.has_sign_in(route.identity)),
             (true, missing) => {
-                let identity = missing.map(|(identity, _)| identity);
+                let identity = missing.map(|(asker, _)| Arc::clone(&asker.established.identity));
                 self.lead_away(parts, body, &request, route, identity).await
             }
         };
         answer.extensions_mut().get_or_insert(reason);
         Judgement::Answer(answer)
+    }
+
+    /// What counts for these levels beside what this person has proved.
+    fn still_accepted(&self, asker: &Asker, levels: LevelSet) -> Accepted {
+        let proofs = asker.claim.as_ref().map(|claim| claim.claim.proofs.as_slice());
+        let on = self.policy.settings().factors.enabled;
+        self.policy
+            .remaining(levels, proofs.unwrap_or_default(), on, self.now())
+            .accepted
     }
 
     /// Makes a record durable; of nobody in particular only so many a minute from one network.

@@ -34,7 +34,7 @@ pub(super) struct Level {
     /// Only kinds that can fill them ([`settings::Level::slots_under`]).
     pub(super) slots: Vec<FactorSet>,
     /// Kinds that count only beside another.
-    companions: FactorSet,
+    pub(super) companions: FactorSet,
     /// What each proof must have.
     pub(super) properties: Properties,
     pub(super) lifetime: Lifetime,
@@ -173,6 +173,12 @@ impl Level {
             fills(&self.slots, kinds, self.companions)
         };
         times.into_iter().find(filled).unwrap_or(Deadlines::NOT_MET)
+    }
+
+    /// Kinds of the proofs that count here, and do so beyond `until`.
+    pub(super) fn counting_beyond(&self, proofs: &[Proof], now: UnixTime, until: UnixTime) -> FactorSet {
+        let lasts = |proof: &&Proof| self.expiry(proof, now).is_some_and(|end| end > until);
+        proofs.iter().filter(lasts).map(|proof| proof.factor).collect()
     }
 
     /// Until when this proof counts here; `None` if it does not. One that a trusted browser brought

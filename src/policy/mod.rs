@@ -4,6 +4,7 @@
 //! This is the only room that can make a [`Permit`], and forwarding takes one by value.
 
 pub mod accepted;
+mod combining;
 mod compile;
 mod conditions;
 mod decide;
@@ -32,6 +33,7 @@ use crate::config::{FactorSet, Settings};
 use conditions::View;
 
 pub use accepted::Accepted;
+pub use combining::Remaining;
 pub use compile::CompileError;
 pub use conditions::Truth;
 pub use decide::{AllowReason, Decision, DenyReason, Enrolled, Missing, Permit, PermitParts, Question};

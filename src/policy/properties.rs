@@ -391,6 +391,32 @@ proptest! {
     }
 
     #[test]
+    fn who_proves_what_is_left_arrives_in_as_many_steps_and_proves_nothing_twice(
+        settings in any_levels(), level in 0..5_u8, picks in prop::collection::vec(any::<prop::sample::Index>(), 6),
+    ) {
+        let policy = Policy::compile(&settings).unwrap();
+        let (now, wanted) = (UnixTime(NOW), LevelSet::EMPTY.with(LevelId(level)));
+        let made = |kind: FactorKind| Proof { properties: kind.at_most(), ..proof(kind, NOW) };
+        let everything: Vec<Proof> = FactorKind::ALL.into_iter().map(made).collect();
+        prop_assume!(policy.met_at_once(&everything, now).covers(wanted));
+        let mut proofs: Vec<Proof> = Vec::new();
+        for pick in picks {
+            if policy.met_at_once(&proofs, now).covers(wanted) {
+                break;
+            }
+            let left = policy.remaining(wanted, &proofs, FactorSet::EMPTY, now);
+            let kinds: Vec<FactorKind> = left.accepted.kinds().iter().collect();
+            let kind = *pick.get(&kinds);
+            prop_assert!(proofs.iter().all(|proof| proof.factor != kind), "{kind:?} twice");
+            proofs.push(made(kind));
+            if !policy.met_at_once(&proofs, now).covers(wanted) {
+                prop_assert_eq!(policy.remaining(wanted, &proofs, FactorSet::EMPTY, now).steps, left.steps - 1);
+            }
+        }
+        prop_assert!(policy.met_at_once(&proofs, now).covers(wanted), "{proofs:?}");
+    }
+
+    #[test]
     fn what_is_accepted_for_a_level_is_what_can_help_to_meet_it(
         settings in any_levels(), kind in prop::sample::select(&FactorKind::ALL[..]), properties in any_properties(),
     ) {

@@ -29,6 +29,7 @@ pub async fn start(State(portal): State<Portal>, params: Params, posted: Posted)
     let (id, way) = (fields.get("challenge"), fields.get("way"));
     let onward = &of_challenge(&portal, caller, id, &params.onward).await?;
     let start = Start { choice: fields.get("choice").to_owned(), onward: onward.on("") };
+    let now = portal.services.passage.now();
     let begun = portal
         .services
         .challenges
@@ -41,7 +42,7 @@ pub async fn start(State(portal): State<Portal>, params: Params, posted: Posted)
             }))
         }
         Some(Beginning::Waived(outcome)) => after(&portal, &visit, onward, way, Some(outcome), "").await,
-        Some(other) => again(&portal, &visit, onward, way, |factor| not_begun(factor, &other)).await,
+        Some(other) => again(&portal, &visit, onward, way, |factor| not_begun(factor, &other, now)).await,
         // It is over, or not theirs: the page begins anew.
         None => Err(Detour::To(with_way(&onward.on(&portal.frame.url("challenge")), way))),
     }
@@ -60,12 +61,13 @@ pub async fn start_enrolment(
     portal.services.passage.admit(visit.visitor.address)?;
     let start = Start { choice: fields.get("choice").to_owned(), onward: onward.on("") };
     let place = onward.on(&portal.frame.url(&format!("enrol/{id}")));
+    let now = portal.services.passage.now();
     match portal.services.challenges.start_enrolment(caller, &id, &start).await? {
         Some(Beginning::Begun(started) | Beginning::Doubtful(started)) => {
             Ok(begun_page(&portal, &visit, &started.shows, || place))
         }
         Some(other) => {
-            enrol::pending_again(&portal, &visit, onward, &id, |kind| not_begun(kind, &other)).await
+            enrol::pending_again(&portal, &visit, onward, &id, |kind| not_begun(kind, &other, now)).await
         }
         None => Err(Detour::To(place)),
     }
@@ -116,7 +118,8 @@ pub async fn way_back(State(portal): State<Portal>, visit: Visit, RawQuery(query
     }
 }
 
-fn with_way(url: &str, way: &str) -> String {
+/// `url` with this way chosen.
+pub fn with_way(url: &str, way: &str) -> String {
     let joint = if url.contains('?') { '&' } else { '?' };
     let way: String = form_urlencoded::byte_serialize(way.as_bytes()).collect();
     format!("{url}{joint}way={way}")

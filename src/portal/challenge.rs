@@ -8,17 +8,18 @@ use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, StatusCode};
 
+use super::begin::with_way;
 use super::detour::{Detour, Reply, page, see_other};
 use super::enrol::change_at;
 use super::fields::{Fields, Posted};
 use super::onward::{Onward, Params};
 use super::state::Portal;
 use super::told::{self, Told};
-use super::views::Hidden;
 use super::views::challenge::{Challenge, Confirmed, Ways};
+use super::views::{Hidden, Link};
 use super::{pages, text};
 use crate::api::{Failure, Standing, Visit};
-use crate::challenge::view::{Beginning, Caller, ChallengeView, Change, Outcome, Start, Way};
+use crate::challenge::view::{Beginning, Caller, ChallengeView, Change, Outcome, Start, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::{Answer, Starts};
 use crate::gate::passage::{Arrival, Journey};
@@ -220,7 +221,7 @@ async fn ask(portal: &Portal, visit: &Visit, params: &Params) -> Result<Asked, D
         // Where they were going is not known, or no longer.
         (None, None) => return Err(Detour::To(portal.frame.url("my-mfa"))),
     };
-    if view.ways.is_empty() {
+    if view.ways.iter().all(|way| way.why_not == Some(WhyNot::Off)) {
         return Err(Detour::To(onward.journey_only().on(&portal.frame.url("enrol"))));
     }
     Ok(Asked::Challenge(view))
@@ -234,13 +235,21 @@ async fn own_change(portal: &Portal, caller: &Caller, change: Change) -> Result<
     Ok(Box::new(view))
 }
 
-/// The way to ask for; `None` when none that the person has counts.
+/// The way to ask for; `None` when the person has to choose: none that they have counts, or none but what
+/// is there for the worst day, beside others that do not.
 fn chosen<'a>(view: &'a ChallengeView, wanted: Option<&str>) -> Option<&'a Way> {
-    let usable = || view.ways.iter().filter(|way| way.accepted && way.left != Some(0));
+    let usable = || view.ways.iter().filter(|way| way.accepted);
+    let is_none_else = |way: &Way| way.factor.is_spare() || way.why_not == Some(WhyNot::Done);
+    let has_nothing_else = view.ways.iter().all(is_none_else);
     usable()
         .find(|way| Some(&*way.enrolment.0) == wanted)
         .or_else(|| usable().find(|way| Some(&way.enrolment) == view.chosen.as_ref()))
-        .or_else(|| usable().next())
+        .or_else(|| usable().next().filter(|_| has_nothing_else))
+}
+
+/// The best way that does not hang on what this one hangs on.
+fn other<'a>(view: &'a ChallengeView, way: &Way) -> Option<&'a Way> {
+    view.ways.iter().find(|other| other.accepted && other.factor != way.factor)
 }
 
 fn form(
@@ -251,7 +260,7 @@ fn form(
     way: &Way,
     told: Told,
 ) -> Response {
-    let Told { problem, value, status: said } = told;
+    let Told { mut problem, value, status: said, away } = told;
     let status = if problem.is_some() {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
@@ -260,8 +269,20 @@ fn form(
     let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor))
         .with("challenge", view.id.as_str())
         .with("way", &*way.enrolment.0);
+    let instead = other(view, way).filter(|_| away).map(|other| {
+        let url = with_way(&onward.on(&portal.frame.url("challenge")), &other.enrolment.0);
+        Link::new(url, text::use_instead(text::way_title(other)))
+    });
+    if let Some(problem) = problem.as_mut().filter(|problem| way.must_start() && problem.field == "code") {
+        // The button is all there is on the page to go to.
+        problem.field = "start";
+    }
+    let title = match &view.purpose.step {
+        Some(step) => text::confirm_step(step.now, step.of),
+        None => text::CONFIRM.to_owned(),
+    };
     let view = Challenge {
-        shell: portal.shell(text::CONFIRM, visit).failed(problem.is_some()),
+        shell: portal.shell(title, visit).failed(problem.is_some()),
         action: onward.on(&portal.frame.url("challenge")),
         hidden,
         start: onward.on(&portal.frame.url("challenge/start")),
@@ -271,7 +292,9 @@ fn form(
         value,
         said,
         ways_url: onward.on(&portal.frame.url("challenge/ways")),
+        instead,
         problem,
+        now: portal.services.passage.now(),
     };
     page(portal.frame.page(status, &view), Vec::new())
 }

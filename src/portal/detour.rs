@@ -19,6 +19,8 @@ pub enum Detour {
     /// To another page of ours, by GET.
     To(String),
     Failed(Failure),
+    /// This page.
+    Drawn(Box<Response>),
 }
 
 /// A page as a handler's answer, with cookies to set.
@@ -48,6 +50,7 @@ impl IntoResponse for Detour {
         match self {
             Self::To(location) => see_other(&location, Vec::new()),
             Self::Failed(failure) => failure.into_response(),
+            Self::Drawn(page) => *page,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Adding a way to confirm (ux.md P-20, P-21, P-27) and the landing of an invitation.
+//! Adding a way to confirm (ux.md P-20, P-21, P-27).
 //!
 //! What is shown of a secret lives on the server until it is confirmed, and is shown only to the
 //! person in the session that began it.
@@ -12,12 +12,13 @@ use http::StatusCode;
 use super::challenge::answered;
 use super::detour::{Detour, Reply, page, see_other};
 use super::fields::{Fields, Posted};
+use super::invitation;
 use super::onward::{Onward, Params};
 use super::qr::Qr;
 use super::state::Portal;
 use super::told::{self, Told};
 use super::views::enrol::{Choose, Confirm, Country, Details, Offer, RecoveryCodes, Totp};
-use super::views::notice::{ConfirmAct, Notice};
+use super::views::notice::Notice;
 use super::views::{Hidden, Link, Problem};
 use super::{new_passkey, text};
 use crate::api::{Failure, Visit};
@@ -32,19 +33,25 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     let onward = &params.onward;
     let caller = portal.signed_in(&visit, &onward.toward("enrol"))?;
     if let Some(invitation) = &onward.invitation {
-        return Ok(invitation_page(&portal, &visit, onward, invitation));
+        return Ok(invitation::landing(&portal, &visit, onward, invitation));
     }
     may_change(&portal, caller, onward, "enrol").await?;
     let lead = match portal.app_of(onward).await {
         Some(app) => text::app_needs_more(&app),
         None => text::ADD_WHY.to_owned(),
     };
+    let until = portal.grace_until(caller).await?;
+    let back = if until.is_some() {
+        text::NOT_NOW
+    } else {
+        text::CANCEL
+    };
     let view = Choose {
         shell: portal.shell(text::ADD_A_WAY, &visit),
         action: onward.journey_only().on(&portal.frame.url("enrol")),
         hidden: Hidden::token(portal.services.passage.csrf_token(&visit.visitor)),
         lead,
-        until: None,
+        until,
         offers: portal
             .services
             .challenges
@@ -52,28 +59,9 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
             .into_iter()
             .map(|one| Offer::from(one.factor))
             .collect(),
-        back: Some(Link::new(portal.frame.url("my-mfa"), text::CANCEL)),
+        back: Some(Link::new(portal.frame.url("my-mfa"), back)),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
-}
-
-/// Takes an invitation. A second click finds it taken already, and that is fine.
-pub async fn redeem(State(portal): State<Portal>, params: Params, posted: Posted) -> Reply {
-    let Posted { visit, fields } = posted;
-    let onward = params.onward.journey_only();
-    let caller = portal.signed_in(&visit, &params.onward)?;
-    portal.services.passage.admit(visit.visitor.address)?;
-    let challenges = &portal.services.challenges;
-    let taken = challenges.redeem_invitation(caller, fields.get("invitation")).await?;
-    if taken || challenges.permission(caller, Change::Add).await? == ChangePermission::Granted {
-        return Err(Detour::To(onward.on(&portal.frame.url("enrol"))));
-    }
-    let view = Notice {
-        shell: portal.shell(text::INVITATION_USELESS, &visit),
-        lines: vec![text::INVITATION_USELESS_WHY.into()],
-        links: Vec::new(),
-    };
-    Ok(page(portal.frame.page(StatusCode::FORBIDDEN, &view), Vec::new()))
 }
 
 /// Begins an enrolment of the chosen kind.
@@ -109,8 +97,9 @@ pub async fn begin(State(portal): State<Portal>, params: Params, posted: Posted)
         return match challenges.start_enrolment(caller, &pending.id, &start).await? {
             Some(Beginning::Begun(_) | Beginning::Doubtful(_)) | None => Err(Detour::To(place)),
             Some(other) => {
-                pending_again(&portal, &visit, &onward, &pending.id, |kind| told::not_begun(kind, &other))
-                    .await
+                let now = portal.services.passage.now();
+                let told = |kind| told::not_begun(kind, &other, now);
+                pending_again(&portal, &visit, &onward, &pending.id, told).await
             }
         };
     }
@@ -359,7 +348,7 @@ pub async fn may_change(portal: &Portal, caller: &Caller, onward: &Onward, page:
     match portal.services.challenges.permission(caller, change_at(page)).await? {
         ChangePermission::Granted => Ok(()),
         ChangePermission::NeedsProof => Err(needs_proof(portal, onward, page)),
-        ChangePermission::NeedsInvitation => Err(Failure::InvitationNeeded.into()),
+        ChangePermission::NeedsInvitation => Err(invitation::needed(portal, caller).await?),
     }
 }
 
@@ -461,6 +450,7 @@ fn pending_page(
                 back,
                 others,
                 problem: told.problem,
+                now: portal.services.passage.now(),
             };
             portal.frame.page(status, &view)
         }
@@ -479,18 +469,4 @@ fn gone(portal: &Portal, visit: &Visit, onward: &Onward) -> Response {
         ],
     };
     page(portal.frame.page(StatusCode::GONE, &view), Vec::new())
-}
-
-fn invitation_page(portal: &Portal, visit: &Visit, onward: &Onward, invitation: &str) -> Response {
-    let hidden = Hidden::token(portal.services.passage.csrf_token(&visit.visitor));
-    let view = ConfirmAct {
-        shell: portal.shell(text::INVITATION, visit),
-        action: onward.journey_only().on(&portal.frame.url("enrol/invitation")),
-        hidden: hidden.with("invitation", invitation),
-        lines: vec![text::INVITATION_LEAD.into()],
-        button: text::CONTINUE,
-        danger: false,
-        back: None,
-    };
-    page(portal.frame.page(StatusCode::OK, &view), Vec::new())
 }

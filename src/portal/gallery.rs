@@ -1,12 +1,15 @@
 //! Every page once, with sample values: what the tests of tone, markup and headers read, and what
 //! a person looks at. `STEPGATE_GALLERY=DIR cargo test gallery` writes the pages to files.
 
+mod factors;
 mod messages;
+mod people;
+mod refusals;
 
 use http::StatusCode;
 
 use super::frame::{Frame, Page};
-use super::pages::{self, SignedOut};
+use super::pages;
 use super::qr::Qr;
 use super::text;
 use super::views::challenge::{Challenge, Confirmed, Ways};
@@ -18,10 +21,9 @@ use super::views::sign_in::{AppSignIn, PasskeyForm, SignIn};
 use super::views::{Hidden, Link, Problem, Timed};
 use crate::ambient::UnixTime;
 use crate::challenge::trusted::TrustedView;
-use crate::challenge::view::{Beginning, EnrolmentView, Locked, Purpose, StartedView, Way, WhyNot};
+use crate::challenge::view::{Beginning, EnrolmentView, Purpose, StartedView, Way, WhyNot};
 use crate::config::FactorKind;
 use crate::factors::{Prompt, Setup, Shows, Starts};
-use crate::gate::farewell::Elsewhere;
 use crate::gate::passage::SessionView;
 use crate::identity::local::BadPassword;
 use crate::policy::{EnrolmentId, TrustId};
@@ -40,6 +42,8 @@ fn purpose() -> Purpose {
         app: "Payroll".to_owned(),
         reason: Some("Salaries are shown here.".to_owned()),
         remember: Some(30 * 86_400),
+        step: None,
+        done: Vec::new(),
     }
 }
 
@@ -78,7 +82,9 @@ fn challenge(frame: &Frame, way: Way, problem: Option<Problem>, value: &str) -> 
         start: frame.url("challenge/start?j=j1"),
         said: None,
         ways_url: frame.url("challenge/ways?j=j1"),
+        instead: None,
         problem,
+        now: NOW,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -131,6 +137,7 @@ fn enrol(frame: &Frame, kind: FactorKind, setup: Setup, prompt: Prompt) -> Page 
         back: frame.url("my-mfa"),
         others: None,
         problem: None,
+        now: NOW,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -186,6 +193,7 @@ fn new_password(frame: &Frame, current: bool, problem: Option<Problem>) -> Page 
         shell: frame.shell(text::CHOOSE_PASSWORD).failed(problem.is_some()),
         action: frame.url("new-password"),
         hidden: hidden(),
+        username: "maja".to_owned(),
         lead: Some(if current {
             text::PASSWORD_CHANGE_LEAD
         } else {
@@ -313,21 +321,28 @@ fn my_mfa(frame: &Frame) -> Page {
         last_used: used.map(|ago| NOW.plus(-ago)),
         last_used_by: used.map(|_| "Firefox on Linux".to_owned()),
         left,
+        is_default: name == "Phone",
+        is_off: factor == FactorKind::Sms,
     };
     let list = [
         row(FactorKind::Totp, "Phone", Some(3600), None),
         row(FactorKind::Totp, "Tablet <i>", None, None),
+        row(FactorKind::Sms, "Text message, ending 56", Some(9_000_000), None),
         row(FactorKind::RecoveryCode, "codes", None, Some(8)),
     ];
     let view = MyMfa {
         shell: frame.shell(text::SETTINGS).of(Some(NAME)).wide(),
         hidden: hidden(),
         done: Some(text::ADDED_NOTICE),
-        rows: list.iter().map(Row::from).collect(),
+        rows: Row::all(&list),
         status: text::ways_status(2),
+        until: None,
         offer_codes: false,
         password: true,
-        apps: vec!["Payroll <b>".to_owned()],
+        apps: vec![Link::new(
+            frame.url("my-mfa/app-sign-in/Payroll/forget"),
+            "Payroll <b>",
+        )],
         browsers: vec![BrowserRow::from(TrustedView {
             id: TrustId("b1".into()),
             agent: "Firefox on Linux".to_owned(),
@@ -418,6 +433,15 @@ fn confirmed(frame: &Frame, codes_left: Option<u32>) -> Page {
 
 /// Every page, by a name for its file.
 pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
+    let mut pages = pages_of_the_portal(frame);
+    pages.extend(factors::pages(frame));
+    pages.extend(messages::pages(frame));
+    pages.extend(people::pages(frame));
+    pages.extend(refusals::pages(frame));
+    pages
+}
+
+fn pages_of_the_portal(frame: &Frame) -> Vec<(&'static str, Page)> {
     let wrong = |field, message: &str| Some(Problem::new(field, message));
     let clock = Problem {
         more: vec![
@@ -431,7 +455,7 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
     let typed = Prompt::OneTimePassword;
     let fob = || token(FactorKind::Hotp, "Key fob A-17", None);
     let phone = || Way { hint: Some("Example".to_owned()), ..way(FactorKind::Totp, "Phone") };
-    let mut pages = vec![
+    vec![
         ("sign-in", sign_in(frame, None)),
         ("sign-in-failed", sign_in(frame, wrong("username", text::SIGN_IN_FAILED))),
         ("forgotten", forgotten(frame)),
@@ -494,31 +518,5 @@ pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("remove", remove(frame)),
         ("rename", rename(frame)),
         ("not-me", not_me(frame)),
-        ("not-allowed", pages::not_allowed(frame, Some(NAME), None, REFERENCE)),
-        ("locked", pages::locked(frame, Some(NAME), Locked::Until(NOW.plus(60)), NOW, REFERENCE)),
-        ("stopped", pages::locked(frame, Some(NAME), Locked::Stopped, NOW, REFERENCE)),
-        ("locked-hard", pages::locked(frame, Some(NAME), Locked::Hard, NOW, REFERENCE)),
-        ("too-many-requests", pages::too_many_requests(frame, 30, NOW, REFERENCE)),
-        ("unavailable", pages::unavailable(frame, REFERENCE)),
-        ("form-not-sent", pages::form_not_sent(frame, Some(NAME), "Payroll", "/")),
-        ("send-it-now", pages::send_it_now(frame, Some(NAME), "Payroll", "/send", hidden(), "/")),
-        ("signed-out", pages::signing_out(frame, SignedOut::at("/.stepgate/sign-in"))),
-        (
-            "signed-out-here",
-            pages::signing_out(
-                frame,
-                SignedOut {
-                    elsewhere: Some(&Elsewhere { url: Some("https://sso.example.com/sign-out".to_owned()) }),
-                    ..SignedOut::at("/.stepgate/sign-in")
-                },
-            ),
-        ),
-        ("bad-request", pages::bad_request(frame, REFERENCE)),
-        ("stale-form", pages::stale_form(frame, REFERENCE)),
-        ("not-found", pages::not_found(frame, REFERENCE)),
-        ("bad-gateway", pages::bad_gateway(frame, REFERENCE)),
-        ("gateway-timeout", pages::gateway_timeout(frame, REFERENCE)),
-    ];
-    pages.extend(messages::pages(frame));
-    pages
+    ]
 }

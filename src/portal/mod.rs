@@ -14,6 +14,7 @@ mod for_gate;
 pub mod frame;
 #[cfg(test)]
 mod gallery;
+mod invitation;
 #[cfg(test)]
 mod lint;
 mod my_mfa;

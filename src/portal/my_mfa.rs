@@ -5,6 +5,7 @@
 
 use axum::extract::{Path, State};
 use http::StatusCode;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::detour::{Detour, Reply, page, see_other};
 use super::enrol::may_change;
@@ -26,8 +27,9 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
     let caller = portal.signed_in(&visit, &Onward::default().toward("my-mfa"))?;
     let mut enrolments = portal.services.challenges.enrolments(caller).await?;
     enrolments.sort_by_key(|one| one.factor == FactorKind::RecoveryCode);
-    let usable = enrolments.iter().filter(|one| one.factor != FactorKind::RecoveryCode).count();
-    let has_codes = usable < enrolments.len();
+    let usable = enrolments.iter().filter(|one| one.is_everyday()).count();
+    let has_codes = enrolments.iter().any(|one| one.factor == FactorKind::RecoveryCode);
+    let until = portal.grace_until(caller).await?;
     let browsers = portal.services.challenges.trusted_browsers(caller).await?;
     let apps = portal.services.passage.app_credentials(&visit.visitor).await?;
     let sessions = portal.services.passage.sessions(&visit.visitor).await?;
@@ -35,15 +37,22 @@ pub async fn show(State(portal): State<Portal>, params: Params, visit: Visit) ->
         shell: portal.shell(text::SETTINGS, &visit).wide(),
         hidden: token(&portal, &visit),
         done: params.done.as_deref().and_then(done),
-        rows: enrolments.iter().map(Row::from).collect(),
+        rows: Row::all(&enrolments),
         status: text::ways_status(usable),
+        until,
         offer_codes: usable > 0 && !has_codes && portal.services.enabled.contains(FactorKind::RecoveryCode),
         password: portal.services.challenges.has_password(caller),
         browsers: browsers.into_iter().map(BrowserRow::from).collect(),
-        apps: apps.into_iter().map(|(route, _)| route).collect(),
+        apps: apps.into_iter().map(|(route, _)| forgets(&portal, route)).collect(),
         sessions: sessions.into_iter().map(SessionRow::from).collect(),
     };
     Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
+}
+
+/// Where the saved sign-in for this app is forgotten. Routes are named by operators, in any characters.
+fn forgets(portal: &Portal, route: String) -> Link {
+    let name = utf8_percent_encode(&route, NON_ALPHANUMERIC);
+    Link::new(portal.frame.url(&format!("my-mfa/app-sign-in/{name}/forget")), route)
 }
 
 /// The form for another name.
@@ -88,8 +97,8 @@ pub async fn ask_remove(State(portal): State<Portal>, Path(id): Path<String>, vi
     let enrolments = portal.services.challenges.enrolments(caller).await?;
     let enrolment = enrolments.iter().find(|one| *one.id.0 == *id).ok_or(Failure::NotFound)?;
     let mut lines: Vec<Line> = vec![text::remove_effect(enrolment.factor).into()];
-    let others = enrolments.iter().filter(|one| one.id != enrolment.id);
-    if others.filter(|one| one.factor != FactorKind::RecoveryCode).count() == 0 {
+    let mut others = enrolments.iter().filter(|one| one.id != enrolment.id);
+    if enrolment.is_everyday() && !others.any(EnrolmentView::is_everyday) {
         lines.push(text::REMOVE_LAST.into());
     }
     let view = ConfirmAct {
@@ -120,6 +129,31 @@ pub async fn remove(State(portal): State<Portal>, Path(id): Path<String>, posted
         .await?;
     let renewed = portal.services.passage.renew(&posted.visit.visitor).await?;
     Ok(see_other(&portal.frame.url("my-mfa?done=removed"), renewed.into_iter().collect()))
+}
+
+/// Says what asking for it first means, and asks.
+pub async fn ask_prefer(State(portal): State<Portal>, Path(id): Path<String>, visit: Visit) -> Reply {
+    let caller = changing(&portal, &visit, &format!("my-mfa/first/{id}")).await?;
+    let enrolment = own(&portal, caller, &id).await?;
+    let view = ConfirmAct {
+        shell: portal.shell(text::first_title(&enrolment.name), &visit),
+        action: portal.frame.url(&format!("my-mfa/first/{}", enrolment.id.0)),
+        hidden: token(&portal, &visit),
+        lines: vec![text::FIRST_TEXT.into()],
+        button: text::ASK_FIRST,
+        danger: false,
+        back: Some(Link::new(portal.frame.url("my-mfa"), text::CANCEL)),
+    };
+    Ok(page(portal.frame.page(StatusCode::OK, &view), Vec::new()))
+}
+
+/// Makes it the one to be asked for first.
+pub async fn prefer(State(portal): State<Portal>, Path(id): Path<String>, posted: Posted) -> Reply {
+    let caller = changing(&portal, &posted.visit, &format!("my-mfa/first/{id}")).await?;
+    match portal.services.challenges.prefer(caller, &EnrolmentId(id.into())).await? {
+        true => Err(Detour::To(portal.frame.url("my-mfa?done=saved"))),
+        false => Err(Failure::NotFound.into()),
+    }
 }
 
 /// Trusts a browser no more: one click, since it only asks more of people.

@@ -217,6 +217,7 @@ fn choose(
         shell: portal.frame.shell(text::CHOOSE_PASSWORD).failed(failed),
         action: onward.on(&portal.frame.url("new-password")),
         hidden: Hidden::token(portal.services.passage.csrf_token(&visitor)).with(with.0, with.1),
+        username: String::new(),
         lead: Some(if with.0 == "ticket" {
             text::PASSWORD_MUST_CHANGE
         } else {
@@ -236,6 +237,11 @@ fn own(portal: &Portal, visit: &Visit, problem: Option<Problem>) -> axum::respon
         shell: portal.shell(text::CHANGE_PASSWORD, visit).failed(failed),
         action: portal.frame.url(OWN),
         hidden: Hidden::token(portal.services.passage.csrf_token(&visit.visitor)),
+        username: visit
+            .visitor
+            .caller
+            .as_ref()
+            .map_or_else(String::new, |caller| caller.identity.subject.to_string()),
         lead: Some(text::PASSWORD_CHANGE_LEAD),
         current: true,
         hint: text::password_hint(portal.services.challenges.shortest_password()),

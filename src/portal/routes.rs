@@ -9,11 +9,9 @@ use axum::routing::get;
 
 use super::detour::{Detour, page};
 use super::state::Portal;
-use super::views::Link;
-use super::views::notice::Notice;
 use super::{
-    app_sign_in, assets, begin, challenge, enrol, my_mfa, new_passkey, new_password, not_me, pages, receipts,
-    sign_in, sign_in_with, sign_out_there, text,
+    app_sign_in, assets, begin, challenge, enrol, invitation, my_mfa, new_passkey, new_password, not_me,
+    pages, receipts, sign_in, sign_in_with, sign_out_there,
 };
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
@@ -59,7 +57,7 @@ fn pages_router() -> Router<Portal> {
         .route("/challenge/return", get(begin::way_back))
         .route("/app-sign-in", get(app_sign_in::show).post(app_sign_in::submit))
         .route("/enrol", get(enrol::show).post(enrol::begin))
-        .route("/enrol/invitation", axum::routing::post(enrol::redeem))
+        .route("/enrol/invitation", axum::routing::post(invitation::redeem))
         .route("/enrol/new/{kind}", get(enrol::ask_details))
         .route("/enrol/{id}", get(enrol::show_pending).post(enrol::confirm))
         .route("/enrol/{id}/start", axum::routing::post(begin::start_enrolment))
@@ -68,6 +66,7 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa/rename/{id}", get(my_mfa::ask_rename).post(my_mfa::rename))
         .route("/my-mfa/new-passkey/{id}", get(new_passkey::show).post(new_passkey::submit))
         .route("/my-mfa/remove/{id}", get(my_mfa::ask_remove).post(my_mfa::remove))
+        .route("/my-mfa/first/{id}", get(my_mfa::ask_prefer).post(my_mfa::prefer))
         .route("/my-mfa/forget/{id}", axum::routing::post(my_mfa::forget))
         .route("/my-mfa/app-sign-in/{route}/forget", axum::routing::post(app_sign_in::forget))
         .route("/my-mfa/end/{id}", axum::routing::post(my_mfa::end_session))
@@ -148,7 +147,7 @@ fn failed(portal: &Portal, failure: &Failure, reference: &str) -> Response {
         Failure::NotAllowed | Failure::SignInRequired | Failure::SignInFailed | Failure::ProofNeeded => {
             pages::not_allowed(frame, None, None, reference)
         }
-        Failure::InvitationNeeded => invitation_needed(portal),
+        Failure::InvitationNeeded => invitation::plainly_needed(portal),
         Failure::TooMany { retry_after } => {
             pages::too_many_requests(frame, *retry_after, now(&portal.services.passage), reference)
         }
@@ -157,13 +156,4 @@ fn failed(portal: &Portal, failure: &Failure, reference: &str) -> Response {
         }
     };
     page(drawn, Vec::new())
-}
-
-fn invitation_needed(portal: &Portal) -> super::frame::Page {
-    let view = Notice {
-        shell: portal.frame.shell(text::INVITATION_NEEDED),
-        lines: vec![text::INVITATION_NEEDED_WHY.into(), text::INVITATION_HOW.into()],
-        links: vec![Link::new(portal.frame.url("sign-out"), text::SWITCH_ACCOUNT)],
-    };
-    portal.frame.page(StatusCode::FORBIDDEN, &view)
 }

@@ -7,6 +7,8 @@ use axum::extract::FromRef;
 use super::detour::Detour;
 use super::frame::{Frame, Shell};
 use super::onward::{Onward, Params};
+use super::text;
+use super::views::Timed;
 use crate::api::{Failure, Services, Visit};
 use crate::challenge::view::Caller;
 use crate::gate::passage::Journey;
@@ -83,6 +85,18 @@ impl Portal {
             Some(id) => Ok(self.services.passage.journey(id).await?),
             None => Ok(None),
         }
+    }
+
+    /// Until when somebody without any way may go on so; `None` for everybody else.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn grace_until(&self, caller: &Caller) -> Result<Option<Timed>, Failure> {
+        if !self.services.challenges.enrolments(caller).await?.is_empty() {
+            return Ok(None);
+        }
+        let until = self.services.passage.grace_until(caller).await;
+        Ok(until.map(|until| Timed::new(until, text::until)))
     }
 
     /// Name of the app the person is going to, where that is known; only ever shown.

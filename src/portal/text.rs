@@ -131,9 +131,24 @@ pub fn app_password(app: &str) -> String {
 pub const CONFIRM: &str = "Confirm it's you";
 pub const CODE: &str = "Code";
 pub const RECOVERY_CODE: &str = "Recovery code";
-pub const RECOVERY_HINT: &str =
-    "One of the codes you saved. Each code works once. Dashes and capitals don't matter.";
 pub const ANOTHER_WAY: &str = "Choose another way";
+
+/// The heading where several proofs are asked for in a row.
+pub fn confirm_step(now: usize, of: usize) -> String {
+    format!("Confirm it's you: step {now} of {of}")
+}
+
+pub fn app_asks_for(app: &str, proofs: usize) -> String {
+    match proofs {
+        2 => format!("{app} asks you to confirm it's you in two ways."),
+        n => format!("{app} asks you to confirm it's you in {n} ways."),
+    }
+}
+
+/// After a first of several proofs: the same heading again must not look like a failure.
+pub fn one_more(app: &str) -> String {
+    format!("That was right. {app} asks for one more way.")
+}
 
 pub fn app_asks(app: &str) -> String {
     format!("{app} asks you to confirm it's you.")
@@ -180,6 +195,8 @@ pub fn not_accepted(app: &str, why: &WhyNot) -> String {
         WhyNot::OnlyBeside => "This counts only together with another way.".to_owned(),
         WhyNot::LastResort => "This counts only where you have no other way.".to_owned(),
         WhyNot::UsedUp => codes_left(0),
+        WhyNot::Done => "You've confirmed with this one already.".to_owned(),
+        WhyNot::Off => OFF.to_owned(),
     }
 }
 
@@ -258,6 +275,15 @@ pub const NOT_NOW: &str = "Not now";
 pub const INVITATION_NEEDED: &str = "You need an invitation";
 pub const INVITATION_NEEDED_WHY: &str = "To set up your first way to confirm, open the invitation link you were given. It works once and for 24 hours.";
 pub const INVITATION_HOW: &str = "If you don't have one, ask the people who run this site.";
+/// For somebody who has a way that is off.
+pub const WAY_IS_OFF: &str = "You can't confirm right now";
+pub const WAY_IS_OFF_HOW: &str =
+    "Ask the people who run this site for an invitation. With it you can set up another way.";
+
+pub fn way_is_off(names: &[&str]) -> String {
+    format!("What you set up has been switched off here: {}.", names.join(", "))
+}
+
 pub const INVITATION: &str = "Your invitation";
 pub const INVITATION_LEAD: &str =
     "You've been invited to set up a second way to confirm it's you. It takes about a minute.";
@@ -333,6 +359,11 @@ pub const TRUSTED_BROWSERS_TEXT: &str =
     "In these you asked not to be asked again for a while. Forget the ones you don't know or don't use.";
 pub const FORGET: &str = "Forget";
 pub const FORGOTTEN_NOTICE: &str = "Forgotten. That browser is asked again from now on.";
+pub const ASK_FIRST: &str = "Ask for this first";
+pub const ASKED_FIRST: &str = "Asked for first";
+pub const FIRST_TEXT: &str =
+    "You'll be asked for it first. Where you used another way last, that browser goes on with that one.";
+pub const OFF: &str = "Switched off here, so it can't be used.";
 pub const RENAME: &str = "Rename";
 pub const REMOVE: &str = "Remove";
 pub const SAVE: &str = "Save";
@@ -367,6 +398,10 @@ pub fn ways_status(ways: usize) -> &'static str {
 
 pub fn rename_title(name: &str) -> String {
     format!("Rename “{name}”")
+}
+
+pub fn first_title(name: &str) -> String {
+    format!("Ask for “{name}” first?")
 }
 
 pub fn remove_title(name: &str) -> String {

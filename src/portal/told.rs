@@ -2,7 +2,8 @@
 //! of an answer may be shown again. Words only: nothing here decides.
 
 use super::text;
-use super::views::{Line, Problem, Timed};
+use super::views::{Again, Line, Problem, Timed};
+use crate::ambient::UnixTime;
 use crate::challenge::view::{Beginning, Cap, Outcome};
 use crate::config::FactorKind;
 use crate::factors::Malformed;
@@ -18,11 +19,18 @@ pub struct Told {
     pub value: String,
     /// How things stand, where nothing is wrong.
     pub status: Option<Line>,
+    /// Whether this way can't be had for now, so that another is to be offered at once.
+    pub away: bool,
 }
 
 impl Told {
     fn wrong(problem: Problem) -> Self {
         Self { problem: Some(problem), ..Self::default() }
+    }
+
+    /// As wrong, and not by the person.
+    fn away(problem: Problem) -> Self {
+        Self { away: true, ..Self::wrong(problem) }
     }
 
     fn status(line: impl Into<Line>) -> Self {
@@ -33,16 +41,22 @@ impl Told {
 /// About an answer.
 #[must_use]
 pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
-    let problem = |text: &str| Told::wrong(Problem::new("code", text));
+    // Beside what waits on a phone there is a field of its own.
+    let field = if factor == FactorKind::Duo && !code.is_empty() {
+        "passcode"
+    } else {
+        "code"
+    };
+    let problem = |text: &str| Told::wrong(Problem::new(field, text));
     match outcome {
         Some(Outcome::Malformed(why)) => {
             let again = matches!(why, Malformed::Length { got, .. } if *got > 0);
             let value = if again { code.to_owned() } else { String::new() };
-            let problem = Some(Problem::new("code", text::malformed(factor, why)));
-            Told { problem, value, status: None }
+            let problem = Some(Problem::new(field, text::malformed(factor, why)));
+            Told { problem, value, ..Told::default() }
         }
         Some(Outcome::Wrong { attempts_left }) => {
-            let mut problem = Problem::new("code", text::wrong(factor));
+            let mut problem = Problem::new(field, text::wrong(factor));
             let few = *attempts_left <= TELL_ATTEMPTS;
             problem.more.extend(few.then(|| text::attempts_left(*attempts_left)));
             // A fob that has run ahead stays wrong until two codes are typed: nobody need lose tries first.
@@ -63,7 +77,7 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
             problem(text::PASSKEY_STALE)
         }
         Some(Outcome::NotBegun) => problem(text::NOT_BEGUN),
-        Some(Outcome::Unavailable) => problem(text::SERVICE_AWAY),
+        Some(Outcome::Unavailable) => Told::away(Problem::new(field, text::SERVICE_AWAY)),
         Some(Outcome::Taken) => problem(text::TAKEN),
         _ => problem(text::ran_out(factor)),
     }
@@ -71,16 +85,18 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
 
 /// About a beginning that began nothing.
 #[must_use]
-pub fn not_begun(factor: FactorKind, beginning: &Beginning) -> Told {
+pub fn not_begun(factor: FactorKind, beginning: &Beginning, now: UnixTime) -> Told {
     match beginning {
-        Beginning::NotYet { until, cap: Cap::Resend } => Told::status(Timed::new(*until, text::again_from)),
+        Beginning::NotYet { until, cap: Cap::Resend } => {
+            Told { status: Again::new(*until, now).map(Line::from), ..Told::default() }
+        }
         Beginning::NotYet { until, cap } => {
-            let mut told = Told::wrong(Problem::new("start", text::capped(factor, *cap)));
+            let mut told = Told::away(Problem::new("start", text::capped(factor, *cap)));
             told.status = Some(Timed::new(*until, text::ask_from).into());
             told
         }
-        Beginning::Refused(reason) => Told::wrong(Problem::new("start", text::refused(factor, *reason))),
-        Beginning::Unknown => Told::wrong(Problem::new("start", text::unknown_to_service(factor))),
+        Beginning::Refused(reason) => Told::away(Problem::new("start", text::refused(factor, *reason))),
+        Beginning::Unknown => Told::away(Problem::new("start", text::unknown_to_service(factor))),
         _ => Told::wrong(Problem::new("start", text::ran_out(factor))),
     }
 }

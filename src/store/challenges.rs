@@ -148,6 +148,34 @@ impl Store {
         .await
     }
 
+    /// How many challenges for this journey the person has passed in this session, of those opened after
+    /// `since`.
+    ///
+    /// # Errors
+    /// When the database is busy or refuses.
+    pub async fn challenges_passed(
+        &self,
+        subject: &SubjectKey,
+        binding: &Binding,
+        journey: &str,
+        since: UnixTime,
+    ) -> Result<usize, StoreError> {
+        within(async {
+            let count: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM challenges WHERE subject_key = $1 AND binding = $2 \
+                 AND journey = $3 AND stage = 'passed' AND opened > $4",
+            )
+            .bind(subject.as_str())
+            .bind(binding.0.to_vec())
+            .bind(journey)
+            .bind(since.0)
+            .fetch_one(self.readers())
+            .await?;
+            Ok(usize::try_from(count).unwrap_or_default())
+        })
+        .await
+    }
+
     /// Opens a challenge.
     ///
     /// # Errors
@@ -205,6 +233,31 @@ impl Tx {
         .bind(challenge.subject.as_str())
         .bind(MAX_PER_PERSON - 1)
         .bind(&challenge.id)
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Lets an open challenge run until `until`, if that is later than it would have ended, but never longer
+    /// than `longest` seconds in all.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn prolong_challenge(
+        &mut self,
+        subject: &SubjectKey,
+        id: &str,
+        until: UnixTime,
+        longest: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE challenges SET expires = MAX(expires, MIN($3, opened + $4)) \
+             WHERE id = $1 AND subject_key = $2 AND stage = 'open'",
+        )
+        .bind(id)
+        .bind(subject.as_str())
+        .bind(until.0)
+        .bind(longest)
         .execute(self.sql())
         .await?;
         Ok(())

@@ -3,7 +3,7 @@
 //! Both times are durable, so that grace cannot be had twice and open enrolment not after a reset.
 
 use super::transaction::within;
-use super::{Store, StoreError, Tx};
+use super::{AuditEvent, Store, StoreError, Tx};
 use crate::ambient::UnixTime;
 use crate::policy::{EnrolmentId, SubjectKey};
 
@@ -55,7 +55,7 @@ impl Store {
         .await
     }
 
-    /// Chooses the way to be asked for first; only one of the person's own.
+    /// Chooses the way to be asked for first; only one of the person's own. `false`: it is not.
     ///
     /// # Errors
     /// When the database is busy or refuses.
@@ -63,6 +63,7 @@ impl Store {
         &self,
         subject: &SubjectKey,
         id: &EnrolmentId,
+        audit: AuditEvent,
     ) -> Result<bool, StoreError> {
         let (subject, id) = (subject.clone(), id.clone());
         self.write(move |mut tx| async move {
@@ -76,6 +77,9 @@ impl Store {
             .await?
             .rows_affected()
                 == 1;
+            if done {
+                tx.audit(audit).await?;
+            }
             tx.commit(done).await
         })
         .await

@@ -86,6 +86,8 @@ mod switched_off;
 mod text_messages;
 mod threats;
 mod totp;
+mod trusted;
 mod vouch;
+mod ways;
 mod websocket;
 mod yubikey;

@@ -60,6 +60,8 @@ fn purpose() -> Purpose {
         app: "Payroll".into(),
         reason: None,
         remember: None,
+        step: None,
+        done: Vec::new(),
     }
 }
 

@@ -157,13 +157,11 @@ impl Report {
     }
 
     fn challenged(self, case: &Case, policy: &Policy, missing: &Missing) -> Self {
+        let on = policy.settings().factors.enabled;
+        let helping = |levels| policy.remaining(levels, &case.proofs, on, case.now()).accepted.kinds();
         let describe = |id: LevelId| MissingLevel {
             level: names(policy, LevelSet::EMPTY.with(id)).concat(),
-            factors: policy
-                .kinds_for(LevelSet::EMPTY.with(id))
-                .iter()
-                .map(FactorKind::name)
-                .collect(),
+            factors: helping(LevelSet::EMPTY.with(id)).iter().map(FactorKind::name).collect(),
             max_age: policy.max_age(id),
         };
         Self {

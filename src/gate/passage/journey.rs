@@ -8,12 +8,16 @@ use http::uri::{PathAndQuery, Uri};
 
 use super::{BadReturn, Journey, Missing, Passage, PassageError};
 use crate::ambient::{self, UnixTime};
-use crate::challenge::view::{Caller, Purpose};
+use crate::challenge::view::{Caller, Purpose, Step};
 use crate::gate::{canonical, inline, journeys};
 use crate::policy::{
-    Binding, CanonicalRequest, Deadlines, Decision, Facts, LevelSet, Proof, Question, Reserved, Route,
+    Binding, CanonicalRequest, Deadlines, Decision, Enrolled, Facts, LevelSet, Proof, Question, Remaining,
+    Reserved, Route,
 };
 use crate::store::{NewJourney, StoreError};
+
+/// Proofs for one journey that were asked for within so many seconds are in one row.
+const ROW: i64 = 600;
 
 /// A journey's request, judged for one person.
 pub(super) struct Judged {
@@ -116,15 +120,56 @@ impl Passage {
                 let levels = gate.policy.level_names(missing.levels).map(str::to_owned).collect();
                 let reason = judged.route.reason(&missing.demand).map(ToString::to_string);
                 let app = judged.route.name.to_string();
-                let remember = gate.policy.remember_for(missing.levels);
-                Missing::Proof {
-                    purpose: Purpose { levels, app, reason, remember },
-                    accepted: gate.policy.accepted_for(missing.levels),
-                }
+                let left = self.remaining(caller, missing.levels, now).await;
+                let step = self.step(caller, journey, &left, now).await?;
+                // One tick is for the whole row, so it stands beside the last.
+                let last = left.steps == 1;
+                let remember = gate.policy.remember_for(missing.levels).filter(|_| last);
+                let done = left.done.iter().collect();
+                let purpose = Purpose { levels, app, reason, remember, step, done };
+                Missing::Proof { purpose, accepted: left.accepted }
             }
             Decision::SignIn(_) => Missing::SignIn,
             Decision::Deny(..) => Missing::Denied,
         })
+    }
+
+    /// Until when this person may go on without any factor; `None` when they may not.
+    pub async fn grace_until(&self, caller: &Caller) -> Option<UnixTime> {
+        let gate = &*self.gate;
+        let now = gate.now();
+        let period = gate.policy.settings().enrolment.grace_period?;
+        let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX);
+        let until = gate.people.grace_until(&caller.identity.key, period, now).await?;
+        (until > now).then_some(until)
+    }
+
+    async fn remaining(&self, caller: &Caller, levels: LevelSet, now: UnixTime) -> Remaining {
+        let gate = &*self.gate;
+        let on = gate.policy.settings().factors.enabled;
+        let have = match gate.people.enrolled(&caller.identity.key, on).await {
+            Enrolled::Kinds(kinds) => kinds,
+            Enrolled::Unknown => on,
+        };
+        gate.policy.remaining(levels, &caller.proofs, have, now)
+    }
+
+    /// Which of several proofs in a row comes now; `None` where one is enough.
+    async fn step(
+        &self,
+        caller: &Caller,
+        journey: &Journey,
+        left: &Remaining,
+        now: UnixTime,
+    ) -> Result<Option<Step>, StoreError> {
+        let identity = &caller.identity;
+        let since = now.plus(-ROW);
+        let store = &self.gate.shared.store;
+        let passed = store
+            .challenges_passed(&identity.key, &identity.binding, &journey.id, since)
+            .await?;
+        let of = passed + left.steps;
+        Ok((of > 1).then(|| Step { now: passed + 1, of }))
     }
 
     /// The levels already granted for this journey's request to whoever holds these proofs, not yet

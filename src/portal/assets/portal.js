@@ -1,16 +1,34 @@
-// Progressive enhancement only: every journey works without this file.
+// Every journey works without this file.
 "use strict";
 
 (() => {
   const all = (selector) => document.querySelectorAll(selector);
+  const typing = () => [...all("input.code")].some((field) => field.value);
 
-  // Times are sent in UTC; shown in the reader's own zone and manner.
+  // Times come in UTC, and are shown in the reader's own zone and manner.
   const today = new Date().toDateString();
   for (const time of all("time[datetime]")) {
     const moment = new Date(time.dateTime);
-    if (Number.isNaN(moment.getTime())) continue;
     const style = moment.toDateString() === today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" };
     time.textContent = new Intl.DateTimeFormat(document.documentElement.lang, style).format(moment);
+  }
+
+  // The wait for another code: every second for eyes, every fifteen for ears.
+  for (const place of all("[data-again]")) {
+    const { again, left, now } = place.dataset;
+    const from = performance.now() + again * 1000;
+    const [shown, read] = [document.createElement("span"), document.createElement("span")];
+    shown.ariaHidden = "true";
+    read.className = "unseen";
+    place.replaceChildren(shown, read);
+    const tick = () => {
+      const rest = Math.max(0, Math.ceil((from - performance.now()) / 1000));
+      const clock = `${Math.floor(rest / 60)}:${String(rest % 60).padStart(2, "0")}`;
+      shown.textContent = rest ? left.replace("{}", clock) : now;
+      if (rest % 15 === 0 || !read.textContent) read.textContent = shown.textContent;
+      if (rest) setTimeout(tick, 1000);
+    };
+    tick();
   }
 
   // Buttons that need a script stay hidden until there is one.
@@ -56,23 +74,16 @@
     for (const field of all("input[autocomplete=one-time-code], input[type=password]")) field.value = "";
   });
 
-  // What is decided on another device is asked for again by itself, unless somebody is typing.
+  // What another device decides is asked for again, unless somebody is typing.
   const asks = document.querySelector("button[data-asks]");
   if (asks) {
-    setTimeout(() => {
-      if (![...all("input.code")].some((field) => field.value !== "")) asks.click();
-    }, 2000);
+    setTimeout(() => { if (!typing()) asks.click(); }, 2000);
   }
 
-  // A confirmation in one tab moves the others on: they ask the server again, which knows.
-  if ("BroadcastChannel" in window) {
-    const channel = new BroadcastChannel("stepgate");
-    if (document.querySelector("[data-confirmed]")) channel.postMessage("confirmed");
-    if (document.querySelector("form[data-waits]")) {
-      channel.addEventListener("message", () => {
-        const typed = [...all("input.code")].some((field) => field.value !== "");
-        if (!typed) window.location.replace(window.location.href);
-      });
-    }
+  // A confirmation in one tab moves the others on.
+  const channel = new BroadcastChannel("stepgate");
+  if (document.querySelector("[data-confirmed]")) channel.postMessage("confirmed");
+  if (document.querySelector("form[data-waits]")) {
+    channel.addEventListener("message", () => { if (!typing()) window.location.replace(window.location.href); });
   }
 })();

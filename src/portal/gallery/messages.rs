@@ -45,7 +45,9 @@ fn texted(frame: &Frame, doubtful: Option<bool>, beginning: Option<&Beginning>) 
         again_at: Some(NOW.plus(60)),
         expires_at: NOW.plus(300),
     });
-    let told = beginning.map(|one| told::not_begun(FactorKind::Sms, one)).unwrap_or_default();
+    let told = beginning
+        .map(|one| told::not_begun(FactorKind::Sms, one, NOW))
+        .unwrap_or_default();
     let way = Way {
         prompt: Prompt::Code { digits: 8 },
         hint: Some(to),
@@ -64,7 +66,11 @@ fn texted(frame: &Frame, doubtful: Option<bool>, beginning: Option<&Beginning>) 
         start: frame.url("challenge/start?j=j1"),
         said: told.status,
         ways_url: frame.url("challenge/ways?j=j1"),
+        instead: told
+            .away
+            .then(|| Link::new(frame.url("challenge?j=j1&way=phone"), text::use_instead("Phone"))),
         problem: told.problem,
+        now: NOW,
     };
     frame.page(StatusCode::OK, &view)
 }

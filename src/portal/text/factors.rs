@@ -1,9 +1,10 @@
 //! What is said about each kind of factor. The words of people, never those of the trade.
 
-use crate::challenge::view::Cap;
+use crate::ambient::UnixTime;
+use crate::challenge::view::{Cap, StartedView, Way};
 use crate::config::FactorKind;
 use crate::delivery::Reason;
-use crate::factors::{Malformed, Refusal};
+use crate::factors::{Malformed, Refusal, Shows};
 
 /// What a kind is called.
 pub fn kind(factor: FactorKind) -> &'static str {
@@ -19,6 +20,26 @@ pub fn kind(factor: FactorKind) -> &'static str {
         FactorKind::Yubikey => "YubiKey",
         FactorKind::Hotp => "Key fob",
         FactorKind::TemporaryCode => "Temporary code",
+    }
+}
+
+/// What a person calls one of their ways.
+pub fn way_title(way: &Way) -> &str {
+    if way.factor.is_spare() {
+        kind(way.factor)
+    } else {
+        &way.name
+    }
+}
+
+/// What a way is and where it leads, as far as the name it was given does not say so.
+pub fn kind_beside(name: &str, factor: FactorKind, hint: Option<&str>) -> Option<String> {
+    let hint = hint.filter(|hint| !name.contains(hint));
+    match (name.starts_with(kind(factor)), hint) {
+        (true, None) => None,
+        (true, Some(hint)) => Some(hint.to_owned()),
+        (false, None) => Some(kind(factor).to_owned()),
+        (false, Some(hint)) => Some(format!("{}, {hint}", kind(factor))),
     }
 }
 
@@ -318,6 +339,16 @@ pub const LEAVING_BUTTON: &str = "Continue";
 pub const CHECK_NOW: &str = "Check now";
 pub const APPROVE_LEAD: &str = "Confirm it on your phone. This page goes on by itself.";
 pub const APPROVE_NUMBER: &str = "Type this number there:";
+
+/// Beside a field for one of the codes for the worst day.
+pub fn spare_hint(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::TemporaryCode => {
+            "The code you were given. It works once. Dashes and capitals don't matter."
+        }
+        _ => "One of the codes you saved. Each code works once. Dashes and capitals don't matter.",
+    }
+}
 pub const ANOTHER_CODE: &str = "Send another";
 
 pub fn again_from(when: &str) -> String {
@@ -356,6 +387,26 @@ pub fn capped(factor: FactorKind, cap: Cap) -> String {
             "Too many {what} are being asked for right now, so yours has to wait. It's nothing you did. Choose another way, or wait"
         ),
     }
+}
+
+/// The same as a count: minutes and seconds stand where the braces are.
+pub const AGAIN_IN: &str = "You can ask for another in {}.";
+pub const AGAIN_NOW: &str = "You can ask for another now.";
+
+/// For how long what was sent can be used.
+pub fn lasts(started: &StartedView, now: UnixTime) -> Option<String> {
+    if !matches!(started.shows, Shows::Sent { .. }) {
+        return None;
+    }
+    Some(match started.expires_at.since(now) / 60 {
+        ..=1 => "It can be used for about a minute.".to_owned(),
+        minutes => format!("It can be used for {minutes} minutes."),
+    })
+}
+
+/// Another way, where this one can't be had.
+pub fn use_instead(name: &str) -> String {
+    format!("Use {name} instead")
 }
 
 pub const COUNTRY: &str = "Country";

@@ -4,7 +4,8 @@
 
 use askama::Template;
 
-use super::{Hidden, Line, Problem, Shell, Timed, text};
+use super::{Again, Hidden, Line, Link, Problem, Shell, Timed, text};
+use crate::ambient::UnixTime;
 use crate::challenge::view::{Purpose, Way};
 use crate::config::FactorKind;
 use crate::factors::{Prompt, Shows, Starts};
@@ -27,13 +28,47 @@ pub struct Challenge {
     /// What was typed, where it may be shown again.
     pub value: String,
     pub ways_url: String,
+    /// Another way that can be had at once, where this one cannot.
+    pub instead: Option<Link>,
     pub problem: Option<Problem>,
+    pub now: UnixTime,
 }
 
 impl Challenge {
+    /// The heading, with how far the person has come.
+    fn heading(&self) -> String {
+        match &self.purpose.step {
+            Some(step) => text::confirm_step(step.now, step.of),
+            None => text::CONFIRM.to_owned(),
+        }
+    }
+
+    /// Why the person is asked; after a first proof, that it was right.
+    fn lead(&self) -> String {
+        match &self.purpose.step {
+            Some(step) if step.now > 1 => text::one_more(&self.purpose.app),
+            Some(step) => text::app_asks_for(&self.purpose.app, step.of),
+            None => text::app_asks(&self.purpose.app),
+        }
+    }
+
+    fn problem_at(&self, field: &str) -> bool {
+        self.problem.as_ref().is_some_and(|problem| problem.field == field)
+    }
+
+    /// What is wrong with the code that was typed.
+    fn code_problem(&self) -> Option<&Problem> {
+        self.problem.as_ref().filter(|problem| problem.field == "code")
+    }
+
+    /// Whether something could not be sent or asked.
+    fn is_stuck(&self) -> bool {
+        self.problem_at("start")
+    }
+
     /// Whether it has to be begun before there is anything to answer.
     fn must_start(&self) -> bool {
-        self.way.starts == Starts::OnRequest && self.way.started.is_none()
+        self.way.must_start()
     }
 
     fn shows(&self) -> Option<&Shows> {
@@ -46,6 +81,10 @@ impl Challenge {
         } else {
             text::kind(self.way.factor)
         }
+    }
+
+    fn spare_hint(&self) -> &'static str {
+        text::spare_hint(self.way.factor)
     }
 
     fn where_it_is(&self) -> String {
@@ -111,9 +150,13 @@ impl Challenge {
     }
 
     /// From when on another message can be had.
-    fn again_at(&self) -> Option<Timed> {
-        let at = self.way.started.as_ref()?.again_at?;
-        Some(Timed::new(at, text::again_from))
+    fn again_at(&self) -> Option<Again> {
+        Again::new(self.way.started.as_ref()?.again_at?, self.now)
+    }
+
+    /// For how long what was sent can be used.
+    fn lasts(&self) -> Option<String> {
+        text::lasts(self.way.started.as_ref()?, self.now)
     }
 }
 
@@ -143,6 +186,8 @@ pub struct Ways {
 pub struct WayRow {
     pub id: String,
     pub title: String,
+    /// What it is, where its name does not say so.
+    pub kind: Option<String>,
     pub note: Line,
     pub accepted: bool,
 }
@@ -166,14 +211,10 @@ impl WayRow {
         } else {
             text::NEVER_USED.into()
         };
-        let title = if way.factor.is_spare() {
-            text::kind(way.factor).to_owned()
-        } else {
-            way.name.clone()
-        };
         Self {
             id: way.enrolment.0.to_string(),
-            title,
+            title: text::way_title(way).to_owned(),
+            kind: text::kind_beside(text::way_title(way), way.factor, way.hint.as_deref()),
             note,
             accepted: way.accepted && way.left != Some(0),
         }

@@ -5,7 +5,8 @@
 
 use askama::Template;
 
-use super::{Hidden, Line, Link, Problem, Shell, Timed, text};
+use super::{Again, Hidden, Line, Link, Problem, Shell, Timed, text};
+use crate::ambient::UnixTime;
 use crate::challenge::view::StartedView;
 use crate::config::FactorKind;
 use crate::factors::{Detail, Prompt, Setup, Shows};
@@ -111,6 +112,7 @@ pub struct Confirm {
     /// Where another kind can be chosen; `None` where nothing had to be sent or asked.
     pub others: Option<String>,
     pub problem: Option<Problem>,
+    pub now: UnixTime,
 }
 
 impl Confirm {
@@ -184,9 +186,18 @@ impl Confirm {
         }
     }
 
-    fn again_at(&self) -> Option<Timed> {
-        let at = self.started.as_ref()?.again_at?;
-        Some(Timed::new(at, text::again_from))
+    fn again_at(&self) -> Option<Again> {
+        Again::new(self.started.as_ref()?.again_at?, self.now)
+    }
+
+    /// Whether something could not be sent or asked.
+    fn is_stuck(&self) -> bool {
+        self.problem_at("start")
+    }
+
+    /// For how long what was sent can be used.
+    fn lasts(&self) -> Option<String> {
+        text::lasts(self.started.as_ref()?, self.now)
     }
 }
 

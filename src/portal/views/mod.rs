@@ -114,11 +114,41 @@ impl fmt::Display for Timed {
     }
 }
 
+/// From when on something can be asked for again: a moment, which a script shows as a count of seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Again {
+    at: UnixTime,
+    now: UnixTime,
+}
+
+impl Again {
+    /// `None` when it can be asked for already.
+    #[must_use]
+    pub fn new(at: UnixTime, now: UnixTime) -> Option<Self> {
+        (at > now).then_some(Self { at, now })
+    }
+}
+
+impl HtmlSafe for Again {}
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, r#"<span data-again="{}" data-left=""#, self.at.since(self.now))?;
+        Html.write_escaped_str(&mut *f, text::AGAIN_IN)?;
+        f.write_str(r#"" data-now=""#)?;
+        Html.write_escaped_str(&mut *f, text::AGAIN_NOW)?;
+        // The clock on the wall shows whole minutes: the first that is late enough.
+        let minute = UnixTime(self.at.0.saturating_add(59).div_euclid(60) * 60);
+        write!(f, r#"">{}</span>"#, Timed::new(minute, text::again_from))
+    }
+}
+
 /// One paragraph.
 #[derive(Clone, Debug)]
 pub enum Line {
     Plain(String),
     Timed(Timed),
+    Again(Again),
 }
 
 impl From<&str> for Line {
@@ -139,6 +169,12 @@ impl From<Timed> for Line {
     }
 }
 
+impl From<Again> for Line {
+    fn from(line: Again) -> Self {
+        Self::Again(line)
+    }
+}
+
 impl HtmlSafe for Line {}
 
 impl fmt::Display for Line {
@@ -146,6 +182,7 @@ impl fmt::Display for Line {
         match self {
             Self::Plain(line) => Html.write_escaped_str(f, line),
             Self::Timed(line) => line.fmt(f),
+            Self::Again(line) => line.fmt(f),
         }
     }
 }
@@ -179,6 +216,16 @@ mod tests {
             sentence,
             "You can try again at <time datetime=\"2026-11-22T06:05:00Z\">22 November 2026, 06:05 UTC</time>."
         );
+    }
+
+    #[test]
+    fn what_can_be_asked_for_again_is_true_without_a_script_and_exact_with_one() {
+        let again = Again::new(UnixTime(1_795_327_537), UnixTime(1_795_327_500))
+            .unwrap()
+            .to_string();
+        assert!(again.contains(r#"data-again="37""#), "{again}");
+        assert!(again.contains("22 November 2026, 06:06 UTC"), "not before the second: {again}");
+        assert!(Again::new(UnixTime(5), UnixTime(5)).is_none());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Hidden, Line, Problem, Shell, Timed, text};
+use super::{Hidden, Line, Link, Problem, Shell, Timed, text};
 use crate::challenge::trusted::TrustedView;
 use crate::challenge::view::EnrolmentView;
 use crate::config::FactorKind;
@@ -19,14 +19,16 @@ pub struct MyMfa {
     pub rows: Vec<Row>,
     /// How well the person is set up.
     pub status: &'static str,
+    /// Until when they may go on without any way, where that is so.
+    pub until: Option<Timed>,
     /// Whether there are ways but no recovery codes, and the kind is switched on.
     pub offer_codes: bool,
     /// Whether the person has a password of ours.
     pub password: bool,
     /// Browsers that are trusted, the last used first.
     pub browsers: Vec<BrowserRow>,
-    /// Names of the apps that the person is signed in to by us.
-    pub apps: Vec<String>,
+    /// The apps that the person is signed in to by us, and where a POST forgets each.
+    pub apps: Vec<Link>,
     /// This one first.
     pub sessions: Vec<SessionRow>,
 }
@@ -88,13 +90,42 @@ impl From<TrustedView> for BrowserRow {
 pub struct Row {
     pub id: String,
     pub title: String,
-    pub kind: &'static str,
+    pub kind: Option<String>,
     /// A model, a serial number, whether it is synced.
     pub note: Option<String>,
     pub left: Option<String>,
     pub added: Timed,
     pub used: Line,
     pub is_codes: bool,
+    pub is_off: bool,
+    /// Whether it is the one to be asked for first; only said where there is a choice.
+    pub is_first: bool,
+    pub can_be_first: bool,
+}
+
+impl Row {
+    /// What it is, in one line.
+    fn what(&self) -> Option<String> {
+        match (&self.kind, &self.note) {
+            (Some(kind), Some(note)) => Some(format!("{kind} · {note}")),
+            (kind, note) => kind.clone().or_else(|| note.clone()),
+        }
+    }
+
+    /// The rows; with what can be asked for first, where there is more than one such.
+    #[must_use]
+    pub fn all(enrolments: &[EnrolmentView]) -> Vec<Self> {
+        let usable = enrolments.iter().filter(|one| one.is_everyday()).count();
+        let row = |one: &EnrolmentView| {
+            let choice = usable > 1 && one.is_everyday();
+            Self {
+                is_first: choice && one.is_default,
+                can_be_first: choice && !one.is_default,
+                ..Self::from(one)
+            }
+        };
+        enrolments.iter().map(row).collect()
+    }
 }
 
 impl From<&EnrolmentView> for Row {
@@ -105,11 +136,13 @@ impl From<&EnrolmentView> for Row {
             (Some(at), Some(agent)) => Timed::new(at, |when| text::last_used_by(when, agent)).into(),
         };
         let is_codes = enrolment.factor == FactorKind::RecoveryCode;
-        let kind = text::kind(enrolment.factor);
+        let name = enrolment.name.as_str();
+        let kind = text::kind_beside(name, enrolment.factor, enrolment.hint.as_deref());
+        let kind = kind.filter(|_| !is_codes);
         Self {
             id: enrolment.id.0.to_string(),
             title: if is_codes {
-                kind.to_owned()
+                text::kind(enrolment.factor).to_owned()
             } else {
                 enrolment.name.clone()
             },
@@ -119,6 +152,9 @@ impl From<&EnrolmentView> for Row {
             added: Timed::new(enrolment.added, text::added),
             used,
             is_codes,
+            is_off: enrolment.is_off,
+            is_first: false,
+            can_be_first: false,
         }
     }
 }

@@ -12,6 +12,8 @@ pub struct NewPassword {
     pub shell: Shell,
     pub action: String,
     pub hidden: Hidden,
+    /// For password managers, which keep it beside the password; empty where it is not known here.
+    pub username: String,
     /// Why they are here.
     pub lead: Option<&'static str>,
     /// Whether the present password is asked for.
