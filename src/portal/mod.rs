@@ -14,6 +14,8 @@ mod for_gate;
 pub mod frame;
 #[cfg(test)]
 mod gallery;
+#[cfg(test)]
+mod in_browser;
 mod invitation;
 #[cfg(test)]
 mod lint;

@@ -1,13 +1,14 @@
 // What the browser scripts share: the system's Chromium or (BROWSER=firefox) its Firefox, codes by oathtool, QR
 // codes by zbarimg, and the things every page must keep to (no foreign request, no violated policy, no sideways
-// scrolling).
+// scrolling; no barrier that axe-core finds, everything within reach of the keyboard and in the order of reading).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, firefox } from 'playwright-core';
 
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 export function assert(holds, message) {
   if (!holds) throw new Error(message);
@@ -22,19 +23,24 @@ export async function launch({ args = [], preferences = {} } = {}) {
     return firefox.launch({ channel: 'moz-firefox', executablePath, firefoxUserPrefs: preferences });
   }
   return chromium.launch({
+    timeout: 2 * PATIENCE,
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', ...args],
   });
 }
 
 // One profile whose every console message and request is watched.
-export async function profile(browser, { script = true, origins, ...more }) {
+// `strict`: nothing at all may stand on the console.
+export async function profile(browser, { script = true, strict = false, origins, ...more }) {
   const context = await browser.newContext({ javaScriptEnabled: script, reducedMotion: 'reduce', ...more });
   context.setDefaultTimeout(PATIENCE);
   const faults = [];
   context.on('console', (message) => {
-    if (/violates|refused to/i.test(message.text())) faults.push(`console: ${message.text()}`);
+    // That a page was a refusal is told there as well.
+    const wrong = strict ? !/the server responded with a status of [45]/.test(message.text()) : /violates|refused to/i.test(message.text());
+    if (wrong) faults.push(`console: ${message.text()}`);
   });
+  context.on('weberror', (error) => { if (strict) faults.push(`script: ${error.error()}`); });
   context.on('request', (request) => {
     const { origin, protocol } = new URL(request.url());
     if (protocol.startsWith('http') && !origins.includes(origin)) faults.push(`request to ${request.url()}`);
@@ -105,6 +111,46 @@ export async function keeps(page, name) {
     all.filter((e) => e.getBoundingClientRect().height < 44).map((e) => e.outerHTML.slice(0, 80)));
   assert(small.length === 0, `${name} has targets lower than 44 px: ${small.join(' ')}`);
   await look(page, name);
+}
+
+const axe = () => readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+// What axe-core finds, in light and in dark.
+export async function barriers(page, name) {
+  await page.evaluate(axe());
+  const run = (options) => page.evaluate(async (options) => {
+    const { violations } = await window.axe.run(document, { resultTypes: ['violations'], ...options });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`);
+  }, options);
+  const found = await run({ runOnly: WCAG });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  found.push(...(await run({ runOnly: ['color-contrast'] })).map((one) => `in dark, ${one}`));
+  await page.emulateMedia({ colorScheme: null });
+  assert(found.length === 0, `${name} has barriers:\n${found.join('\n')}`);
+}
+
+// Everything that can be pressed or filled in is reached by Tab, in the order in which it is read, and is seen to
+// have the focus.
+export async function keyboard(page, name) {
+  await page.evaluate(() => { document.activeElement?.blur(); window.getSelection()?.removeAllRanges(); });
+  const wanted = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input, select, summary')]
+    .filter((e) => !e.disabled && e.type !== 'hidden' && e.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }))
+    .map((e, n) => { e.dataset.tab = n; return e.outerHTML.slice(0, 80); }));
+  await page.evaluate(() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); });
+  const reached = [];
+  for (let n = 0; n < wanted.length; n++) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+      const ring = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+      return { n: document.activeElement.dataset.tab ?? 'nowhere', ring };
+    });
+    assert(at.ring, `${name}: the focus is not seen on ${wanted[at.n] ?? at.n}`);
+    reached.push(at.n);
+  }
+  const order = wanted.map((_, n) => String(n));
+  assert(String(reached) === String(order), `${name}: Tab goes ${reached} over ${wanted.join(' ')}`);
 }
 
 // On paper: one page with all codes, whose they are and where they work, and nothing to press.
