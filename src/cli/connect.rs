@@ -78,9 +78,17 @@ impl Probed {
     }
 }
 
-/// A service's own words stay on their line.
+/// A service's own words stay on their line; what the verdict says already is not said twice.
 fn one_line(says: &str) -> String {
-    says.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = says.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut rest = line.as_str();
+    while let Some(more) = ["not reached: ", "not believed: "]
+        .iter()
+        .find_map(|said| rest.strip_prefix(said))
+    {
+        rest = more;
+    }
+    rest.to_owned()
 }
 
 /// Probes that run, in the order in which they are told.
@@ -245,6 +253,7 @@ mod tests {
             line(Trouble::NotAdmitted),
             "sender mail: reached, but it does NOT let us in: 535 5.7.8 no\n  = look at: names, ids and secrets in `senders.mail`"
         );
+        assert_eq!(one_line("not reached: not believed:  a\nb"), "a b");
         for (trouble, verdict, where_to) in [
             (Trouble::Unreachable, ": NOT reached: ", "address and port"),
             (Trouble::Untrusted, ": NOT believed: ", "the certificate"),

@@ -273,7 +273,7 @@ pub const ADD_WHY: &str =
 pub const RECOMMENDED: &str = "Recommended";
 pub const NOT_NOW: &str = "Not now";
 pub const INVITATION_NEEDED: &str = "You need an invitation";
-pub const INVITATION_NEEDED_WHY: &str = "To set up your first way to confirm, open the invitation link you were given. It works once and for 24 hours.";
+pub const INVITATION_NEEDED_WHY: &str = "You have no way to confirm it's you that is in use here now. To set one up, open the invitation link you were given. It works once and for 24 hours.";
 pub const INVITATION_HOW: &str = "If you don't have one, ask the people who run this site.";
 /// For somebody who has a way that is off.
 pub const WAY_IS_OFF: &str = "You can't confirm right now";

@@ -341,3 +341,45 @@ fn a_call_reads_the_code_out_twice_in_the_language_that_is_set() {
     let done = anna.fetch("POST", &url, Some(&json!({ "code": code })));
     assert!(done.status < 300, "{}", done.text());
 }
+
+/// What a vendor says may hold the number, the code and more: it is for the log, and there without them.
+#[test]
+fn a_vendors_own_words_are_in_the_log_alone_and_without_number_and_code() {
+    let gateway = Upstream::answering(|request| {
+        let told: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let (to, code) = (told["to"].as_str().unwrap_or_default(), told["code"].as_str().unwrap_or_default());
+        let says = format!("CANARY-7Q: {to} is barred, {code} was not sent");
+        format!("HTTP/1.1 400 No\r\nContent-Length: {}\r\n\r\n{says}", says.len()).into_bytes()
+    });
+    let senders = format!(
+        "\n  texts:\n    type: http\n    url: \"{}/send\"\n    json: '{{ \"to\": \"{{{{ to }}}}\", \"code\": \"{{{{ code }}}}\" }}'\n",
+        gateway.url()
+    );
+    let gate = Setup::new(
+        "\n  - { name: app, host: localhost, upstream: \"http://127.0.0.1:9\", require: standard }\n",
+    )
+    .section("senders", &senders)
+    .section("factors", "{ sms: { enabled: true, countries: [GB], sender: texts } }")
+    .user("anna", &[])
+    .start();
+    let mut anna = gate.signed_in("anna");
+    let body = json!({ "factor": "sms", "number": NUMBER, "country": "GB" });
+    let told = anna.fetch("POST", &gate.portal("api/v1/enrolments"), Some(&body)).text();
+    let code = serde_json::from_slice::<Value>(&gateway.last().body).unwrap()["code"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let list = anna.fetch("GET", &gate.portal("api/v1/enrolments"), None).text();
+    let page = anna.go(&gate.portal("my-mfa")).text();
+    let metrics = gate.operations("/metrics").text();
+    assert!(metrics.contains(r#"sender="texts",channel="sms",outcome="refused""#), "{metrics}");
+    for shown in [&told, &list, &page, &metrics, &format!("{:?}", gate.audit(""))] {
+        assert!(!shown.contains("CANARY-7Q") && !shown.contains(&code), "{shown}");
+    }
+    let log = gate.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("CANARY-7Q"))
+        .unwrap_or_else(|| panic!("{log}"));
+    assert!(!line.contains("7400123456") && !log.contains(&code), "{line}");
+}

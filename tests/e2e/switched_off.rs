@@ -69,7 +69,10 @@ fn what_is_off_stops_at_once_and_comes_back_whole() {
     let page = anna.go(&gate.url("localhost", "/x"));
     let text = page.text();
     assert!(page.status < 500 && !text.contains("6 digits"), "{} {text}", page.status);
-    println!("{text}");
+    assert!(
+        text.contains("in use here now") && text.contains("ask the people who run this site"),
+        "{text}"
+    );
 
     // The operator is told by the log and by `check`.
     let log = gate.log();
