@@ -3,6 +3,7 @@
 
 mod factors;
 mod messages;
+mod passkeys;
 mod people;
 mod refusals;
 
@@ -13,7 +14,7 @@ use super::pages;
 use super::qr::Qr;
 use super::text;
 use super::views::challenge::{Challenge, Confirmed, Ways};
-use super::views::enrol::{Choose, Confirm, NewPasskey, Offer, RecoveryCodes, Totp};
+use super::views::enrol::{Choose, Confirm, Offer, RecoveryCodes, Totp};
 use super::views::my_mfa::{BrowserRow, MyMfa, Rename, Row, SessionRow};
 use super::views::new_password::{Forgotten, NewPassword};
 use super::views::notice::{ConfirmAct, Notice};
@@ -93,16 +94,6 @@ fn ceremony() -> serde_json::Value {
     serde_json::json!({ "publicKey": { "challenge": "AAAA", "rpId": "example.com" } })
 }
 
-fn passkey() -> Way {
-    let shows = Shows::Passkey { options: ceremony() };
-    Way {
-        prompt: Prompt::Passkey,
-        starts: Starts::WhenShown,
-        started: Some(StartedView { shows, at: NOW, again_at: None, expires_at: NOW.plus(300) }),
-        ..way(FactorKind::Passkey, "1Password")
-    }
-}
-
 /// What is judged by its own device or elsewhere; `says`: the words of the server that asks something more.
 fn token(factor: FactorKind, name: &str, says: Option<&str>) -> Way {
     let shows = |says: &str| Shows::Question { says: Some(says.to_owned()) };
@@ -113,10 +104,6 @@ fn token(factor: FactorKind, name: &str, says: Option<&str>) -> Way {
         _ => Prompt::OneTimePassword,
     };
     Way { prompt, started: says.map(started), ..way(factor, name) }
-}
-
-fn enrol_passkey(frame: &Frame) -> Page {
-    enrol(frame, FactorKind::Passkey, Setup::Passkey { options: ceremony() }, Prompt::Passkey)
 }
 
 fn enrol(frame: &Frame, kind: FactorKind, setup: Setup, prompt: Prompt) -> Page {
@@ -138,19 +125,6 @@ fn enrol(frame: &Frame, kind: FactorKind, setup: Setup, prompt: Prompt) -> Page 
         others: None,
         problem: None,
         now: NOW,
-    };
-    frame.page(StatusCode::OK, &view)
-}
-
-fn new_passkey(frame: &Frame, stays: bool, problem: Option<Problem>) -> Page {
-    let view = NewPasskey {
-        shell: frame.shell(text::PASSKEY_ADDED).of(Some(NAME)).failed(problem.is_some()),
-        action: frame.url("my-mfa/new-passkey/e1"),
-        hidden: hidden(),
-        stays,
-        alone: true,
-        name: "Firefox on Linux".to_owned(),
-        problem,
     };
     frame.page(StatusCode::OK, &view)
 }
@@ -435,6 +409,7 @@ fn confirmed(frame: &Frame, codes_left: Option<u32>) -> Page {
 pub fn every_page(frame: &Frame) -> Vec<(&'static str, Page)> {
     let mut pages = pages_of_the_portal(frame);
     pages.extend(factors::pages(frame));
+    pages.extend(passkeys::pages(frame));
     pages.extend(messages::pages(frame));
     pages.extend(people::pages(frame));
     pages.extend(refusals::pages(frame));
@@ -477,18 +452,6 @@ fn pages_of_the_portal(frame: &Frame) -> Vec<(&'static str, Page)> {
         ("challenge", challenge(frame, phone(), None, "")),
         ("challenge-wrong", challenge(frame, phone(), Some(clock), "01234")),
         ("challenge-recovery", challenge(frame, way(FactorKind::RecoveryCode, "Codes"), None, "")),
-        ("challenge-passkey", challenge(frame, passkey(), None, "")),
-        (
-            "challenge-passkey-wrong",
-            challenge(frame, passkey(), wrong("code", text::wrong(FactorKind::Passkey)), ""),
-        ),
-        ("enrol-passkey", enrol_passkey(frame)),
-        ("new-passkey-synced", new_passkey(frame, false, None)),
-        ("new-passkey-bound", new_passkey(frame, true, None)),
-        (
-            "new-passkey-unnamed",
-            new_passkey(frame, true, Some(Problem::new("name", text::NAME_EMPTY))),
-        ),
         ("challenge-fob", challenge(frame, fob(), None, "")),
         ("challenge-fob-ahead", challenge(frame, fob(), Some(ahead), "")),
         (
