@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret as _;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::redaction::redacted;
 use super::smpp::Smpp;
 use super::smtp::Smtp;
-use super::{Channel, Content, Message, NotSent, Reason, Sender, masked};
+use super::{Channel, Message, NotSent, Reason, Sender, masked};
 use super::{receipts, sms};
 use crate::calls::{Https, Trouble, Unwell};
 use crate::config::Settings;
@@ -175,36 +175,11 @@ async fn attempt(carrier: &Carrier, patience: Duration, message: &Message) -> Re
     }
 }
 
-/// Characters of a vendor's own text that are kept.
-const LONGEST: usize = 300;
-
-/// What a vendor says, on one line, without the code, the number or the address, which many repeat.
-fn redacted(says: &str, message: &Message) -> String {
-    let mut text = says.to_owned();
-    if let Content::Code(code) = &message.content {
-        let code = code.code.expose_secret();
-        let spelled = |between: &str| code.chars().map(String::from).collect::<Vec<_>>().join(between);
-        for written in [code.to_owned(), spelled(", "), spelled(" "), spelled(",")] {
-            text = text.replace(&written, "…");
-        }
-    }
-    let shown = masked(&message.to);
-    for secret in [message.to.as_str(), message.to.trim_start_matches('+')] {
-        if !secret.is_empty() {
-            text = text.replace(secret, &shown);
-        }
-    }
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::{Accepted, BoxFuture, Code, Language};
+    use super::super::{Accepted, BoxFuture, Code, Content, Language};
     use super::*;
 
     /// Answers always the same, and counts how often it was asked. `None`: never answers.

@@ -14,6 +14,7 @@ mod mail;
 pub mod notices;
 pub mod numbers;
 pub mod receipts;
+mod redaction;
 mod smpp;
 pub mod sms;
 mod smtp;

@@ -40,7 +40,7 @@ pub struct Newest {
 /// Which messages are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendScope {
-    /// Everything but the links: whoever knows a name can ask for those.
+    /// Codes alone: whoever knows a name can ask for links, and whoever has a password has phones asked.
     Person,
     /// A person's links.
     PersonsLinks,
@@ -58,7 +58,7 @@ impl SendScope {
     const fn newest(self) -> &'static str {
         match self {
             Self::Person => {
-                "SELECT at FROM sends WHERE subject_key = $1 AND channel <> 'link' \
+                "SELECT at FROM sends WHERE subject_key = $1 AND channel IN ('email', 'sms', 'voice') \
                  ORDER BY at DESC LIMIT 1 OFFSET $2"
             }
             Self::PersonsLinks => {

@@ -308,6 +308,10 @@ async fn e21_who_declines_twice_is_asked_no_more_for_an_hour() {
     let until = UnixTime(NOW + 3600);
     assert_eq!(push(100).await.unwrap(), Reserved::Held { cap: Cap::Declined, until });
     assert!(matches!(push(3600).await.unwrap(), Reserved::Counted(_)));
+    // Whoever has somebody's phone asked keeps them from none of their texts.
+    for at in [3600, 3660, 3720] {
+        assert_eq!(world.held("alice", "+447400123456", at).await, None, "{at}");
+    }
     no(Verdict::Fraud, 4000).await.unwrap();
     let until = UnixTime(NOW + 7600);
     assert_eq!(push(4100).await.unwrap(), Reserved::Held { cap: Cap::Declined, until }, "it was not them");
