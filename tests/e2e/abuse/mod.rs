@@ -82,21 +82,21 @@ fn run<D: Device + 'static>(name: &str, make: impl FnOnce() -> D, case: impl FnO
 macro_rules! cases {
     ($name:ident, $device:expr) => {
         cases! { @all $name, $device;
-            e01_a_code_counts_once: replay;
-            e02_a_race_of_a_hundred_makes_one_proof_and_locks_nobody: race;
-            e04_guessing_ends_over_sessions_addresses_factors_doors_and_replicas: brute_force;
-            e11_an_enrolment_is_confirmed_by_its_own_code_alone: foreign_confirmation;
-            e12_an_expired_challenge_takes_no_answer: expired;
-            e12_a_code_is_for_one_challenge_on_one_site: other_site;
-            e12_the_last_two_that_were_sent_count: resent;
-            e13_what_has_ended_takes_no_answer: ended;
-            e15_another_persons_challenge_is_not_there: wrong_person;
-            e16_another_factors_code_is_wrong_here: another_factor;
-            e17_every_door_counts_a_code_once: every_door;
-            h05_codes_and_where_they_go_are_written_nowhere: written_nowhere;
+            fn e01_a_code_counts_once: replay;
+            fn e02_a_race_of_a_hundred_makes_one_proof_and_locks_nobody: race;
+            fn e04_guessing_ends_over_sessions_addresses_factors_doors_and_replicas: brute_force;
+            fn e11_an_enrolment_is_confirmed_by_its_own_code_alone: foreign_confirmation;
+            fn e12_an_expired_challenge_takes_no_answer: expired;
+            fn e12_a_code_is_for_one_challenge_on_one_site: other_site;
+            fn e12_the_last_two_that_were_sent_count: resent;
+            fn e13_what_has_ended_takes_no_answer: ended;
+            fn e15_another_persons_challenge_is_not_there: wrong_person;
+            fn e16_another_factors_code_is_wrong_here: another_factor;
+            fn e17_every_door_counts_a_code_once: every_door;
+            fn h05_codes_and_where_they_go_are_written_nowhere: written_nowhere;
         }
     };
-    (@all $name:ident, $device:expr; $($test:ident: $case:ident;)*) => { $(
+    (@all $name:ident, $device:expr; $(fn $test:ident: $case:ident;)*) => { $(
         #[test]
         fn $test() {
             super::run(stringify!($case), || $device, cases::$case);
