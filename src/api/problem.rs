@@ -71,6 +71,18 @@ impl Problem {
                     .with("fraud", *fraud)
                     .with("attempts_left", *attempts_left),
             ),
+            Outcome::Lapsed => Some(Self::new(
+                unprocessable,
+                "lapsed",
+                "Nobody confirmed it there in time",
+                "Nothing was counted. Begin it again, or choose another way.",
+            )),
+            Outcome::Barred => Some(Self::new(
+                unprocessable,
+                "barred",
+                "The service has locked this person out",
+                "Choose another way.",
+            )),
             Outcome::Waiting => Some(Self::new(
                 StatusCode::CONFLICT,
                 "waiting",

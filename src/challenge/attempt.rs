@@ -117,6 +117,9 @@ pub(super) async fn attempt(mut tx: Tx, attempt: Attempt) -> Result<Judged, Stor
         (Ok(Verdict::Right(right)), Some(hit)) => passed(tx, &attempt, &question, hit, right, &count).await,
         (Ok(Verdict::Silent(why)), _) => silent(tx, &attempt, &question, &why).await,
         (Ok(Verdict::Waiting), _) => Ok(Judged::Outcome(Outcome::Waiting)),
+        (Ok(verdict @ (Verdict::Lapsed | Verdict::Barred)), _) => {
+            over(tx, &attempt, &question, &verdict).await
+        }
         (Ok(Verdict::Again(started)), Some(hit)) => {
             asked_again(tx, &attempt, &question, hit, &started, count).await
         }
@@ -328,6 +331,24 @@ async fn asked_again(
     tx.commit(Judged::Outcome(Outcome::Again)).await
 }
 
+/// The service has ended what was begun, and nobody has said no. What was counted before it was asked
+/// stays so: a guess that it did not look at is still one.
+async fn over(
+    mut tx: Tx,
+    attempt: &Attempt,
+    question: &Question,
+    verdict: &Verdict,
+) -> Result<Judged, StoreError> {
+    let (result, outcome) = match verdict {
+        Verdict::Lapsed => ("lapsed", Outcome::Lapsed),
+        _ => ("barred", Outcome::Barred),
+    };
+    attempt.drop_begun(&mut tx, question).await?;
+    sends::declined(&mut tx, &attempt.caller.identity.key, &attempt.answer, verdict, attempt.now).await?;
+    tx.audit(attempt.event(result, question)).await?;
+    tx.commit(Judged::Outcome(outcome)).await
+}
+
 /// The service was asked and did not answer. It may have judged, so it stays counted: else whoever can
 /// hold its answers back could guess without end.
 async fn silent(mut tx: Tx, attempt: &Attempt, question: &Question, why: &str) -> Result<Judged, StoreError> {
@@ -413,13 +434,7 @@ async fn wrong(
         None => event,
     })
     .await?;
-    // A ceremony, and an answer of another site, is good for one look.
-    // So is what a service asked besides: its no ends that exchange (RFC 2865 4.4).
-    let once = !matches!(attempt.answer, Answer::Code(_)) || question.was_asked_besides(&attempt.factors);
-    if let (Some(id), true) = (attempt.target.question(), once) {
-        let only = question.candidates.first().and_then(|one| one.enrolment.as_ref());
-        tx.drop_started(&attempt.caller.identity.key, id, only).await?;
-    }
+    attempt.drop_begun(&mut tx, question).await?;
     sends::declined(&mut tx, &attempt.caller.identity.key, &attempt.answer, verdict, attempt.now).await?;
     let locked = count.figures.lock(&next, attempt.now);
     let attempts_left = count.figures.attempts_left(&next, attempt.now);
@@ -455,6 +470,17 @@ impl Attempt {
     /// Whether this goes without anybody's judgement.
     pub(super) fn is_waived(&self) -> bool {
         self.given.as_ref().is_some_and(|given| given.waived)
+    }
+
+    /// A ceremony, and an answer of another site, is good for one look. So is what a service asked
+    /// besides: its no ends that exchange (RFC 2865 4.4).
+    async fn drop_begun(&self, tx: &mut Tx, question: &Question) -> Result<(), StoreError> {
+        let once = !matches!(self.answer, Answer::Code(_)) || question.was_asked_besides(&self.factors);
+        if let (Some(id), true) = (self.target.question(), once) {
+            let only = question.candidates.first().and_then(|one| one.enrolment.as_ref());
+            tx.drop_started(&self.caller.identity.key, id, only).await?;
+        }
+        Ok(())
     }
 
     async fn count(&self, tx: &mut Tx) -> Result<Count, StoreError> {

@@ -11,6 +11,7 @@ use crate::ambient::Clock;
 use crate::config::Settings;
 use crate::delivery::notices::Notices;
 use crate::delivery::receipts::Receipts;
+use crate::delivery::voice::asked::Asked;
 use crate::delivery::{Delivery, DeliveryError};
 use crate::factors::{self, EnrolError, Factors, FactorsError};
 use crate::identity::local::{BadList, Rules};
@@ -19,6 +20,7 @@ use crate::policy::SubjectKey;
 use crate::store::{CounterKey, CounterKind, Lane, Store, StoreError};
 
 mod attempt;
+mod calls;
 mod directory;
 mod enrol;
 mod guesses;
@@ -65,6 +67,7 @@ pub struct Challenges {
     factors: Arc<Factors>,
     delivery: Delivery,
     receipts: Receipts,
+    calls: Asked,
     hashing: hashing::Hashing,
     /// Sources that judge passwords themselves.
     directories: Vec<Arc<dyn PasswordSource>>,
@@ -128,6 +131,7 @@ impl Challenges {
         let factors = Arc::new(factors::all(&settings)?);
         let delivery = Delivery::new(&settings)?;
         let receipts = Receipts::new(&settings);
+        let calls = Asked::new(&settings);
         let notices = Notices::new(store.clone(), clock.clone());
         let passwords = Rules::of(&settings)?;
         Ok(Self {
@@ -138,6 +142,7 @@ impl Challenges {
             factors,
             delivery,
             receipts,
+            calls,
             hashing: hashing::Hashing::new(),
             passwords,
             asked: mailed_link::Asked::default(),
@@ -154,9 +159,19 @@ impl Challenges {
         let factors = Arc::new(factors::all(&settings)?);
         let delivery = Delivery::new(&settings)?;
         let receipts = Receipts::new(&settings);
+        let calls = Asked::new(&settings);
         let directories = password_sources(&settings.identity)?;
         let passwords = Rules::of(&settings)?;
-        Ok(Self { settings, factors, delivery, receipts, directories, passwords, ..self.clone() })
+        Ok(Self {
+            settings,
+            factors,
+            delivery,
+            receipts,
+            calls,
+            directories,
+            passwords,
+            ..self.clone()
+        })
     }
 
     /// The same room with these sources of passwords, for tests.

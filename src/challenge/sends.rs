@@ -186,7 +186,10 @@ fn counted(tx: &Tx, asked: &Asked, now: UnixTime) -> NewSend {
 fn destination(tx: &Tx, channel: Channel, to: &str) -> [u8; 32] {
     match channel {
         Channel::Email => tx.ring().mac("destination", &[addresses::mailbox(to).as_bytes()]),
-        Channel::Sms | Channel::Voice => tx.ring().mac("destination", &[to.as_bytes()]),
+        // Whatever is dialled behind it, one line is one destination.
+        Channel::Sms | Channel::Voice => {
+            tx.ring().mac("destination", &[numbers::with_extension(to).0.as_bytes()])
+        }
     }
 }
 
@@ -320,7 +323,7 @@ pub(super) async fn declined(
     now: UnixTime,
 ) -> Result<(), StoreError> {
     let times = match (answer, verdict) {
-        (Answer::Ask, Verdict::Denied) => 1,
+        (Answer::Ask, Verdict::Denied | Verdict::Lapsed) => 1,
         (Answer::Ask, Verdict::Fraud) => DECLINED.0,
         _ => 0,
     };

@@ -10,6 +10,7 @@ use super::view::{Beginning, Caller, Change, Purpose, Start, StartedView, Way, W
 use super::{ChallengeError, Challenges};
 use crate::ambient::random_token;
 use crate::config::FactorKind;
+use crate::delivery::voice::asked;
 use crate::delivery::{Channel, Code, Content, Language, Message};
 use crate::factors::{
     Answer, Dispatch, Factor, Material, Prompt, Right, Shows, StartError, Started, Starting, Starts,
@@ -261,6 +262,9 @@ impl Challenges {
             to: send.to.clone(),
             address: caller.address,
         });
+        let message = started.send.map(|dispatch| self.message(dispatch, caller, &question.app));
+        let call = message.as_ref().and_then(asked::kept);
+        let call_token = call.as_ref().map(|(token, _)| token.clone());
         let figures = self.settings.limits.messages;
         let reserved = self.store.write(move |mut tx| async move {
             let counted = match asked {
@@ -275,21 +279,24 @@ impl Challenges {
                     .await?;
             }
             tx.put_started(&new).await?;
+            if let Some((token, says)) = call {
+                tx.put_call(&token, &says, now.plus(asked::LIFE)).await?;
+            }
             tx.audit(audit).await?;
             tx.commit(counted).await
         });
-        let (dispatch, counted) = match (started.send, reserved.await?) {
-            (Some(dispatch), Some(Reserved::Counted(id))) => (dispatch, id),
+        let (message, counted) = match (message, reserved.await?) {
+            (Some(message), Some(Reserved::Counted(id))) => (message, id),
             (_, Some(Reserved::Held { cap, until })) => {
                 return Ok(Beginning::NotYet { until, cap });
             }
             _ => return Ok(Beginning::Begun(view)),
         };
-        match self.delivery.send(&self.message(dispatch, &question.app)).await {
+        match self.delivery.send(&message).await {
             Ok(_) => Ok(Beginning::Begun(view)),
             Err(not_sent) if not_sent.certain => {
                 sends::give_back(&self.store, &counted).await;
-                self.undo(caller, question, before).await?;
+                self.undo(caller, question, before, call_token).await?;
                 Ok(Beginning::Refused(not_sent.reason))
             }
             Err(_) => self.doubt(caller, question, view).await,
@@ -325,6 +332,7 @@ impl Challenges {
         caller: &Caller,
         question: &Question<'_>,
         before: Option<StartedRecord>,
+        call: Option<String>,
     ) -> Result<(), ChallengeError> {
         let (subject, id) = (caller.identity.key.clone(), question.id.to_owned());
         let enrolment = question.enrolment.clone();
@@ -333,17 +341,21 @@ impl Challenges {
                 Some(before) => tx.put_started(&before.again(subject)).await?,
                 None => tx.drop_started(&subject, &id, enrolment.as_ref()).await?,
             }
+            if let Some(call) = call {
+                tx.drop_call(&call).await?;
+            }
             tx.commit(()).await
         });
         Ok(undone.await?)
     }
 
-    fn message(&self, dispatch: Dispatch, app: &str) -> Message {
+    fn message(&self, dispatch: Dispatch, caller: &Caller, app: &str) -> Message {
         let Dispatch { channel, to, code, lives } = dispatch;
-        let language = match channel {
+        let language = caller.language.unwrap_or(match channel {
             Channel::Voice => self.settings.factors.voice.language,
             Channel::Email | Channel::Sms => Language::default(),
-        };
+        });
+        let is_asked_for = channel == Channel::Voice && self.delivery.asks_back(channel);
         Message {
             channel,
             to,
@@ -353,6 +365,7 @@ impl Challenges {
                 app: app.to_owned(),
                 brand: self.settings.branding.name.clone(),
                 domain: self.settings.server.public_url.host.clone(),
+                call: is_asked_for.then(random_token),
             }),
             language,
             id: random_token(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ambient::UnixTime;
 use crate::config::FactorKind;
-use crate::delivery::Reason;
+use crate::delivery::{Language, Reason};
 use crate::factors::{Detail, Malformed, Prompt, Setup, Shows, Starts};
 use crate::policy::{EnrolmentId, Identity, Proof};
 
@@ -28,6 +28,8 @@ pub struct Caller {
     pub trusted_place: bool,
     /// "Firefox on Linux", for the list of last uses.
     pub agent: String,
+    /// The one that their browser asks for, of those that are spoken here.
+    pub language: Option<Language>,
 }
 
 /// What a challenge is for: where the person was going, and what that route is still missing.
@@ -212,6 +214,10 @@ pub enum Outcome {
         fraud: bool,
         attempts_left: u32,
     },
+    /// Nobody answered the service in time. Nothing was counted.
+    Lapsed,
+    /// The service has locked the person out.
+    Barred,
     /// Not decided yet: ask again in a while.
     Waiting,
     /// Right so far: the service asks something more, which has been begun.

@@ -4,15 +4,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
+use secrecy::SecretSlice;
 use serde_json::json;
 
 use super::records::Common;
 use super::{UNREACHABLE, USAGE};
-use crate::ambient::{random_bytes, random_token};
+use crate::ambient::{Clock, random_bytes, random_token};
 use crate::config::Settings;
+use crate::delivery::voice::asked;
 use crate::delivery::{
     Channel, Code, Content, Delivery, Language, Message, NotSent, Reason, Sent, addresses,
 };
+use crate::store::Store;
 
 /// Try a factor with the services that the configuration names.
 #[derive(Debug, clap::Args)]
@@ -25,7 +28,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Send one message with a code that opens nothing
+    /// Send one message with a code that opens nothing. A call that waits for a key press asks the running
+    /// server for its words
     Test {
         factor: SentFactor,
         /// Mail address, or number with its country: +447700900123
@@ -64,8 +68,26 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(UNREACHABLE));
         }
     };
-    let sent = delivery.send(&message(&settings, factor, to)).await;
+    let message = message(&settings, &delivery, factor, to);
+    if let Some((token, says)) = asked::kept(&message)
+        && let Err(error) = keep(&settings, token, says).await
+    {
+        eprintln!("stepgate: what the call says cannot be kept for the running server: {error:#}");
+        return Ok(ExitCode::from(UNREACHABLE));
+    }
+    let sent = delivery.send(&message).await;
     Ok(tell(&sent, args.common.json))
+}
+
+/// The vendor of a call asks the running server what to say, which finds it in the store.
+async fn keep(settings: &Settings, token: String, says: SecretSlice<u8>) -> anyhow::Result<()> {
+    let store = Store::open(&settings.storage).await?;
+    let expires = Clock::system().now().plus(asked::LIFE);
+    let kept = store.write(move |mut tx| async move {
+        tx.put_call(&token, &says, expires).await?;
+        tx.commit(()).await
+    });
+    Ok(kept.await?)
 }
 
 /// The destination in its one spelling. Countries and kinds of number are the vendor's business here.
@@ -80,7 +102,7 @@ fn destination(factor: SentFactor, to: &str) -> Option<String> {
     }
 }
 
-fn message(settings: &Settings, factor: SentFactor, to: String) -> Message {
+fn message(settings: &Settings, delivery: &Delivery, factor: SentFactor, to: String) -> Message {
     let (channel, language) = match factor {
         SentFactor::Email => (Channel::Email, Language::default()),
         SentFactor::Sms => (Channel::Sms, Language::default()),
@@ -93,6 +115,7 @@ fn message(settings: &Settings, factor: SentFactor, to: String) -> Message {
         app: "a test".to_owned(),
         brand: settings.branding.name.clone(),
         domain: settings.server.public_url.host.clone(),
+        call: (channel == Channel::Voice && delivery.asks_back(channel)).then(random_token),
     };
     Message { channel, to, content: Content::Code(code), language, id: random_token() }
 }

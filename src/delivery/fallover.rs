@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::redaction::redacted;
 use super::smpp::Smpp;
 use super::smtp::Smtp;
+use super::vendor::Ours;
+use super::voice::asked::asked_at;
 use super::{Channel, Message, NotSent, Reason, Sender, masked};
 use super::{receipts, sms};
 use crate::calls::{Https, Trouble, Unwell};
@@ -89,6 +91,13 @@ impl Delivery {
         self.0.routes.get(&channel).is_some_and(|route| !route.is_empty())
     }
 
+    /// Whether a sender of this channel may ask us for what a call says.
+    #[must_use]
+    pub fn asks_back(&self, channel: Channel) -> bool {
+        let mut route = self.0.routes.get(&channel).into_iter().flatten();
+        route.any(|carrier| carrier.sender.asks_back())
+    }
+
     /// Hands a message to the first sender that takes it. Ends within 30 s.
     ///
     /// # Errors
@@ -138,7 +147,11 @@ fn made(settings: &Settings, sender: &settings::Sender) -> Result<Arc<dyn Sender
         SenderKind::Smtp(smtp) => Arc::new(Smtp::new(name, smtp, *timeout).map_err(broken)?),
         SenderKind::Vendor { api, authority } => {
             let client = Https::new(authority.as_deref()).map_err(|error| broken(error.to_string()))?;
-            sms::sender(name, api, receipts::wanted_at(settings, name, api), client)
+            let ours = Ours {
+                receipts: receipts::wanted_at(settings, name, api),
+                calls: asked_at(settings, name, api),
+            };
+            sms::sender(name, api, ours, client)
         }
         SenderKind::Smpp(smpp) => Arc::new(Smpp::new(name, smpp, *timeout).map_err(broken)?),
     })
@@ -244,6 +257,7 @@ mod tests {
             app: "Wiki".to_owned(),
             brand: "Example".to_owned(),
             domain: "mfa.example.com".to_owned(),
+            call: None,
         };
         Message {
             channel: Channel::Sms,

@@ -21,7 +21,7 @@ mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
 mod vendor;
-mod voice;
+pub mod voice;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Clone)]
 pub struct Message {
     pub channel: Channel,
-    /// A mail address, or a number in E.164.
+    /// A mail address, or a number in E.164, perhaps with an extension in a call.
     pub to: String,
     pub content: Content,
     pub language: Language,
@@ -68,6 +68,9 @@ pub struct Code {
     pub brand: String,
     /// The portal's host: where the code belongs, and nowhere else.
     pub domain: String,
+    /// Where a vendor asks for it once a key was pressed: the part of that address that nobody can
+    /// guess. `None`: it goes with the message.
+    pub call: Option<String>,
 }
 
 /// Something that happened to the person's account, told on a channel that it did not happen on.
@@ -298,15 +301,22 @@ pub trait Sender: Send + Sync {
     /// # Errors
     /// What is wrong, for the operator.
     fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>>;
+
+    /// Whether the service asks during a call what to say: then it has to be kept until it does.
+    fn asks_back(&self) -> bool {
+        false
+    }
 }
 
 /// A destination as logs may show it: its end, or the first letter and the domain.
 #[must_use]
 pub fn masked(to: &str) -> String {
-    match to.split_once('@') {
-        Some((name, domain)) => format!("{}…@{domain}", name.chars().next().unwrap_or_default()),
-        None => format!("…{}", to.chars().skip(to.chars().count().saturating_sub(2)).collect::<String>()),
+    if let Some((name, domain)) = to.split_once('@') {
+        return format!("{}…@{domain}", name.chars().next().unwrap_or_default());
     }
+    let (number, _) = numbers::with_extension(to);
+    let kept = number.chars().count().saturating_sub(2);
+    format!("…{}", number.chars().skip(kept).collect::<String>())
 }
 
 #[cfg(test)]
@@ -317,6 +327,7 @@ mod tests {
     fn destinations_are_shown_in_part() {
         assert_eq!(masked("alice@example.com"), "a…@example.com");
         assert_eq!(masked("+447700900123"), "…23");
+        assert_eq!(masked("+447700900123;ext=99"), "…23");
         assert_eq!(masked("é@example.com"), "é…@example.com");
         assert_eq!(masked(""), "…");
     }

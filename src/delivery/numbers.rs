@@ -17,6 +17,10 @@ use super::digits::ascii_digit;
 const MAX_TYPED: usize = 128;
 /// Digits at the end that a block of numbers shares the rest with: what is sold at once.
 const BLOCK_DIGITS: usize = 4;
+/// Digits that are dialled behind a switchboard, at most.
+const EXTENSION_DIGITS: usize = 8;
+/// Between number and extension, as RFC 3966 writes it.
+const EXTENSION: &str = ";ext=";
 
 /// What a number is to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct NumberRules {
     pub countries: Vec<String>,
     /// Whether numbers of internet telephony count, which are easily had by the thousand.
     pub internet_telephony: bool,
+    /// Whether an extension behind the number can be dialled, in calls.
+    pub extensions: bool,
 }
 
 /// Why a number is not taken. The person is told which.
@@ -74,6 +80,11 @@ impl Number {
         rules: &NumberRules,
         what_for: Use,
     ) -> Result<Self, BadNumber> {
+        let (typed, extension) = match split_extension(typed) {
+            (number, Some(digits)) if rules.extensions && what_for == Use::Call => (number, Some(digits)),
+            (_, Some(_)) => return Err(BadNumber::NotANumber),
+            (number, None) => (number, None),
+        };
         let plain = plain(typed)?;
         let region = region(country, rules)?;
         let number = phonenumber::parse(region, &plain).map_err(|_| BadNumber::NotANumber)?;
@@ -89,15 +100,19 @@ impl Number {
             return Err(BadNumber::CountryNotAllowed);
         }
         usable(&number, rules, what_for)?;
-        let e164 = number.format().mode(Mode::E164).to_string();
+        let mut e164 = number.format().mode(Mode::E164).to_string();
         let digits = e164.strip_prefix('+').unwrap_or_default();
         if !(7..=15).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return Err(BadNumber::NotANumber);
         }
+        if let Some(extension) = extension {
+            e164.push_str(EXTENSION);
+            e164.push_str(extension);
+        }
         Ok(Self { e164, country })
     }
 
-    /// `+447…`.
+    /// `+447…`; with an extension `+442…;ext=12`.
     #[must_use]
     pub fn e164(&self) -> &str {
         &self.e164
@@ -120,22 +135,37 @@ impl fmt::Debug for Number {
 /// "ending 42": what a person recognises and a stranger cannot use.
 #[must_use]
 pub fn masked(e164: &str) -> String {
-    let kept = e164.chars().count().saturating_sub(2);
-    format!("ending {}", e164.chars().skip(kept).collect::<String>())
+    let (number, extension) = with_extension(e164);
+    let kept = number.chars().count().saturating_sub(2);
+    let end: String = number.chars().skip(kept).collect();
+    match extension {
+        Some(extension) => format!("ending {end}, extension {extension}"),
+        None => format!("ending {end}"),
+    }
+}
+
+/// The number itself, and the extension behind it.
+#[must_use]
+pub fn with_extension(e164: &str) -> (&str, Option<&str>) {
+    match e164.split_once(EXTENSION) {
+        Some((number, extension)) => (number, Some(extension)),
+        None => (e164, None),
+    }
 }
 
 /// The block of ten thousand numbers that an E.164 number is in. Fraud that earns by each message
 /// uses numbers side by side.
 #[must_use]
 pub fn block(e164: &str) -> String {
-    let kept = e164.chars().count().saturating_sub(BLOCK_DIGITS);
-    e164.chars().take(kept).collect()
+    let (number, _) = with_extension(e164);
+    let kept = number.chars().count().saturating_sub(BLOCK_DIGITS);
+    number.chars().take(kept).collect()
 }
 
 /// ISO 3166 code of the country that an E.164 number belongs to.
 #[must_use]
 pub fn country(e164: &str) -> Option<String> {
-    let number = phonenumber::parse(None, e164).ok()?;
+    let number = phonenumber::parse(None, with_extension(e164).0).ok()?;
     number.country().id().map(|id| id.as_ref().to_ascii_uppercase())
 }
 
@@ -161,6 +191,25 @@ pub fn example(country: &str, what_for: Use) -> Option<String> {
 #[must_use]
 pub fn calling_code(country: &str) -> Option<u16> {
     DATABASE.by_id(country).map(phonenumber::Metadata::country_code)
+}
+
+/// What was typed before and after `ext. 12`, `x12`, `#12` or `;ext=12`.
+fn split_extension(typed: &str) -> (&str, Option<&str>) {
+    let typed = typed.trim();
+    let before = typed.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = typed.get(before.len()..).unwrap_or_default();
+    if !(1..=EXTENSION_DIGITS).contains(&digits.len()) {
+        return (typed, None);
+    }
+    let head = before.trim_end_matches([' ', '.', ':', '=']);
+    for mark in ["extension", "ext", "x", "#"] {
+        let at = head.len().saturating_sub(mark.len());
+        if head.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(mark)) {
+            let number = head.get(..at).unwrap_or_default();
+            return (number.trim_end_matches([' ', ',', ';']), Some(digits));
+        }
+    }
+    (typed, None)
 }
 
 /// What was typed, in ASCII: digits, a leading plus and what people put between. Letters are
@@ -223,7 +272,7 @@ mod tests {
 
     fn rules() -> NumberRules {
         let countries = ["GB", "DE", "IE", "US", "IT", "FR"].map(str::to_owned).to_vec();
-        NumberRules { countries, internet_telephony: false }
+        NumberRules { countries, internet_telephony: false, extensions: false }
     }
 
     fn text(typed: &str, country: Option<&str>) -> Result<String, BadNumber> {
@@ -297,6 +346,36 @@ mod tests {
         let open = NumberRules { internet_telephony: true, ..rules() };
         assert_eq!(call("056 1234 5678", &open).unwrap().country(), "GB");
         assert_eq!(call("0909 8790123", &open), Err(BadNumber::Premium));
+    }
+
+    #[test]
+    fn an_extension_is_dialled_where_calls_can() {
+        let open = NumberRules { extensions: true, ..rules() };
+        let call = |typed| Number::parse(typed, Some("GB"), &open, Use::Call).map(|number| number.e164);
+        for typed in [
+            "020 7946 0958 ext. 12",
+            "020 7946 0958 EXT 12",
+            "020 7946 0958x12",
+            "020 7946 0958, extension: 12",
+            "+44 20 7946 0958 #12",
+            "+442079460958;ext=12",
+        ] {
+            assert_eq!(call(typed).as_deref(), Ok("+442079460958;ext=12"), "{typed}");
+        }
+        for typed in [
+            "020 7946 0958 ext.",
+            "020 7946 0958 ext. 123456789",
+            "x12",
+            "020 7946 0958 dw 12",
+        ] {
+            assert!(call(typed).is_err(), "{typed}");
+        }
+        let text = Number::parse("07400 123456 x12", Some("GB"), &open, Use::Text);
+        assert_eq!(text, Err(BadNumber::NotANumber), "no text reaches an extension");
+        let closed = Number::parse("020 7946 0958 x12", Some("GB"), &rules(), Use::Call);
+        assert_eq!(closed, Err(BadNumber::NotANumber));
+        assert_eq!(masked("+442079460958;ext=12"), "ending 58, extension 12");
+        assert_eq!(block("+442079460958;ext=12"), block("+442079460958"), "one number to those who count");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::{Channel, Content, Event, Message, Notice, Opening, masked};
+use super::{Channel, Content, Event, Message, Notice, Opening, masked, numbers};
 
 /// Characters that are kept.
 const LONGEST: usize = 300;
@@ -31,8 +31,9 @@ pub(super) fn redacted(says: &str, message: &Message) -> String {
     if message.channel == Channel::Email {
         text = without_address(&text, &message.to, &shown);
     } else {
-        let digits = digits(&message.to);
-        for written in [message.to.as_str(), &digits] {
+        let (number, _) = numbers::with_extension(&message.to);
+        let digits = digits(number);
+        for written in [message.to.as_str(), number, &digits] {
             if !written.is_empty() {
                 text = text.replace(written, &shown);
             }
@@ -123,6 +124,7 @@ mod tests {
             app: "Wiki".to_owned(),
             brand: "Example".to_owned(),
             domain: "mfa.example.com".to_owned(),
+            call: None,
         };
         Message {
             channel,

@@ -24,6 +24,15 @@ const SAYS: usize = 300;
 /// The deadline that counts is the sender's, which is shorter.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where a vendor finds us, as far as it may come.
+#[derive(Clone, Default)]
+pub(super) struct Ours {
+    /// Where delivery receipts are wanted.
+    pub receipts: Option<String>,
+    /// Where it asks what a call says, up to the call's own token.
+    pub calls: Option<String>,
+}
+
 /// The API of one vendor.
 pub(super) trait Vendor: Send + Sync {
     /// The request that sends a message.
@@ -51,6 +60,11 @@ pub(super) trait Vendor: Send + Sync {
     /// # Errors
     /// When it cannot be made.
     fn probe(&self, now: UnixTime) -> Result<Request<Bytes>, NotSent>;
+
+    /// As [`Sender::asks_back`].
+    fn asks_back(&self) -> bool {
+        false
+    }
 
     /// Whether the answer to [`Vendor::probe`] is the one hoped for.
     fn is_well(&self, answer: &Response<Bytes>) -> bool {
@@ -106,6 +120,10 @@ impl<V: Vendor> Sender for OverHttp<V> {
 
     fn probe(&self) -> BoxFuture<'_, Result<(), Unwell>> {
         Box::pin(self.try_out())
+    }
+
+    fn asks_back(&self) -> bool {
+        self.vendor.asks_back()
     }
 }
 

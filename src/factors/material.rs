@@ -84,6 +84,10 @@ pub enum Verdict {
     Denied,
     /// The person said that it was not them.
     Fraud,
+    /// Nobody answered there in time.
+    Lapsed,
+    /// The service lets this person prove nothing now: it has locked them out.
+    Barred,
     /// Not decided yet.
     Waiting,
     /// The service was asked and did not answer: it may have judged. The text is for the log alone.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ambient::UnixTime;
 use crate::calls::Unwell;
 use crate::config::{FactorKind, FactorSet, Settings};
-use crate::delivery::{BoxFuture, Channel};
+use crate::delivery::{BoxFuture, Channel, voice};
 
 mod begun;
 mod code;
@@ -129,6 +129,9 @@ pub const SAVED: &str = "saved";
 pub enum Detail {
     /// The fields `number` and `country` (ISO 3166).
     Number,
+    /// The same; behind the number an extension may stand. No other question to programs.
+    #[serde(rename = "number")]
+    NumberWithExtension,
     /// The field `address`.
     Address,
 }
@@ -400,7 +403,7 @@ pub fn all(settings: &Settings) -> Result<Factors, FactorsError> {
         Box::new(recovery_code::RecoveryCode::new(&factors.recovery_codes)),
         Box::new(sent::Sent::email(&factors.email)),
         Box::new(sent::Sent::sms(&factors.sms)),
-        Box::new(sent::Sent::voice(&factors.voice)),
+        Box::new(sent::Sent::voice(&factors.voice, voice::asked::dial_extensions(settings))),
         Box::new(temporary_code::TemporaryCode),
         Box::new(hotp::Hotp::new(&factors.hotp)),
         Box::new(radius::Radius::new(&factors.radius)),

@@ -5,6 +5,8 @@
 
 use http::{HeaderMap, HeaderName, Method, header};
 
+use crate::delivery::Language;
+
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
@@ -101,6 +103,44 @@ pub fn agent(headers: &HeaderMap) -> String {
     }
 }
 
+/// Languages that a browser may name before the rest is not looked at.
+const LANGUAGES: usize = 20;
+
+/// The language of ours that the person likes best, as their browser says (RFC 9110 12.5.4); `None` when
+/// it names none that is spoken here.
+#[must_use]
+pub fn language(headers: &HeaderMap) -> Option<Language> {
+    let values = headers.get_all(header::ACCEPT_LANGUAGE).iter();
+    let ranges = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    let mut best: Option<(u16, Language)> = None;
+    for range in ranges.take(LANGUAGES) {
+        let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+        let primary = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
+        let (Some(language), Some(weight)) = (Language::of_name(&primary), weight_of(weight)) else {
+            continue;
+        };
+        if weight > best.map_or(0, |(weight, _)| weight) {
+            best = Some((weight, language));
+        }
+    }
+    best.map(|(_, language)| language)
+}
+
+/// `q=0.7`, in thousandths.
+fn weight_of(text: &str) -> Option<u16> {
+    let number: f32 = text
+        .trim()
+        .strip_prefix("q=")
+        .or(text.trim().strip_prefix("Q="))?
+        .trim()
+        .parse()
+        .ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+    (0.0..=1.0).contains(&number).then_some((number * 1000.0).round() as u16)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
@@ -158,6 +198,33 @@ mod tests {
         ];
         assert_eq!(same_origin(&headers(&contradiction), ours), Some(false));
         assert_eq!(same_origin(&headers(&[]), ours), None);
+    }
+
+    #[test]
+    fn the_language_is_the_one_liked_best_of_those_spoken_here() {
+        for (accepted, expected) in [
+            ("de", Some(Language::De)),
+            ("de-AT", Some(Language::De)),
+            ("pt-BR,pt;q=0.9,it;q=0.5,en;q=0.4", Some(Language::It)),
+            ("en;q=0.5, nl;q=0.9", Some(Language::Nl)),
+            ("fr;q=0.8,es;q=0.8", Some(Language::Fr)),
+            ("FR-ca ; q=1.0", Some(Language::Fr)),
+            ("de;q=0, en;q=0.1", Some(Language::En)),
+            ("de;q=0", None),
+            ("de;q=2", None),
+            ("de;q=x", None),
+            ("*", None),
+            ("pl,cs", None),
+            ("den", None),
+            ("", None),
+        ] {
+            assert_eq!(language(&headers(&[("accept-language", accepted)])), expected, "{accepted}");
+        }
+        assert_eq!(language(&headers(&[])), None);
+        let many: String = (0..LANGUAGES).map(|n| format!("x{n},")).collect::<String>() + "de";
+        let mut map = HeaderMap::new();
+        map.insert("accept-language", many.parse().unwrap());
+        assert_eq!(language(&map), None, "what comes after very many is not looked at");
     }
 
     #[test]

@@ -84,6 +84,7 @@ impl Gate {
             address: request.client,
             trusted_place: false,
             agent: client::agent(&parts.headers),
+            language: client::language(&parts.headers),
         };
         match self.challenges.verify_inline(&caller, factor, code).await {
             Ok(Some(Outcome::Passed { proof, .. })) => {

@@ -17,6 +17,7 @@ use super::{Gate, activity, canonical, client, journeys};
 use crate::ambient::{self, UnixTime};
 use crate::challenge::view::{Caller, Locked, Purpose};
 use crate::config::settings::{FirstFactor, IdentityKind, SourceSet};
+use crate::delivery::Language;
 use crate::identity::{ClientCertificate, Credentials, Established, IdentityError, Stop};
 use crate::policy::{Accepted, Binding, Facts, Truth};
 use crate::session::{Ending, Ours, Remembered};
@@ -44,6 +45,8 @@ pub struct Visitor {
     pub address: IpAddr,
     /// "Firefox on Linux".
     pub agent: String,
+    /// The one that their browser asks for, of those that are spoken here.
+    pub language: Option<Language>,
     established: Option<Established>,
     claim: Option<Arc<Remembered>>,
     id_cookie: Option<String>,
@@ -251,11 +254,12 @@ impl Passage {
             gate.claims
                 .verified(cookies.claim?, self.portal_host(), &established.identity, now)
         });
-        let agent = client::agent(headers);
+        let (agent, language) = (client::agent(headers), client::language(headers));
         let mut visitor = Visitor {
             caller: None,
             address,
             agent,
+            language,
             established,
             claim,
             id_cookie: cookies.id.map(str::to_owned),
@@ -330,6 +334,7 @@ impl Passage {
             address: visitor.address,
             trusted_place,
             agent: visitor.agent.clone(),
+            language: visitor.language,
         }
     }
 

@@ -99,6 +99,15 @@ pub struct ReceiptLabels {
     pub reason: &'static str,
 }
 
+/// Labels of `stepgate_call_steps_total`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct CallLabels {
+    /// Its name in the configuration.
+    pub sender: String,
+    /// `answered`, `pressed`, `unpressed`, `over` or `refused`.
+    pub step: &'static str,
+}
+
 /// Labels of `stepgate_message_duration_seconds`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct SenderLabels {
@@ -133,6 +142,7 @@ pub struct Metrics {
     pub messages: Family<MessageLabels, Counter>,
     pub message_seconds: Seconds,
     pub receipts: Family<ReceiptLabels, Counter>,
+    pub call_steps: Family<CallLabels, Counter>,
     pub sources: Family<SourceLabels, Counter>,
     pub people_stopped: Counter,
 }
@@ -172,6 +182,7 @@ impl Metrics {
             messages: Family::default(),
             message_seconds: Family::new_with_constructor(message_buckets),
             receipts: Family::default(),
+            call_steps: Family::default(),
             sources: Family::default(),
             people_stopped: Counter::default(),
         };
@@ -263,6 +274,11 @@ impl Metrics {
             self.people_stopped.clone(),
         );
         registry.register(
+            "call_steps",
+            "What vendors ask during calls, by where the call stands",
+            self.call_steps.clone(),
+        );
+        registry.register(
             "certificate_last_reload_successful",
             "Whether the certificates on disk are the ones in use",
             self.certificates_successful.clone(),
@@ -295,6 +311,13 @@ impl Metrics {
     pub fn receipt(&self, sender: &str, outcome: &'static str, reason: &'static str) {
         let labels = ReceiptLabels { sender: sender.to_owned(), outcome, reason };
         self.receipts.get_or_create(&labels).inc();
+    }
+
+    /// Counts one question of a vendor during a call.
+    pub fn call_step(&self, sender: &str, step: &'static str) {
+        self.call_steps
+            .get_or_create(&CallLabels { sender: sender.to_owned(), step })
+            .inc();
     }
 
     /// Counts one message and how long its sender took.

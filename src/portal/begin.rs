@@ -12,8 +12,10 @@ use super::onward::{Onward, Params};
 use super::state::Portal;
 use super::text;
 use super::told::not_begun;
+use super::views::Link;
 use super::views::challenge::Leaving;
-use crate::api::{Failure, Visit};
+use super::views::notice::Notice;
+use crate::api::Visit;
 use crate::challenge::view::{Beginning, Start};
 use crate::factors::{Answer, Shows};
 use crate::policy::EnrolmentId;
@@ -104,8 +106,7 @@ pub async fn way_back(State(portal): State<Portal>, visit: Visit, RawQuery(query
     portal.services.passage.admit(visit.visitor.address)?;
     let challenges = &portal.services.challenges;
     let Some(back) = challenges.way_back(caller, &state).await? else {
-        // Used already, run out, or begun in another session: nothing of it counts.
-        return Err(Failure::BadRequest("this way back leads nowhere any more").into());
+        return Ok(over(&portal, &visit));
     };
     let onward = Params::parse(back.onward.trim_start_matches('?')).onward;
     let answer = Answer::Return { code, error };
@@ -116,6 +117,16 @@ pub async fn way_back(State(portal): State<Portal>, visit: Visit, RawQuery(query
         }
         None => enrol::confirmed(&portal, &visit, &onward, &back.question, "", answer).await,
     }
+}
+
+/// Used already (Back, or a second tab), run out, or begun in another session: nothing of it counts.
+fn over(portal: &Portal, visit: &Visit) -> axum::response::Response {
+    let view = Notice {
+        shell: portal.shell(text::WAY_BACK_OVER, visit),
+        lines: vec![text::WAY_BACK_OVER_WHY.into()],
+        links: vec![Link::new(portal.frame.url("my-mfa"), text::GO_TO_SETTINGS)],
+    };
+    page(portal.frame.page(StatusCode::BAD_REQUEST, &view), Vec::new())
 }
 
 /// `url` with this way chosen.

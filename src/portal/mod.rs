@@ -6,6 +6,7 @@
 mod app_sign_in;
 pub mod assets;
 mod begin;
+mod calls;
 mod challenge;
 mod detour;
 mod enrol;

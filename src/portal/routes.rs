@@ -10,8 +10,8 @@ use axum::routing::get;
 use super::detour::{Detour, page};
 use super::state::Portal;
 use super::{
-    app_sign_in, assets, begin, challenge, enrol, invitation, my_mfa, new_passkey, new_password, not_me,
-    pages, receipts, sign_in, sign_in_with, sign_out_there,
+    app_sign_in, assets, begin, calls, challenge, enrol, invitation, my_mfa, new_passkey, new_password,
+    not_me, pages, receipts, sign_in, sign_in_with, sign_out_there,
 };
 use crate::api::{self, Entry, Failure};
 use crate::gate::passage::Passage;
@@ -74,6 +74,7 @@ fn pages_router() -> Router<Portal> {
         .route("/my-mfa/recovery-codes", get(my_mfa::ask_renew))
         .route("/my-mfa/password", get(new_password::ask_change).post(new_password::change))
         .route("/my-mfa/sign-out-everywhere", get(sign_in::ask_sign_out_everywhere))
+        .route("/calls/{sender}/{token}", get(calls::say).post(calls::say))
         .route("/receipts/{sender}", get(receipts::take).post(receipts::take))
         .route("/assets/{version}/{name}", get(asset))
 }

@@ -48,6 +48,8 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
         "code"
     };
     let problem = |text: &str| Told::wrong(Problem::new(field, text));
+    // What was begun is over: the page leads to where it is begun anew.
+    let again = |text: &str| Told::wrong(Problem::new("start", text));
     match outcome {
         Some(Outcome::Malformed(why)) => {
             let again = matches!(why, Malformed::Length { got, .. } if *got > 0);
@@ -65,9 +67,14 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
             Told::wrong(problem)
         }
         Some(Outcome::Used { .. }) => problem(text::used(factor)),
-        Some(Outcome::Denied { fraud, .. }) => {
-            problem(if *fraud { text::DENIED_FRAUD } else { text::DENIED })
+        Some(Outcome::Denied { fraud: true, .. }) => again(text::DENIED_FRAUD),
+        Some(Outcome::Denied { .. }) => {
+            let mut problem = Problem::new("start", text::DENIED);
+            problem.more.push(text::DENIED_ADVICE.to_owned());
+            Told::wrong(problem)
         }
+        Some(Outcome::Lapsed) => again(text::LAPSED),
+        Some(Outcome::Barred) => again(text::BARRED),
         Some(Outcome::Waiting) => Told::status(text::STILL_WAITING),
         Some(Outcome::Again) => Told::default(),
         Some(Outcome::Cloned { .. }) => problem(text::PASSKEY_COPIED),
@@ -76,7 +83,7 @@ pub fn of(factor: FactorKind, outcome: Option<&Outcome>, code: &str) -> Told {
         Some(Outcome::NotBegun | Outcome::Expired) if factor == FactorKind::Passkey => {
             problem(text::PASSKEY_STALE)
         }
-        Some(Outcome::NotBegun) => problem(text::NOT_BEGUN),
+        Some(Outcome::NotBegun) => again(text::not_begun(factor)),
         Some(Outcome::Unavailable) => Told::away(Problem::new(field, text::SERVICE_AWAY)),
         Some(Outcome::Taken) => problem(text::TAKEN),
         _ => problem(text::ran_out(factor)),

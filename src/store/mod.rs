@@ -12,6 +12,7 @@ use std::sync::Arc;
 mod app_credentials;
 mod audit;
 mod browsers;
+mod calls;
 mod ceremonies;
 mod challenges;
 mod counters;

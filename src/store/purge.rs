@@ -17,7 +17,7 @@ const STRAY_KEPT: i64 = 86_400;
 const SENDS_KEPT: i64 = 86_400;
 
 /// Each deletes at most 1,000 rows older than `$1`.
-const STATEMENTS: [(&str, i64); 19] = [
+const STATEMENTS: [(&str, i64); 20] = [
     (
         "DELETE FROM report_links WHERE token IN \
          (SELECT token FROM report_links WHERE expires <= $1 LIMIT 1000)",
@@ -25,6 +25,10 @@ const STATEMENTS: [(&str, i64); 19] = [
     ),
     (
         "DELETE FROM hand_offs WHERE code IN (SELECT code FROM hand_offs WHERE expires <= $1 LIMIT 1000)",
+        0,
+    ),
+    (
+        "DELETE FROM calls WHERE token IN (SELECT token FROM calls WHERE expires <= $1 LIMIT 1000)",
         0,
     ),
     ("DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires <= $1 LIMIT 1000)", 0),

@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::passkeys;
-use crate::support::{Gate, Maker, Setup, SoftPasskey, Upstream, run, write_private};
+use crate::support::{Duo, Gate, Maker, Setup, SoftPasskey, Telephones, Upstream, run, write_private};
 
 fn screenshots() -> PathBuf {
     // The binary lies in target/debug.
@@ -251,6 +253,59 @@ fn passkeys_go_on_working_after_the_portal_has_moved_to_another_domain() {
             ("PORTAL", "https://new.test/.stepgate".to_owned()),
             ("ADDRESS", gate.address().to_string()),
             ("CERTIFICATE", certificate),
+        ],
+    );
+}
+
+#[test]
+fn a_push_is_waited_for_in_every_tab_and_without_script() {
+    let (duo, upstream) = (Duo::start(), upstream());
+    let people = ["anna", "ben", "cleo"];
+    let mut setup = Setup::new(&format!(
+        "\n  - {{ name: Payroll, host: payroll.localhost, upstream: \"{}\", require: standard }}\n",
+        upstream.url()
+    ))
+    .section("factors", &duo.api("automatic: true"));
+    for name in people {
+        setup = setup.user(name, &[]);
+    }
+    let gate = setup.start();
+    let verified = people.map(|name| (name.to_owned(), json!({ "verified": true })));
+    duo.set(json!({ "users": serde_json::Map::from_iter(verified) }));
+    let people = people.map(|name| json!({ "name": name, "password": Setup::password(name) }));
+    script(
+        "push.mjs",
+        &[
+            ("PAGE", &gate.url("payroll.localhost", "/report")),
+            ("PORTAL", &gate.url("localhost", "/.stepgate")),
+            ("PEOPLE", &json!(people).to_string()),
+            ("DUO", &format!("https://localhost:{}", duo.port())),
+        ],
+    );
+}
+
+#[test]
+fn a_number_is_added_by_a_call_that_asks_for_a_key() {
+    let phones = Telephones::start();
+    let gate = Setup::new("  - { name: app, host: payroll.localhost, require: standard }\n")
+        .section(
+            "senders",
+            &format!(
+                "\n  calls: {{ type: plivo, auth_id: MA00000000000000000A, auth_token: plivo-token, \
+                 from: \"15005550001\", url: \"{}\" }}",
+                phones.url()
+            ),
+        )
+        .section("factors", "{ voice: { enabled: true, countries: [GB] } }")
+        .user("anna", &[])
+        .start();
+    script(
+        "call.mjs",
+        &[
+            ("PORTAL", &gate.url("localhost", "/.stepgate")),
+            ("USERNAME", "anna"),
+            ("PASSWORD", &Setup::password("anna")),
+            ("PHONES", &phones.url()),
         ],
     );
 }

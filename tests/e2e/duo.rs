@@ -4,7 +4,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Duo, Form, Gate, Reply, Setup, Upstream, peers_python, run, wait_until};
+use crate::support::{
+    Browser, Duo, Form, Gate, Reply, Setup, Upstream, peers_python, run, text_of, wait_until,
+};
 
 /// What the other tests here rest on: the stand-in does what Duo's own clients expect of Duo.
 #[test]
@@ -312,8 +314,8 @@ fn a_push_is_decided_on_the_phone() {
     let scene = Scene::api(AUTOMATIC);
     for (user, status, result) in [
         ("ben", "deny", "denied"),
-        ("cleo", "timeout", "denied"),
-        ("dora", "locked_out", "denied"),
+        ("cleo", "timeout", "lapsed"),
+        ("dora", "locked_out", "barred"),
         ("emil", "fraud", "fraud"),
         ("fay", "bypass", "denied"),
     ] {
@@ -472,4 +474,169 @@ fn only_for_those_who_have_nothing_else() {
     let (mut anna, challenge) = scene.challenged("anna");
     assert_eq!(duo_way(&challenge)["accepted"], false, "there is something better now");
     scene.start(&mut anna, &challenge, "").expect(404);
+}
+
+#[test]
+fn a_service_that_hangs_is_given_up_and_closes() {
+    let scene = Scene::universal(AUTOMATIC);
+    scene.duo.set(json!({ "outage": "hang" }));
+    let (mut anna, challenge) = scene.challenged("anna");
+    let reply = scene.start(&mut anna, &challenge, "").expect(503);
+    assert!(reply.text().contains("unavailable"), "{}", reply.text());
+    assert!(!scene.served(&mut anna));
+    assert!(
+        scene.gate.audit("challenge.answered").is_empty(),
+        "nobody was asked, so nothing is counted"
+    );
+}
+
+#[test]
+fn a_service_that_hangs_opens_only_where_that_was_chosen_and_everybody_can_see_it() {
+    let scene = Scene::api("automatic: true, on_failure: open");
+    assert!(scene.gate.log().contains("factors.duo.on_failure is open"), "told at the start");
+    let check = scene.gate.setup.command(&["check"], "");
+    assert!(check.stdout.contains("SG-C050") || check.stderr.contains("SG-C050"), "{check:?}");
+    scene.duo.set(json!({ "outage": "hang" }));
+    let (mut anna, challenge) = scene.challenged("anna");
+    scene.start(&mut anna, &challenge, "").expect(200);
+    assert!(scene.served(&mut anna));
+    let record = scene.gate.audit("challenge.answered").pop().expect("a record");
+    assert_eq!((&record["result"], &record["detail"]["factor"]), (&json!("waived"), &json!("duo")));
+    let metrics = scene.gate.operations("/metrics").text();
+    assert!(
+        metrics.contains(r#"stepgate_challenges_total{factor="duo",outcome="waived"} 1"#),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn a_service_that_is_away_after_the_health_check_opens_nothing() {
+    let scene = Scene::api("automatic: true, on_failure: open");
+    for path in ["/auth/v2/preauth", "/auth/v2/auth"] {
+        scene.duo.set(json!({ "outage": "500", "only": [path] }));
+        let (mut anna, challenge) = scene.challenged("anna");
+        scene.start(&mut anna, &challenge, "").expect(503);
+        assert!(!scene.served(&mut anna), "{path}");
+        scene.gate.sql("DELETE FROM sends");
+    }
+    // A passcode that nobody has judged is not right.
+    scene.duo.set(json!({ "outage": "500", "only": ["/auth/v2/auth"] }));
+    let (mut ben, challenge) = scene.challenged("ben");
+    scene.answer(&mut ben, &challenge, json!({ "code": "424242" })).expect(503);
+    assert!(!scene.served(&mut ben));
+    // Nor does a lie at the poll.
+    scene.duo.set(json!({ "outage": null, "only": null }));
+    let (mut cleo, challenge) = scene.challenged("cleo");
+    scene.start(&mut cleo, &challenge, "push").expect(200);
+    scene.duo.set(json!({ "outage": "garbage", "only": ["/auth/v2/auth_status"] }));
+    scene.duo.decide("cleo", "allow");
+    let reply = wait_until("the end of the poll", || {
+        let reply = scene.answer(&mut cleo, &challenge, json!({ "ask": true }));
+        (!reply.text().contains("waiting")).then_some(reply)
+    });
+    assert!(reply.status >= 400 && !scene.served(&mut cleo), "{}", reply.text());
+}
+
+/// Wrong answers that are counted against anybody.
+fn wrong_answers(gate: &Gate) -> u32 {
+    let sum = gate.sql("SELECT COALESCE(SUM(in_a_row), 0) FROM counters WHERE kind = 'factor'");
+    sum.trim().parse().expect("a number")
+}
+
+#[test]
+fn no_phone_rings_because_a_page_is_looked_at() {
+    let scene = Scene::api(AUTOMATIC);
+    let mut anna = scene.gate.signed_in("anna");
+    let page = anna.go(&scene.gate.url("localhost", "/x")).expect(200);
+    let (shown, start) = (anna.url.clone(), scene.gate.portal("challenge/start"));
+    for method in ["GET", "HEAD"] {
+        for purpose in ["prefetch", "prefetch;prerender", ""] {
+            anna.extra = vec![("Sec-Purpose".to_owned(), purpose.to_owned())];
+            anna.fetch(method, &shown, None);
+            anna.fetch(method, &start, None).expect(405);
+        }
+    }
+    anna.extra.clear();
+    assert!(scene.duo.asked("/auth/v2/auth").is_empty() && scene.duo.asked("/auth/v2/preauth").is_empty());
+    let mut push = Form::with(&page.text(), |field| field.name == "choice").expect("ways within the way");
+    push.fields.retain(|field| field.name != "choice" || field.value == "push");
+    let reply = anna.submit_by(&push, Some("choice"));
+    let waiting = anna.settle(reply).expect(200);
+    assert!(waiting.text().contains("Check now"), "{}", waiting.text());
+    for _ in 0..3 {
+        anna.visit(&anna.url.clone()).expect(200);
+    }
+    // The form of another tab, and of one who goes Back.
+    anna.submit_by(&push, Some("choice"));
+    assert_eq!(scene.duo.asked("/auth/v2/auth").len(), 1);
+}
+
+#[test]
+fn two_tabs_wait_for_one_push_and_end_together() {
+    let scene = Scene::api(AUTOMATIC);
+    let mut anna = scene.gate.signed_in("anna");
+    let page = anna.go(&scene.gate.url("localhost", "/x")).expect(200);
+    let mut push = Form::with(&page.text(), |field| field.name == "choice").expect("ways within the way");
+    push.fields.retain(|field| field.name != "choice" || field.value == "push");
+    let reply = anna.submit_by(&push, Some("choice"));
+    let first = anna.settle(reply).expect(200);
+    // The same address in a second tab shows the same question.
+    let second = anna.visit(&anna.url.clone()).expect(200);
+    let asks = |page: &Reply| Form::with(&page.text(), |field| field.name == "ask").expect("Check now");
+    let (one, two) = (asks(&first), asks(&second));
+    scene.duo.decide("anna", "allow");
+    for tab in [one, two] {
+        let shown = wait_until("the push", || {
+            let reply = anna.submit_by(&tab, Some("ask"));
+            let page = anna.settle(reply);
+            (page.text() == "upstream").then_some(page)
+        });
+        assert_eq!(shown.status, 200);
+    }
+    assert_eq!(scene.gate.audit("challenge.answered").len(), 1, "one push, one proof");
+}
+
+#[test]
+fn what_nobody_answers_costs_no_try_and_is_said_as_it_is() {
+    let scene = Scene::api(AUTOMATIC);
+    for (user, status, words) in [
+        ("anna", "timeout", "Nobody confirmed it in time"),
+        ("ben", "locked_out", "Your account is locked there"),
+        ("cleo", "deny", "It was declined"),
+        ("dora", "fraud", "You said that it wasn't you"),
+    ] {
+        let mut browser = scene.gate.signed_in(user);
+        let page = browser.go(&scene.gate.url("localhost", "/x")).expect(200);
+        let mut push = Form::with(&page.text(), |field| field.name == "choice").expect("ways within the way");
+        push.fields.retain(|field| field.name != "choice" || field.value == "push");
+        let reply = browser.submit_by(&push, Some("choice"));
+        let page = browser.settle(reply).expect(200);
+        let before = wrong_answers(&scene.gate);
+        let ask = Form::with(&page.text(), |field| field.name == "ask").expect("Check now");
+        scene.duo.decide(user, status);
+        let told = wait_until("the end", || {
+            let page = browser.submit_by(&ask, Some("ask"));
+            (page.status != 200).then_some(page)
+        });
+        assert!(text_of(&told.text()).contains(words), "{status}: {}", text_of(&told.text()));
+        let counted = u32::from(matches!(status, "deny" | "fraud"));
+        assert_eq!(wrong_answers(&scene.gate) - before, counted, "{status}");
+        assert!(told.text().contains("challenge/ways"), "{status}: another way is offered");
+    }
+}
+
+#[test]
+fn who_comes_back_twice_is_told_that_it_is_over_and_where_to_go() {
+    let scene = Scene::universal(AUTOMATIC);
+    let (mut anna, challenge) = scene.challenged("anna");
+    let back = scene.duo.press(&scene.prompted(&mut anna, &challenge), "allow");
+    anna.visit(&back);
+    assert!(scene.served(&mut anna));
+    let again = anna.visit(&back).expect(400);
+    let words = text_of(&again.text());
+    assert!(
+        words.contains("This step is over") && again.text().contains("/.stepgate/my-mfa"),
+        "{words}"
+    );
+    assert!(scene.served(&mut anna), "and nothing has changed");
 }

@@ -24,6 +24,7 @@ mod assertions;
 mod back_channel;
 mod browser;
 mod browser_side;
+mod calls;
 mod canaries;
 mod canonical;
 mod certificates;

@@ -97,6 +97,7 @@ fn in_session(name: &str, session: &str) -> Caller {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         trusted_place: false,
         agent: "Firefox on Linux".to_owned(),
+        language: None,
     }
 }
 

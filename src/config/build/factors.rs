@@ -68,9 +68,7 @@ fn telephone(node: Option<&Node>, key: &str, problems: &mut Problems) -> Telepho
 }
 
 fn language(node: &Node) -> Language {
-    let chosen = node.text_of("language");
-    let mut all = Language::ALL.into_iter();
-    all.find(|language| Some(language.name()) == chosen).unwrap_or_default()
+    node.text_of("language").and_then(Language::of_name).unwrap_or_default()
 }
 
 fn issuer(root: &Node, totp: Option<&Node>, problems: &mut Problems) -> String {

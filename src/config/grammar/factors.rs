@@ -169,7 +169,7 @@ static VOICE: Map = Map::new(
             "language",
             Scalar::Word(&["en", "de", "fr", "es", "it", "nl"], &[]),
             "en",
-            "The language that calls are in, for everybody.",
+            "The language of calls to people whose browser asks for none that is spoken here.",
         ),
     ],
 );

@@ -42,6 +42,12 @@ impl Language {
             Self::Nl => "nl",
         }
     }
+
+    /// The language of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.name() == name)
+    }
 }
 
 /// Codes by text or in a call.

@@ -31,6 +31,7 @@ impl Vendor {
         match self {
             Self::TwilioVerify(_)
             | Self::VonageVerify(_)
+            | Self::Plivo(_)
             | Self::Twilio(Twilio { from: TwilioFrom::Number(_), .. }) => &[Channel::Sms, Channel::Voice],
             Self::VonageVoice(_) => &[Channel::Voice],
             Self::Http(gateway) if gateway.calls => &[Channel::Voice],
@@ -38,7 +39,6 @@ impl Vendor {
             | Self::Vonage(_)
             | Self::AwsSms(_)
             | Self::AwsSns(_)
-            | Self::Plivo(_)
             | Self::MessageBird(_)
             | Self::Http(_) => &[Channel::Sms],
         }
@@ -150,6 +150,8 @@ pub struct VonageVoice {
     pub private_key: SecretString,
     /// A number of yours in E.164.
     pub from: String,
+    /// Signs what Vonage asks and reports.
+    pub signature_secret: Option<SecretString>,
 }
 
 /// Keys and region of an AWS account.

@@ -227,6 +227,7 @@ mod tests {
             app: app.to_owned(),
             brand: "Example Ltd".to_owned(),
             domain: "mfa.example.com".to_owned(),
+            call: None,
         })
     }
 

@@ -8,9 +8,9 @@
 mod gateway;
 mod jwt;
 mod messagebird;
-mod plivo;
-mod twilio;
-mod vonage;
+pub(super) mod plivo;
+pub(super) mod twilio;
+pub(super) mod vonage;
 
 #[cfg(test)]
 mod tests;
@@ -95,7 +95,7 @@ pub enum NotTaken {
 pub struct Receipts(Arc<Inner>);
 
 struct Inner {
-    /// The portal's reserved prefix with its origin, up to `/receipts/`.
+    /// The portal's reserved prefix with its origin.
     base: String,
     senders: BTreeMap<String, Vendor>,
     told: Cache<(String, String, Outcome), ()>,
@@ -147,14 +147,13 @@ fn genuine(vendor: &Vendor, url: &str, report: &Report<'_>, now: UnixTime) -> Re
     let receipt = match vendor {
         Vendor::Twilio(settings) => twilio::read(settings, url, report),
         Vendor::Vonage(settings) => vonage::read(settings, report, now),
+        Vendor::VonageVoice(settings) => vonage::read_call(settings, report, now),
         Vendor::Plivo(settings) => plivo::read(settings, url, report),
         Vendor::MessageBird(settings) => messagebird::read(settings, url, report, now),
         Vendor::Http(settings) => gateway::read(settings, report),
-        Vendor::TwilioVerify(_)
-        | Vendor::VonageVerify(_)
-        | Vendor::VonageVoice(_)
-        | Vendor::AwsSms(_)
-        | Vendor::AwsSns(_) => Err(NotTaken::Unknown),
+        Vendor::TwilioVerify(_) | Vendor::VonageVerify(_) | Vendor::AwsSms(_) | Vendor::AwsSns(_) => {
+            Err(NotTaken::Unknown)
+        }
     }?;
     let plain = |c: char| c.is_ascii_graphic();
     let fits = (1..=LONGEST_REFERENCE).contains(&receipt.reference.len());
@@ -170,25 +169,28 @@ pub(super) fn is_signed(vendor: &Vendor) -> bool {
     match vendor {
         Vendor::Twilio(twilio) => twilio.auth_token.is_some() || twilio.webhook_secret.is_some(),
         Vendor::Vonage(vonage) => vonage.signature_secret.is_some(),
+        Vendor::VonageVoice(voice) => voice.signature_secret.is_some(),
         Vendor::Plivo(_) => true,
         Vendor::MessageBird(bird) => bird.signing_key.is_some(),
         Vendor::Http(gateway) => gateway.receipts.is_some(),
-        Vendor::TwilioVerify(_)
-        | Vendor::VonageVerify(_)
-        | Vendor::VonageVoice(_)
-        | Vendor::AwsSms(_)
-        | Vendor::AwsSns(_) => false,
+        Vendor::TwilioVerify(_) | Vendor::VonageVerify(_) | Vendor::AwsSms(_) | Vendor::AwsSns(_) => false,
     }
 }
 
 /// Where a vendor is told to send its receipts: only to an address that it can reach.
 pub(super) fn wanted_at(settings: &Settings, name: &str, vendor: &Vendor) -> Option<String> {
-    let local = vendor.url().is_some_and(|url| url.starts_with("http://"));
-    let reachable = settings.server.public_url.https || local;
-    (is_signed(vendor) && reachable).then(|| address(&base(settings), name, ""))
+    let wanted = is_signed(vendor) && is_reachable(settings, vendor);
+    wanted.then(|| address(&base(settings), name, ""))
 }
 
-fn base(settings: &Settings) -> String {
+/// Whether the vendor can reach the portal, as far as can be said.
+pub(super) fn is_reachable(settings: &Settings, vendor: &Vendor) -> bool {
+    let local = vendor.url().is_some_and(|url| url.starts_with("http://"));
+    settings.server.public_url.https || local
+}
+
+/// The portal's reserved prefix with its origin.
+pub(super) fn base(settings: &Settings) -> String {
     format!("{}{}", settings.server.public_url.origin(), settings.server.prefix)
 }
 
@@ -199,7 +201,7 @@ fn address(base: &str, name: &str, query: &str) -> String {
 
 /// What the vendor says, by name: the query of a `GET`; the form, or the plain members of the JSON
 /// object, of a `POST`.
-fn fields(report: &Report<'_>) -> Result<Vec<(String, String)>, NotTaken> {
+pub(super) fn fields(report: &Report<'_>) -> Result<Vec<(String, String)>, NotTaken> {
     if !report.is_post {
         return Ok(form_urlencoded::parse(report.query.as_bytes()).into_owned().collect());
     }
@@ -220,7 +222,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The one header of this name; two of them are none.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut all = headers.get_all(name).iter();
     match (all.next(), all.next()) {
         (Some(only), None) => only.to_str().ok(),
@@ -229,6 +231,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// The first field of this name.
-fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
     fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }

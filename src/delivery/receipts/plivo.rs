@@ -5,11 +5,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret as _;
 
+use super::super::Reason;
 use super::super::sms::plivo::reason;
 use super::{NotTaken, Outcome, Receipt, Report, field, fields, text};
 use crate::config::settings::Plivo;
 
 pub(super) fn read(settings: &Plivo, url: &str, report: &Report<'_>) -> Result<Receipt, NotTaken> {
+    genuine(settings, url, report)?;
+    receipt(&fields(report)?).ok_or(NotTaken::Unreadable)
+}
+
+/// Whether Plivo has signed this for this address.
+pub(in super::super) fn genuine(settings: &Plivo, url: &str, report: &Report<'_>) -> Result<(), NotTaken> {
     let nonce = text(report.headers, "x-plivo-signature-v3-nonce").ok_or(NotTaken::NotGenuine)?;
     let signatures = text(report.headers, "x-plivo-signature-v3").ok_or(NotTaken::NotGenuine)?;
     let fields = fields(report)?;
@@ -21,10 +28,11 @@ pub(super) fn read(settings: &Plivo, url: &str, report: &Report<'_>) -> Result<R
         let signature = STANDARD.decode(signature.trim()).unwrap_or_default();
         hmac::verify(&key, covered.as_bytes(), &signature).is_ok()
     });
-    if !genuine {
-        return Err(NotTaken::NotGenuine);
+    if genuine {
+        Ok(())
+    } else {
+        Err(NotTaken::NotGenuine)
     }
-    receipt(&fields).ok_or(NotTaken::Unreadable)
 }
 
 /// The URL with its query sorted; of a `POST` also the sorted parameters.
@@ -49,12 +57,25 @@ fn covered(url: &str, body: &[(String, String)]) -> String {
 }
 
 fn receipt(fields: &[(String, String)]) -> Option<Receipt> {
+    if let Some(reference) = field(fields, "RequestUUID") {
+        return call(fields, reference.to_owned());
+    }
     let reference = field(fields, "MessageUUID")?.to_owned();
     let outcome = match field(fields, "Status")? {
         "delivered" => Outcome::Delivered,
         "failed" | "undelivered" | "rejected" => {
             Outcome::Failed(reason(field(fields, "ErrorCode").unwrap_or_default()))
         }
+        _ => Outcome::Underway,
+    };
+    Some(Receipt { reference, outcome })
+}
+
+/// Of a call that has ended.
+fn call(fields: &[(String, String)], reference: String) -> Option<Receipt> {
+    let outcome = match field(fields, "CallStatus")? {
+        "completed" => Outcome::Delivered,
+        "busy" | "failed" | "timeout" | "no-answer" | "cancel" => Outcome::Failed(Reason::Unavailable),
         _ => Outcome::Underway,
     };
     Some(Receipt { reference, outcome })

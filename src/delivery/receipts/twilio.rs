@@ -18,6 +18,12 @@ use super::{NotTaken, Outcome, Receipt, Report, field, fields, is_json, text};
 use crate::config::settings::Twilio;
 
 pub(super) fn read(settings: &Twilio, url: &str, report: &Report<'_>) -> Result<Receipt, NotTaken> {
+    genuine(settings, url, report)?;
+    receipt(&fields(report)?).ok_or(NotTaken::Unreadable)
+}
+
+/// Whether Twilio has signed this for this address.
+pub(in super::super) fn genuine(settings: &Twilio, url: &str, report: &Report<'_>) -> Result<(), NotTaken> {
     let (algorithm, secret) = match text(report.headers, "x-twilio-webhooks-signature-settings") {
         None => (HMAC_SHA1_FOR_LEGACY_USE_ONLY, &settings.auth_token),
         Some(how) if how.split(',').any(|part| part.trim() == "algorithm=HMAC_SHA256") => {
@@ -27,10 +33,11 @@ pub(super) fn read(settings: &Twilio, url: &str, report: &Report<'_>) -> Result<
     };
     let secret = secret.as_ref().ok_or(NotTaken::NotGenuine)?.expose_secret().as_bytes();
     let signature = text(report.headers, "x-twilio-signature").ok_or(NotTaken::NotGenuine)?;
-    if !is_genuine(algorithm, secret, signature, url, report) {
-        return Err(NotTaken::NotGenuine);
+    if is_genuine(algorithm, secret, signature, url, report) {
+        Ok(())
+    } else {
+        Err(NotTaken::NotGenuine)
     }
-    receipt(&fields(report)?).ok_or(NotTaken::Unreadable)
 }
 
 fn is_genuine(algorithm: Algorithm, secret: &[u8], signature: &str, url: &str, report: &Report<'_>) -> bool {

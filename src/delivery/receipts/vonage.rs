@@ -8,7 +8,7 @@ use super::super::Reason;
 use super::super::sms::vonage::sign;
 use super::{NotTaken, Outcome, Receipt, Report, field, fields, jwt, text};
 use crate::ambient::UnixTime;
-use crate::config::settings::Vonage;
+use crate::config::settings::{Vonage, VonageVoice};
 
 /// Seconds that a signature may be old, or ahead of our clock.
 const FRESH: i64 = 300;
@@ -56,6 +56,40 @@ fn has_signed_fields(
     let at = field(fields, "timestamp").and_then(|at| at.parse().ok());
     let sig = field(fields, "sig").unwrap_or_default().to_ascii_lowercase();
     at.is_some_and(|at| is_fresh(at, now)) && bool::from(own.as_bytes().ct_eq(sig.as_bytes()))
+}
+
+/// Of a call, which is signed by a token alone.
+pub(super) fn read_call(
+    settings: &VonageVoice,
+    report: &Report<'_>,
+    now: UnixTime,
+) -> Result<Receipt, NotTaken> {
+    genuine_call(settings, report, now)?;
+    let fields = fields(report)?;
+    let reference = field(&fields, "uuid").ok_or(NotTaken::Unreadable)?.to_owned();
+    let outcome = match field(&fields, "status").ok_or(NotTaken::Unreadable)? {
+        "completed" => Outcome::Delivered,
+        "busy" | "cancelled" | "failed" | "machine" | "rejected" | "timeout" | "unanswered" => {
+            Outcome::Failed(Reason::Unavailable)
+        }
+        _ => Outcome::Underway,
+    };
+    Ok(Receipt { reference, outcome })
+}
+
+/// Whether Vonage has signed this body just now.
+pub(in super::super) fn genuine_call(
+    settings: &VonageVoice,
+    report: &Report<'_>,
+    now: UnixTime,
+) -> Result<(), NotTaken> {
+    let secret = settings.signature_secret.as_ref().ok_or(NotTaken::NotGenuine)?;
+    let bearer = text(report.headers, "authorization").and_then(|value| value.strip_prefix("Bearer "));
+    if has_signed(bearer.ok_or(NotTaken::NotGenuine)?, secret, report, now)? {
+        Ok(())
+    } else {
+        Err(NotTaken::NotGenuine)
+    }
 }
 
 fn receipt(fields: &[(String, String)]) -> Option<Receipt> {

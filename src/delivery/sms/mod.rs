@@ -21,23 +21,24 @@ pub(super) mod vonage_verify;
 use std::sync::Arc;
 
 use super::Sender;
-use super::vendor::{self, OverHttp};
+use super::vendor::{self, Ours, OverHttp};
 use super::voice::vonage::VonageVoice;
 use crate::ambient::Clock;
 use crate::calls::Https;
 use crate::config::settings::Vendor;
 
-/// The sender of this name. `receipts` is where the vendor shall report what became of a message.
-pub(super) fn sender(name: &str, api: &Vendor, receipts: Option<String>, client: Https) -> Arc<dyn Sender> {
+/// The sender of this name. `ours` is where the vendor finds us.
+pub(super) fn sender(name: &str, api: &Vendor, ours: Ours, client: Https) -> Arc<dyn Sender> {
+    let receipts = ours.receipts.clone();
     match api.clone() {
-        Vendor::Twilio(settings) => over_http(name, twilio::Twilio { settings, receipts }, client),
+        Vendor::Twilio(settings) => over_http(name, twilio::Twilio { settings, ours }, client),
         Vendor::TwilioVerify(settings) => over_http(name, twilio_verify::TwilioVerify { settings }, client),
         Vendor::Vonage(settings) => over_http(name, vonage::Vonage { settings, receipts }, client),
         Vendor::VonageVerify(settings) => over_http(name, vonage_verify::VonageVerify { settings }, client),
-        Vendor::VonageVoice(settings) => over_http(name, VonageVoice { settings }, client),
+        Vendor::VonageVoice(settings) => over_http(name, VonageVoice { settings, ours }, client),
         Vendor::AwsSms(settings) => over_http(name, aws_sms::AwsSms { settings }, client),
         Vendor::AwsSns(settings) => over_http(name, aws_sns::AwsSns { settings }, client),
-        Vendor::Plivo(settings) => over_http(name, plivo::Plivo { settings, receipts }, client),
+        Vendor::Plivo(settings) => over_http(name, plivo::Plivo { settings, ours }, client),
         Vendor::MessageBird(settings) => {
             over_http(name, messagebird::MessageBird { settings, receipts }, client)
         }

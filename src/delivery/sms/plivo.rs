@@ -1,4 +1,4 @@
-//! Plivo's Message API: `POST /v1/Account/{auth_id}/Message/`, JSON.
+//! Plivo's Message API: `POST /v1/Account/{auth_id}/Message/`, JSON. Calls are [`voice::plivo`]'s.
 //!
 //! Facts: factors.md 6.4. Refusals are a sentence, without a code: only the parameter it names is
 //! read from it.
@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-use super::super::vendor::{Vendor, accepted, basic, by_status, excerpt, get, not_carried, post_json, put};
+use super::super::vendor::{Ours, Vendor, accepted, basic, by_status, get, not_carried, post_json, put};
+use super::super::voice;
 use super::super::{Accepted, Channel, Content, Message, NotSent, Reason};
 use super::text;
 use crate::ambient::UnixTime;
@@ -18,8 +19,7 @@ const EXPIRY: std::ops::RangeInclusive<u64> = 5..=10_800;
 
 pub(in super::super) struct Plivo {
     pub settings: Settings,
-    /// Where delivery receipts are wanted.
-    pub receipts: Option<String>,
+    pub ours: Ours,
 }
 
 impl Plivo {
@@ -30,8 +30,10 @@ impl Plivo {
 
 impl Vendor for Plivo {
     fn request(&self, message: &Message, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
-        if message.channel != Channel::Sms {
-            return Err(not_carried(message.channel.name()));
+        match message.channel {
+            Channel::Sms => {}
+            Channel::Voice => return voice::plivo::request(&self.settings, &self.ours, message),
+            Channel::Email => return Err(not_carried("e-mail")),
         }
         let mut body = json!({
             "src": self.settings.from,
@@ -44,7 +46,7 @@ impl Vendor for Plivo {
         if let Content::Code(code) = &message.content {
             put(&mut body, "message_expiry", code.lives.as_secs().clamp(*EXPIRY.start(), *EXPIRY.end()));
         }
-        if let Some(url) = &self.receipts {
+        if let Some(url) = &self.ours.receipts {
             put(&mut body, "url", url.as_str());
             put(&mut body, "method", "POST");
         }
@@ -54,10 +56,10 @@ impl Vendor for Plivo {
     fn judge(&self, answer: &Response<Bytes>) -> Result<Accepted, NotSent> {
         let document = super::super::vendor::json(answer);
         if answer.status().is_success() {
-            if document.get("message_uuid").is_none() {
-                return Err(NotSent::perhaps(format!("not Plivo's answer: {}", excerpt(answer.body()))));
-            }
-            return Ok(accepted(&document, "/message_uuid/0"));
+            return match document.get("message_uuid") {
+                Some(_) => Ok(accepted(&document, "/message_uuid/0")),
+                None => voice::plivo::accepted(&document).ok_or_else(|| voice::plivo::nonsense(answer)),
+            };
         }
         let not = by_status(answer);
         let says = document
@@ -67,13 +69,25 @@ impl Vendor for Plivo {
             .to_ascii_lowercase();
         let about = |words: &[&str]| words.iter().any(|word| says.contains(word));
         let reason = match answer.status().as_u16() {
-            400 | 422 if about(&["dst", "destination number", "destination_number"]) => {
+            400 | 422
+                if about(&[
+                    "dst",
+                    "destination number",
+                    "destination_number",
+                    "to number",
+                    "'to'",
+                ]) =>
+            {
                 Reason::InvalidDestination
             }
             400 | 403 if about(&["country", "region", "geo permission"]) => Reason::RegionBlocked,
             _ => not.reason,
         };
         Err(NotSent { reason, ..not })
+    }
+
+    fn asks_back(&self) -> bool {
+        self.ours.calls.is_some()
     }
 
     fn probe(&self, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
@@ -102,7 +116,10 @@ mod tests {
     fn sender() -> Plivo {
         let login = Login { user: "MA1".into(), password: "s".into() };
         let settings = Settings { url: "https://api.plivo.com".into(), login, from: "15005550001".into() };
-        Plivo { settings, receipts: Some("https://mfa.example.com/r".into()) }
+        Plivo {
+            settings,
+            ours: Ours { receipts: Some("https://mfa.example.com/r".into()), calls: None },
+        }
     }
 
     #[test]

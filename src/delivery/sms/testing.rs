@@ -18,8 +18,18 @@ pub(in super::super) fn code() -> Message {
         app: "Payroll".into(),
         brand: "Example Ltd".into(),
         domain: "mfa.example.com".into(),
+        call: None,
     };
     message(Content::Code(code))
+}
+
+/// The same code in a call; with this token where it is asked for.
+pub(in super::super) fn call(token: Option<&str>) -> Message {
+    let mut message = Message { channel: Channel::Voice, ..code() };
+    if let Content::Code(code) = &mut message.content {
+        code.call = token.map(str::to_owned);
+    }
+    message
 }
 
 /// A notice for the same number.

@@ -125,7 +125,17 @@ mod tests {
 
     fn text(code: &str, brand: &str, app: &str, domain: &str) -> String {
         let (brand, app, domain) = (brand.to_owned(), app.to_owned(), domain.to_owned());
-        code_text(&Code { code: code.into(), lives: Duration::from_secs(300), app, brand, domain }, SEGMENT)
+        code_text(
+            &Code {
+                code: code.into(),
+                lives: Duration::from_secs(300),
+                app,
+                brand,
+                domain,
+                call: None,
+            },
+            SEGMENT,
+        )
     }
 
     #[test]
@@ -204,6 +214,7 @@ mod tests {
                 app: "Payroll".into(),
                 brand: "Example Ltd".into(),
                 domain: domain.into(),
+                call: None,
             };
             code_text(&code, 70)
         };

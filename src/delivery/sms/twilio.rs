@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::super::vendor::{Vendor, accepted, basic, by_status, excerpt, form, get, json, not_carried};
+use super::super::vendor::{Ours, Vendor, accepted, basic, by_status, excerpt, form, get, json, not_carried};
 use super::super::voice;
 use super::super::{Accepted, Channel, Content, Message, NotSent, Reason};
 use super::text;
@@ -20,8 +20,7 @@ const NOTICE_VALIDITY: u64 = 14_400;
 
 pub(in super::super) struct Twilio {
     pub settings: Settings,
-    /// Where delivery receipts are wanted.
-    pub receipts: Option<String>,
+    pub ours: Ours,
 }
 
 impl Twilio {
@@ -34,7 +33,7 @@ impl Vendor for Twilio {
     fn request(&self, message: &Message, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
         match message.channel {
             Channel::Sms => {}
-            Channel::Voice => return voice::twilio::request(&self.settings, message),
+            Channel::Voice => return voice::twilio::request(&self.settings, &self.ours, message),
             Channel::Email => return Err(not_carried("e-mail")),
         }
         let lives = match &message.content {
@@ -55,12 +54,16 @@ impl Vendor for Twilio {
             ("AddressRetention", "obfuscate"),
             ("ContentRetention", "discard"),
         ];
-        fields.extend(self.receipts.as_deref().map(|url| ("StatusCallback", url)));
+        fields.extend(self.ours.receipts.as_deref().map(|url| ("StatusCallback", url)));
         form(&self.place("Messages.json"), Some(basic(&self.settings.login)?), &fields)
     }
 
     fn judge(&self, answer: &Response<Bytes>) -> Result<Accepted, NotSent> {
         judge(answer)
+    }
+
+    fn asks_back(&self) -> bool {
+        self.ours.calls.is_some()
     }
 
     fn probe(&self, _: UnixTime) -> Result<Request<Bytes>, NotSent> {
@@ -124,7 +127,7 @@ mod tests {
             auth_token: None,
             webhook_secret: None,
         };
-        Twilio { settings, receipts: receipts.map(str::to_owned) }
+        Twilio { settings, ours: Ours { receipts: receipts.map(str::to_owned), calls: None } }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::ExposeSecret as _;
 
 use super::super::vendor::{Vendor, basic, form, get, not_carried};
-use super::super::{Accepted, Channel, Content, Message, NotSent};
+use super::super::{Accepted, Channel, Content, Language, Message, NotSent};
 use super::{text, twilio};
 use crate::ambient::UnixTime;
 use crate::config::settings::TwilioVerify as Settings;
@@ -42,6 +42,10 @@ impl Vendor for TwilioVerify {
             ("Channel", channel),
             ("CustomCode", code.code.expose_secret()),
         ];
+        // Twilio goes by the number's country where nothing better is known: our English may be just that.
+        if message.channel == Channel::Voice || message.language != Language::default() {
+            fields.push(("Locale", message.language.name()));
+        }
         fields.extend(name.as_deref().map(|name| ("CustomFriendlyName", name)));
         form(&format!("{}/Verifications", self.service()), Some(basic(&self.settings.login)?), &fields)
     }
@@ -63,7 +67,7 @@ impl Vendor for TwilioVerify {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{code, fields, notice};
+    use super::super::testing::{call, code, fields, notice};
     use super::*;
     use crate::config::settings::Login;
 
@@ -82,9 +86,10 @@ mod tests {
         let sent = fields(&request);
         assert_eq!((sent["Channel"].as_str(), sent["CustomCode"].as_str()), ("sms", "12345678"));
         assert_eq!(sent["CustomFriendlyName"], "Example Ltd");
+        assert!(!sent.contains_key("Locale"));
         assert_eq!(fields(&sender(true).request(&code(), UnixTime(0)).unwrap())["Channel"], "whatsapp");
-        let call = Message { channel: Channel::Voice, ..code() };
-        assert_eq!(fields(&sender(true).request(&call, UnixTime(0)).unwrap())["Channel"], "call");
+        let call = fields(&sender(true).request(&call(None), UnixTime(0)).unwrap());
+        assert_eq!((call["Channel"].as_str(), call["Locale"].as_str()), ("call", "en"));
         assert!(sender(false).request(&notice(), UnixTime(0)).is_err());
         let first = sender(false).before(&code()).unwrap().expect("what is pending ends first");
         assert_eq!(first.uri(), "https://verify.twilio.com/v2/Services/VA1/Verifications/%2B15005550006");

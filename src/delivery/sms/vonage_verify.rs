@@ -9,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::super::vendor::{Vendor, accepted, basic, by_status, not_carried, post_json, put};
+use super::super::voice;
 use super::super::{Accepted, Channel, Content, Message, NotSent, Reason};
 use super::text;
 use crate::ambient::UnixTime;
@@ -45,6 +46,7 @@ impl Vendor for VonageVerify {
             .collect();
         let body = json!({
             "brand": brand.trim(),
+            "locale": voice::tag(message.language).to_ascii_lowercase(),
             "code": code.code.expose_secret(),
             "channel_timeout": OVER,
             "workflow": [step],
@@ -116,7 +118,7 @@ mod tests {
         assert_eq!(
             body(&request),
             json!({
-                "brand": "Example Ltd", "code": "12345678", "channel_timeout": 60,
+                "brand": "Example Ltd", "locale": "en-gb", "code": "12345678", "channel_timeout": 60,
                 "workflow": [{ "channel": "sms", "to": "15005550006", "from": "Example" }],
             })
         );

@@ -97,6 +97,7 @@ fn message(to: &str) -> Message {
         app: "Wiki".to_owned(),
         brand: "Example\r\nBcc: spy@example.com".to_owned(),
         domain: "mfa.example.com".to_owned(),
+        call: None,
     };
     Message {
         channel: Channel::Email,

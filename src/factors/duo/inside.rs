@@ -148,7 +148,8 @@ impl Inside {
             ("allow", _) => Judgement::Allowed,
             ("waiting", _) => Judgement::Waiting,
             (_, "fraud") => Judgement::Fraud,
-            (_, "locked_out" | "timeout") => Judgement::Denied,
+            (_, "locked_out") => Judgement::Barred,
+            (_, "timeout") => Judgement::Lapsed,
             _ => no,
         }
     }
@@ -234,8 +235,8 @@ mod tests {
         assert_eq!(inside(true).weigh(&told("allow", "bypass"), Judgement::Wrong), Judgement::Allowed);
         assert_eq!(weigh("waiting", "pushed"), Judgement::Waiting);
         assert_eq!(weigh("deny", "fraud"), Judgement::Fraud);
-        assert_eq!(weigh("deny", "locked_out"), Judgement::Denied);
-        assert_eq!(weigh("deny", "timeout"), Judgement::Denied);
+        assert_eq!(weigh("deny", "locked_out"), Judgement::Barred);
+        assert_eq!(weigh("deny", "timeout"), Judgement::Lapsed);
         for (result, status) in [
             ("deny", "deny"),
             ("deny", "allow"),

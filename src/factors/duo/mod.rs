@@ -59,6 +59,10 @@ enum Judgement {
     Denied,
     /// The person says that it was not them.
     Fraud,
+    /// Nobody answered in time.
+    Lapsed,
+    /// Duo has locked the person out.
+    Barred,
     /// Not decided yet.
     Waiting,
 }
@@ -242,6 +246,8 @@ impl Factor for Duo {
                 Ok(Judgement::Wrong) => Verdict::Wrong,
                 Ok(Judgement::Denied) => Verdict::Denied,
                 Ok(Judgement::Fraud) => Verdict::Fraud,
+                Ok(Judgement::Lapsed) => Verdict::Lapsed,
+                Ok(Judgement::Barred) => Verdict::Barred,
                 Ok(Judgement::Waiting) => Verdict::Waiting,
                 Err(failed) if guessable && failed.may_have_judged() => Verdict::Silent(failed.to_string()),
                 Err(failed) => return Err(unavailable(&failed)),

@@ -47,11 +47,12 @@ impl Sent {
     }
 
     pub(super) fn sms(settings: &settings::Telephone) -> Self {
-        Self { route: Route::Text(rules(settings)), digits: settings.digits }
+        Self { route: Route::Text(rules(settings, false)), digits: settings.digits }
     }
 
-    pub(super) fn voice(settings: &settings::Telephone) -> Self {
-        Self { route: Route::Call(rules(settings)), digits: settings.digits }
+    /// `extensions`: whether every sender can dial one.
+    pub(super) fn voice(settings: &settings::Telephone, extensions: bool) -> Self {
+        Self { route: Route::Call(rules(settings, extensions)), digits: settings.digits }
     }
 
     const fn channel(&self) -> Channel {
@@ -82,10 +83,11 @@ impl Sent {
     }
 }
 
-fn rules(settings: &settings::Telephone) -> NumberRules {
+fn rules(settings: &settings::Telephone, extensions: bool) -> NumberRules {
     NumberRules {
         countries: settings.countries.clone(),
         internet_telephony: settings.internet_telephony,
+        extensions,
     }
 }
 
@@ -152,6 +154,7 @@ impl Factor for Sent {
         match self.route {
             Route::Mail { own: true } => &[Detail::Address],
             Route::Mail { own: false } => &[],
+            Route::Call(NumberRules { extensions: true, .. }) => &[Detail::NumberWithExtension],
             Route::Text(_) | Route::Call(_) => &[Detail::Number],
         }
     }

@@ -88,7 +88,7 @@ fn where_codes_go_is_said_once_and_shown_in_part() {
     let good = |to: &str, name: &str| Ok((to.to_owned(), name.to_owned()));
     let bad = |text: &str| Err(text.to_owned());
     let alice = Some("alice@example.com");
-    let call = Sent::voice(&telephone());
+    let call = Sent::voice(&telephone(), false);
     for (factor, email, details, expected) in [
         (
             sms(),
@@ -158,14 +158,15 @@ fn codes_go_where_they_were_enrolled_for() {
     let number = [("number", "+447400123456")];
     assert_eq!(reached(&sms(), &number), Some((Channel::Sms, "+447400123456".to_owned())));
     assert_eq!(reached(&mail(false), &[]), Some((Channel::Email, "alice@example.com".to_owned())));
-    let called = reached(&Sent::voice(&telephone()), &number);
+    let called = reached(&Sent::voice(&telephone(), false), &number);
     assert_eq!(called, Some((Channel::Voice, "+447400123456".to_owned())));
 }
 
 #[test]
 fn what_must_be_said_first() {
     assert_eq!(sms().details(), [Detail::Number]);
-    assert_eq!(Sent::voice(&telephone()).details(), [Detail::Number]);
+    assert_eq!(Sent::voice(&telephone(), false).details(), [Detail::Number]);
+    assert_eq!(Sent::voice(&telephone(), true).details(), [Detail::NumberWithExtension]);
     assert_eq!((mail(true).details(), mail(false).details()), (&[Detail::Address][..], &[][..]));
     let six = Sent::sms(&settings::Telephone { digits: 6, ..telephone() });
     assert_eq!((six.prompt(), sms().prompt()), (Prompt::Code { digits: 6 }, Prompt::Code { digits: 8 }));

@@ -250,7 +250,11 @@ pub fn perhaps_sent(factor: FactorKind, to: &str) -> String {
 pub fn sent(factor: FactorKind, to: &str) -> String {
     match factor {
         FactorKind::Sms => format!("We sent a text to the number {to}."),
-        FactorKind::Voice => format!("We're calling the number {to}."),
+        FactorKind::Voice => {
+            format!(
+                "We're calling the number {to}. Press a key when you're asked to, and type what you hear."
+            )
+        }
         FactorKind::Duo => format!("Duo sent passcodes by text to {to}."),
         _ => format!("We sent an e-mail to {to}."),
     }
@@ -277,12 +281,17 @@ pub fn refused(factor: FactorKind, reason: Reason) -> String {
     };
     match reason {
         Reason::InvalidDestination => match factor {
+            FactorKind::Duo => "Duo has no phone of yours for that. Use it in another way".to_owned(),
             FactorKind::Email => "That address takes no mail. Choose another way".to_owned(),
             _ => "That number can't be reached. Choose another way".to_owned(),
         },
         Reason::NotMobile => "That number takes no texts. Try a call, or another way".to_owned(),
         Reason::OptedOut => {
             "You told your phone company to stop texts from us. Choose another way".to_owned()
+        }
+        Reason::Blocked if factor == FactorKind::Duo => {
+            "Duo doesn't let you confirm now. Choose another way, or ask the people who run this site"
+                .to_owned()
         }
         Reason::RegionBlocked | Reason::Blocked => {
             "We can't send to that number. Choose another way".to_owned()
@@ -293,6 +302,14 @@ pub fn refused(factor: FactorKind, reason: Reason) -> String {
         Reason::Misconfigured | Reason::Unavailable => {
             format!("We couldn't reach {service}. Try another way, or try again in a moment")
         }
+    }
+}
+
+/// What was begun has run out.
+pub fn not_begun(factor: FactorKind) -> &'static str {
+    match factor {
+        FactorKind::Duo => "It has run out. Ask for it again, or choose another way",
+        _ => "That code has run out. Ask for a new one",
     }
 }
 
@@ -326,16 +343,21 @@ pub fn refusal(why: Refusal) -> &'static str {
 }
 
 pub const DENIED: &str = "It was declined. Try again or choose another way";
+pub const DENIED_ADVICE: &str = "If that wasn't you, tell the people who run this site.";
+pub const LAPSED: &str = "Nobody confirmed it in time. Try again or choose another way";
+pub const BARRED: &str =
+    "Your account is locked there. Choose another way, or ask the people who run this site";
 pub const DENIED_FRAUD: &str =
     "You said that it wasn't you. If somebody else tried, your administrator has been told";
 pub const STILL_WAITING: &str = "We're still waiting. Confirm it there, then check again.";
-pub const NOT_BEGUN: &str = "That code has run out. Ask for a new one";
 pub const SERVICE_AWAY: &str =
     "We couldn't check it right now. Nothing was counted. Try again, or choose another way";
 pub const TAKEN: &str = "Somebody has added this one already. Use another";
 pub const LEAVING: &str = "Taking you there";
 pub const LEAVING_TEXT: &str = "You confirm on the other page, and it brings you back here.";
 pub const LEAVING_BUTTON: &str = "Continue";
+pub const WAY_BACK_OVER: &str = "This step is over";
+pub const WAY_BACK_OVER_WHY: &str = "You've come back here before, or it took too long. Go to where you were going; we ask again if something is still missing.";
 pub const CHECK_NOW: &str = "Check now";
 pub const APPROVE_LEAD: &str = "Confirm it on your phone. This page goes on by itself.";
 pub const APPROVE_NUMBER: &str = "Type this number there:";
@@ -428,6 +450,7 @@ pub fn number_hint(factor: FactorKind) -> &'static str {
 pub fn number_example(country: &str, number: &str) -> String {
     format!("For example {number} ({country}), or the whole number from its +.")
 }
+pub const EXTENSION_HINT: &str = "An extension can follow it: ext. 12.";
 pub const ADDRESS: &str = "E-mail address";
 pub const ADDRESS_HINT: &str = "We send a code there when you confirm.";
 

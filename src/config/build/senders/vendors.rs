@@ -70,6 +70,7 @@ fn vonage_voice(build: &mut Build<'_>, node: &Node) -> Option<VonageVoice> {
         application_id: text(node, "application_id")?,
         private_key: key.text()?.into(),
         from: text(node, "from")?,
+        signature_secret: node.text_of("signature_secret").map(Into::into),
     })
 }
 

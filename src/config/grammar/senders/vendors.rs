@@ -38,7 +38,7 @@ pub(super) static TWILIO: Map = Map::new(
         needed("account_sid", "`AC…`"),
         secret(
             "auth_token",
-            "The account's token. It also signs delivery receipts; without it, or `webhook_secret`, none are taken.",
+            "The account's token. It also signs delivery receipts, and the question for a code when a key was pressed in a call; without it, or `webhook_secret`, there are neither.",
         ),
         API_KEY_SID,
         API_KEY_SECRET,
@@ -106,11 +106,15 @@ pub(super) static VONAGE_VERIFY: Map = Map::new(
 
 pub(super) static VONAGE_VOICE: Map = Map::new(
     "a Vonage Voice sender",
-    "Calls by Vonage's Voice API. Machines that answer are hung up on.",
+    "Calls by Vonage's Voice API. With `signature_secret` a key has to be pressed before the code is said; without it everything is said at once, and machines that answer are hung up on.",
     &[
         needed("application_id", "Of the application that calls."),
         needed_secret("private_key", "The application's RSA key in PEM, best as `{ file: … }`."),
         needed("from", "A number of yours in E.164, linked to the application."),
+        secret(
+            "signature_secret",
+            "The account's, which signs what Vonage asks and reports about calls (signed webhooks).",
+        ),
         url("https://api.nexmo.com"),
         AUTHORITY,
         TIMEOUT,
