@@ -398,7 +398,9 @@ proptest! {
         let (now, wanted) = (UnixTime(NOW), LevelSet::EMPTY.with(LevelId(level)));
         let made = |kind: FactorKind| Proof { properties: kind.at_most(), ..proof(kind, NOW) };
         let everything: Vec<Proof> = FactorKind::ALL.into_iter().map(made).collect();
-        prop_assume!(policy.met_at_once(&everything, now).covers(wanted));
+        if !policy.met_at_once(&everything, now).covers(wanted) {
+            return Ok(());
+        }
         let mut proofs: Vec<Proof> = Vec::new();
         for pick in picks {
             if policy.met_at_once(&proofs, now).covers(wanted) {

@@ -216,7 +216,7 @@ pub fn pages(frame: &Frame) -> Vec<(&'static str, Page)> {
             plain(begun(of(FactorKind::Radius, "Company code", Prompt::OneTimePassword), question, None)),
         ),
         ("yubikey", plain(of(FactorKind::Yubikey, "YubiKey 1234567", Prompt::OneTimePassword))),
-        ("hotp", plain(of(FactorKind::Hotp, "Token", Prompt::Code { digits: 6 }))),
+        ("hotp", plain(of(FactorKind::Hotp, "Key fob", Prompt::Code { digits: 6 }))),
         (
             "temporary-code",
             plain(of(FactorKind::TemporaryCode, "Temporary code", Prompt::OneTimePassword)),
