@@ -48,6 +48,7 @@ impl Problem {
 
     /// The problem with an answer that did not pass; `None` when it did.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "a list: one problem for each outcome")]
     pub fn of(outcome: &Outcome) -> Option<Self> {
         let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
         match outcome {

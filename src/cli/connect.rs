@@ -162,7 +162,7 @@ fn factor(settings: &Arc<Settings>, kind: FactorKind, probes: &mut Probes) {
     }
     let made = factors::all(&alone);
     if let Ok(factors) = &made
-        && !factors.iter().any(|factor| factor.is_remote())
+        && !factors.iter().any(factors::Factor::is_remote)
     {
         return;
     }

@@ -150,9 +150,10 @@ pub async fn ask_prefer(State(portal): State<Portal>, Path(id): Path<String>, vi
 /// Makes it the one to be asked for first.
 pub async fn prefer(State(portal): State<Portal>, Path(id): Path<String>, posted: Posted) -> Reply {
     let caller = changing(&portal, &posted.visit, &format!("my-mfa/first/{id}")).await?;
-    match portal.services.challenges.prefer(caller, &EnrolmentId(id.into())).await? {
-        true => Err(Detour::To(portal.frame.url("my-mfa?done=saved"))),
-        false => Err(Failure::NotFound.into()),
+    if portal.services.challenges.prefer(caller, &EnrolmentId(id.into())).await? {
+        Err(Detour::To(portal.frame.url("my-mfa?done=saved")))
+    } else {
+        Err(Failure::NotFound.into())
     }
 }
 

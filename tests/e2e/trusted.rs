@@ -97,6 +97,9 @@ fn e25_one_tick_is_for_every_host_whose_level_allows_it_and_for_nothing_else() {
     assert_eq!(browser.go(&page(&gate, "wiki")).text(), "upstream");
 }
 
+/// How somebody is known to a site.
+type As<'a> = &'a dyn Fn(&mut Browser, &str, &str);
+
 #[test]
 fn e25_people_whom_only_a_site_knows_are_trusted_in_their_browser_too_and_nobody_else_in_it() {
     let (app, _upstream, gate) = scene();
@@ -114,7 +117,6 @@ fn e25_people_whom_only_a_site_knows_are_trusted_in_their_browser_too_and_nobody
         jar.retain(|name, _| name.contains("browser"));
         jar.insert("sid".to_owned(), cookie);
     };
-    type As<'a> = &'a dyn Fn(&mut Browser, &str, &str);
     let sources: [(&[&str], As<'_>); 2] = [(&["front", "back"], &as_front), (&["app"], &as_app)];
     for (hosts, known_as) in sources {
         let first = page(&gate, hosts[0]);

@@ -30,9 +30,12 @@ fn scene() -> Scene {
     let app = Upstream::start();
     let down = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&down);
-    let texts = Upstream::answering(move |_| match told.load(Ordering::Relaxed) {
-        true => b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        false => ok("{}"),
+    let texts = Upstream::answering(move |_| {
+        if told.load(Ordering::Relaxed) {
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec()
+        } else {
+            ok("{}")
+        }
     });
     let route = |host: &str, require: &str| {
         format!(

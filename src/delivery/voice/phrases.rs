@@ -16,7 +16,6 @@ pub(super) struct Phrases {
     pub goodbye: &'static str,
 }
 
-#[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) const fn phrases(language: Language) -> Phrases {
     match language {
         Language::En => Phrases {

@@ -85,8 +85,14 @@ async fn p1_every_odd_shape_has_its_words_in_summary_and_field() {
 #[tokio::test]
 async fn p1_a_code_may_be_grouped_or_in_other_digits() {
     for spelled in [
-        |code: &str| format!("{} {}", &code[..3], &code[3..]),
-        |code: &str| format!("{}-{}", &code[..3], &code[3..]),
+        |code: &str| {
+            let (first, last) = code.split_at(3);
+            format!("{first} {last}")
+        },
+        |code: &str| {
+            let (first, last) = code.split_at(3);
+            format!("{first}-{last}")
+        },
         |code: &str| {
             code.chars()
                 .filter_map(|c| char::from_u32(u32::from(c) + 0xfee0))
@@ -166,7 +172,7 @@ async fn p6_a_recovery_code_is_read_in_any_case_and_told_apart() {
     let form = page.form("challenge");
     for (typed, words) in [
         (" ", "Enter one of your recovery codes"),
-        (&code[..9], "Enter one whole code from your list"),
+        (code.split_at(9).0, "Enter one whole code from your list"),
         ("0000-0000-0000-0000", "That code isn&#39;t right. Check it against your list"),
     ] {
         let page = after(&mut browser, &form, typed).await;

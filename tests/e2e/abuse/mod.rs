@@ -65,17 +65,16 @@ pub trait Device {
 
 /// Runs one case, or says why there is none.
 fn run<D: Device + 'static>(name: &str, make: impl FnOnce() -> D, case: impl FnOnce(Scene)) {
-    match D::says(name) {
-        Some(why) => eprintln!("no such case: {why}"),
-        None => {
-            let log = if name == "written_nowhere" {
-                "trace"
-            } else {
-                "info"
-            };
-            case(Scene::new(Box::new(make()), log));
-        }
+    if let Some(why) = D::says(name) {
+        eprintln!("no such case: {why}");
+        return;
     }
+    let log = if name == "written_nowhere" {
+        "trace"
+    } else {
+        "info"
+    };
+    case(Scene::new(Box::new(make()), log));
 }
 
 /// Every case there is, by the function that has it.

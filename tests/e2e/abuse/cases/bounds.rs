@@ -145,8 +145,11 @@ pub fn ended(mut scene: Scene) {
     assert!(!scene.served(&mut again));
 }
 
+/// Two sections of a configuration, by name.
+type Sections = [(String, String); 2];
+
 /// The sections of a configuration in which the factor is on, and off.
-fn switches(scene: &Scene) -> ([(String, String); 2], [(String, String); 2]) {
+fn switches(scene: &Scene) -> (Sections, Sections) {
     let factor = scene.device.factor();
     let section = match factor {
         "recovery_code" | "temporary_code" => format!("{factor}s"),
