@@ -46,6 +46,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 pub mod trusted;
+mod verdicts;
 pub mod view;
 mod ways;
 

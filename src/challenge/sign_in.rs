@@ -13,10 +13,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use serde::{Deserialize, Serialize};
 
-use super::attempt::browser_token;
 use super::limits::Figures;
 use super::new_password::identity;
 use super::notice::{Teller, browser};
+use super::verdicts::browser_token;
 use super::view::Locked;
 use super::{ChallengeError, Challenges};
 use crate::ambient::UnixTime;

@@ -4,9 +4,10 @@
 use secrecy::{ExposeSecret as _, SecretSlice};
 use subtle::ConstantTimeEq as _;
 
-use super::attempt::{Attempt, Target, browser_token};
+use super::attempt::{Attempt, Target};
 use super::enrol::MAX_ENROLMENTS;
 use super::permission;
+use super::verdicts::browser_token;
 use super::view::{Change, ChangePermission, Outcome, Purpose};
 use super::ways::is_overshadowed;
 use crate::config::FactorKind;
