@@ -274,12 +274,15 @@ where
 fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let inner = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if error.is::<rustls::Error>() || inner.is_some() {
+        if error.is::<rustls::Error>() {
             return true;
         }
-        next = error.source();
+        // What an I/O error wraps is not its source, and wrapped twice by the layers of a client.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
     }
     false
 }

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_silent_sender_is_given_up_and_nobody_else_sends_it_too() {
+    async fn e26_a_silent_sender_is_given_up_and_nobody_else_sends_it_too() {
         let (silent, second) = (fake("silent", None), good("after-silent"));
         let began = Instant::now();
         let not = delivery(&[&silent, &second]).send(&message()).await.unwrap_err();

@@ -53,12 +53,12 @@ await main(async (browser, watch) => {
 
   // Without script: a button asks.
   const plain = await waiting(browser, watch, cleo, false);
-  await Promise.all([plain.page.waitForNavigation(), plain.page.click('#ask')]);
+  await Promise.all([plain.page.waitForNavigation(), plain.page.click('[data-asks]')]);
   assert((await plain.page.locator('[role=status]').first().innerText()).includes('still waiting'), 'no state');
   await keeps(plain.page, 'push-still-waiting');
   decide(cleo.name, 'allow');
   for (let tries = 0; !plain.page.url().startsWith(PAGE) && tries < 20; tries += 1) {
-    await Promise.all([plain.page.waitForNavigation(), plain.page.click('#ask')]);
+    await Promise.all([plain.page.waitForNavigation(), plain.page.click('[data-asks]')]);
     await plain.page.waitForLoadState('networkidle');
   }
   await untilAt(plain.page, PAGE);

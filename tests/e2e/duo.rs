@@ -477,7 +477,7 @@ fn only_for_those_who_have_nothing_else() {
 }
 
 #[test]
-fn a_service_that_hangs_is_given_up_and_closes() {
+fn e26_a_service_that_hangs_is_given_up_and_closes() {
     let scene = Scene::universal(AUTOMATIC);
     scene.duo.set(json!({ "outage": "hang" }));
     let (mut anna, challenge) = scene.challenged("anna");
@@ -510,7 +510,7 @@ fn a_service_that_hangs_opens_only_where_that_was_chosen_and_everybody_can_see_i
 }
 
 #[test]
-fn a_service_that_is_away_after_the_health_check_opens_nothing() {
+fn e26_a_service_that_is_away_after_the_health_check_opens_nothing() {
     let scene = Scene::api("automatic: true, on_failure: open");
     for path in ["/auth/v2/preauth", "/auth/v2/auth"] {
         scene.duo.set(json!({ "outage": "500", "only": [path] }));

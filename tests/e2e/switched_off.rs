@@ -70,7 +70,7 @@ fn what_is_off_stops_at_once_and_comes_back_whole() {
     let text = page.text();
     assert!(page.status < 500 && !text.contains("6 digits"), "{} {text}", page.status);
     assert!(
-        text.contains("in use here now") && text.contains("ask the people who run this site"),
+        text.contains("has been switched off here: Phone") && text.contains("for an invitation"),
         "{text}"
     );
 
