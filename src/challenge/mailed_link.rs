@@ -16,6 +16,7 @@ use super::sends::{self, Reserved};
 use crate::ambient::{UnixTime, random_token};
 use crate::delivery::{Event, Opening};
 use crate::observe::metrics;
+use crate::policy::SubjectKey;
 use crate::store::{AuditEvent, StoreError, canonical_user_name};
 
 /// Seconds that a link counts.
@@ -70,6 +71,9 @@ impl Challenges {
         let Some((user, email)) = found.and_then(|user| user.email.clone().map(|email| (user, email))) else {
             return Ok(());
         };
+        if self.store.is_stopped(&SubjectKey::new(source, &user.name)).await? {
+            return Ok(());
+        }
         let (token, now) = (random_token(), self.clock.now());
         let event = Event::PasswordLink {
             link: Opening::new(self.link(&token)),

@@ -334,7 +334,10 @@ async fn held(tx: &mut Tx, put: &Put, now: UnixTime) -> Result<Option<User>, Sto
         Ground::Hash(_) => true,
         Ground::Link(token) => tx.take_password_link(token, now).await?.as_ref() == Some(&put.user.name),
     };
-    let user = tx.user(&put.user.name).await?.filter(|user| is_theirs && !user.disabled);
+    // Who says that it was not them gets no new password by whoever reads their mail.
+    let stopped = tx.is_stopped(&SubjectKey::new(&put.source, &put.user.name)).await?;
+    let theirs = is_theirs && !stopped;
+    let user = tx.user(&put.user.name).await?.filter(|user| theirs && !user.disabled);
     Ok(user.filter(|user| put.ground.is_of(user)))
 }
 

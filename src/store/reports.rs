@@ -115,6 +115,7 @@ impl Tx {
         .execute(self.sql())
         .await?;
         self.drop_unfinished(subject).await?;
+        self.void_report_links(subject).await?;
         self.void_invitations(subject).await?;
         self.forget_browsers(subject).await?;
         self.end_sessions_of(subject, now).await?;
@@ -133,8 +134,19 @@ impl Tx {
         Ok(row.is_some())
     }
 
+    /// Links of older notices: whoever has kept one, in a mailbox that was never theirs perhaps, must not stop
+    /// the person again after an administrator has looked.
+    async fn void_report_links(&mut self, subject: &SubjectKey) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM report_links WHERE subject_key = $1")
+            .bind(subject.as_str())
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
     /// Lets this person sign in again; whether they could not.
     pub(super) async fn allow_again(&mut self, subject: &SubjectKey) -> Result<bool, StoreError> {
+        self.void_report_links(subject).await?;
         let done = sqlx::query("DELETE FROM stopped WHERE subject_key = $1")
             .bind(subject.as_str())
             .execute(self.sql())

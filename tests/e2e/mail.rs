@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Browser, Form, Setup, Upstream, peers_python, wait_until, write_private};
+use crate::support::{Browser, Form, Setup, Upstream, peers_python, unix_now, wait_until, write_private};
 
 /// aiosmtpd, with a certificate for `localhost`; ends with the test.
 struct Server {
@@ -330,6 +330,9 @@ fn a_notice_stops_sign_ins_by_one_button_and_nothing_less() {
     assert!(!gate.log().contains(link.rsplit('=').next().unwrap()), "the link is in no log");
 
     gate.setup.command(&["users", "unlock", "anna"], "").expect(0);
+    // What was proved in the very second of the stop is void with it.
+    let stopped = unix_now();
+    wait_until("the next second", || (unix_now() > stopped).then_some(()));
     let mut again = gate.signed_in("anna");
     gate.step_up(&mut again, &mut authenticator);
     assert_eq!(visit(&mut again), 200);

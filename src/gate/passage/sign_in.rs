@@ -180,6 +180,14 @@ impl Passage {
         let Some(session) = sessions.resolve(&token, self.portal_host(), now).await? else {
             return Err(PassageError::Unavailable("the session ended as it began".to_owned()));
         };
+        // Whoever was stopped meanwhile: their sessions were ended before this one was there.
+        if gate.shared.store.is_stopped(&key).await? {
+            let event = AuditEvent::new(now, "session.ended", "stopped")
+                .who(key.as_str())
+                .from(visitor.address);
+            gate.shared.sessions.end(Ending::One(&session.id), event, now).await?;
+            return Err(PassageError::Stopped);
+        }
         if !session.guest {
             self.end_replaced(visitor).await?;
             self.tell_of(visitor, &session, first_seen).await;
