@@ -15,6 +15,9 @@ const FIRST_WAIT: i64 = 60;
 const LONGEST_WAIT: i64 = 3600;
 /// After a day without a wrong answer the waits begin anew; the stop does not.
 const QUIET: i64 = 86_400;
+/// After a week without a wrong answer those by another kind are forgiven too. Shorter, and whoever has one
+/// factor could go on guessing at another up to the stop, day after day.
+const FORGIVEN: i64 = 7 * QUIET;
 
 /// The figures of security.md 2.3.
 #[derive(Clone, Copy, Debug)]
@@ -76,13 +79,13 @@ impl Figures {
     }
 
     /// The count after a right answer by this kind of factor: nothing, unless another kind was answered
-    /// wrongly within the last day.
+    /// wrongly too and the last wrong answer is less than a week old.
     pub(super) fn after_right_by(kind: FactorKind, count: &CounterRecord, now: UnixTime) -> CounterRecord {
         let others = count.kinds & !bit(kind);
-        if others == 0 || now.since(UnixTime(count.last_wrong)) >= QUIET {
+        if others == 0 || now.since(UnixTime(count.last_wrong)) >= FORGIVEN {
             CounterRecord::default()
         } else {
-            *count
+            CounterRecord { kinds: others, ..*count }
         }
     }
 
@@ -186,11 +189,13 @@ mod tests {
         assert_eq!(Figures::after_right_by(FactorKind::Email, &one, now), one);
         let both = by(FactorKind::Email, one);
         for kind in [FactorKind::Totp, FactorKind::Email] {
-            assert_eq!(Figures::after_right_by(kind, &both, now), both);
+            assert_eq!(Figures::after_right_by(kind, &both, now).in_a_row, 2);
         }
         // Not for ever: who uses another factor every day is not stopped by an old slip.
-        let next_day = now.plus(QUIET);
-        assert_eq!(Figures::after_right_by(FactorKind::Sms, &both, next_day), CounterRecord::default());
+        let next_day = Figures::after_right_by(FactorKind::Sms, &both, now.plus(QUIET));
+        assert_eq!(next_day.in_a_row, both.in_a_row, "or the stop would begin anew every day");
+        let next_week = now.plus(FORGIVEN);
+        assert_eq!(Figures::after_right_by(FactorKind::Sms, &both, next_week), CounterRecord::default());
     }
 
     #[test]
