@@ -15,6 +15,10 @@ use crate::store::StoreError;
 /// How long an answer waits for the one before it: longer than any question to a service takes, or who presses
 /// the button twice during a push would see a failure and not what came of it.
 const PATIENCE: Duration = Duration::from_secs(80);
+/// And where so many wait already (two presses, a second tab) that nobody is still looking: each holds a place
+/// among the portal's requests.
+const CROWDED: Duration = Duration::from_secs(10);
+const CROWD: usize = 4;
 
 /// The questions that are being answered.
 #[derive(Clone, Default)]
@@ -35,6 +39,12 @@ impl InLine {
     /// [`StoreError::Busy`] when the answer before takes too long.
     pub(super) async fn turn(&self, question: &str) -> Result<Turn, StoreError> {
         let mutex = Arc::clone(&self.0.entry(question.to_owned()).or_default());
+        // The map's own, and two of each that waits: its place and its wait.
+        let patience = if Arc::strong_count(&mutex) > 2 * CROWD {
+            CROWDED
+        } else {
+            PATIENCE
+        };
         let waiting = Arc::clone(&mutex);
         // Made before the wait, which may be given up at any time: whoever leaves last clears the place.
         let mut turn = Turn {
@@ -43,7 +53,7 @@ impl InLine {
             mutex: Some(mutex),
             guard: None,
         };
-        turn.guard = Some(timeout(PATIENCE, waiting.lock_owned()).await.map_err(|_| StoreError::Busy)?);
+        turn.guard = Some(timeout(patience, waiting.lock_owned()).await.map_err(|_| StoreError::Busy)?);
         Ok(turn)
     }
 }

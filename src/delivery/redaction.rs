@@ -17,6 +17,9 @@ pub(super) fn redacted(says: &str, message: &Message) -> String {
     let mut secrets = Vec::new();
     match &message.content {
         Content::Code(code) => {
+            if let Some(address) = &code.call {
+                text = text.replace(address, "…");
+            }
             let code = code.code.expose_secret();
             text = text.replace(code, "…");
             secrets.push(code.to_owned());

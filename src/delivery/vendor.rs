@@ -19,8 +19,9 @@ use crate::ambient::{Clock, UnixTime};
 use crate::calls::{CallError, Https, Trouble, Unwell};
 use crate::config::settings::Login;
 
-/// Bytes of a vendor's own text that reach the log.
-const SAYS: usize = 300;
+/// Characters of a vendor's own text that are looked at: more than reach the log, so that nothing secret is
+/// cut in two before it is taken out.
+const SAYS: usize = 1024;
 /// The deadline that counts is the sender's, which is shorter.
 const PATIENCE: Duration = Duration::from_secs(60);
 
