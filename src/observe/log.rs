@@ -31,8 +31,9 @@ fn without_commands(directives: &str) -> String {
 
 /// Starts logging for the process; a second call changes nothing. `STEPGATE_LOG` overrides the level.
 pub fn start(format: Format, level: &str) {
-    let directives =
-        std::env::var("STEPGATE_LOG").unwrap_or_else(|_| format!("{level},sqlx=warn,h2=warn,hyper=warn"));
+    // `notify` would tell of every line that it writes, where the log lies beside the configuration.
+    let directives = std::env::var("STEPGATE_LOG")
+        .unwrap_or_else(|_| format!("{level},sqlx=warn,h2=warn,hyper=warn,notify=warn"));
     let filter = EnvFilter::builder().parse_lossy(without_commands(&directives));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {

@@ -2,7 +2,7 @@
 
 use super::super::Scene;
 use crate::canaries::holds;
-use crate::support::wait_until;
+use crate::support::wait_until_long;
 
 /// With a request, on the page, by the API: a code counts once over all of them, and one that is sent
 /// counts with no request at all.
@@ -51,7 +51,7 @@ pub fn written_nowhere(mut scene: Scene) {
     let audit = scene.gate.sql("SELECT * FROM audit");
     let disk = on_disk(&scene);
     scene.gate.signal("TERM");
-    wait_until("the end", || scene.gate.exited());
+    wait_until_long("the end", || scene.gate.exited());
     let log = scene.gate.log();
     assert!(log.len() > 10_000 && audit.contains("challenge.answered"), "there is something to search");
     for secret in secrets {
